@@ -1,0 +1,339 @@
+"""What every autoencoder does: fit, transform, inverse_transform, and keep its state."""
+
+import copy
+import warnings
+from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _validation as check
+from skae._batches import chunks, padded, to_tensor
+from skae._fitting import Fitting, bare_net
+from skae._validation import Interval, StrOptions, fit_context
+from skae.networks.blocks import ACTIVATIONS
+
+__all__ = ["BaseAutoencoder"]
+
+
+class BaseAutoencoder(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Everything but the parameters, the check of X and the network, which the two estimators add."""
+
+    _doc_link_module = "skae"
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"auto", "pca", "random"})],
+        "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
+        "solver": [StrOptions({"adamw", "adam", "rmsprop", "sgd"}), callable],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "warm_start": ["boolean"],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "net_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _check_X(self, X, *, reset):
+        """Turn X into checked rows; `reset` is true in fit, and remembers how X lies."""
+
+    @abstractmethod
+    def _network(self, options, n_samples):
+        """Complete the options that all networks share, and say which class takes them."""
+
+    def _view(self):
+        """Say what of a row PCA sees: all of it (None), or a function of centred rows."""
+        return None
+
+    # ------------------------------------------------------------------------------------------------- learning
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+        """Learn to encode and to decode X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two rows, real and finite, in any real dtype.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts: in mean, scale, components, training and validation.
+        X_val : array-like or torch.Tensor, default=None
+            Rows to choose the epoch by, in place of a share of X.
+
+        Returns
+        -------
+        self : object
+            The fitted autoencoder.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is not as described, or if the loss is no longer a number. In the latter case the
+            autoencoder is left with the last good weights.
+        """
+        hooks = {"X": X, "y": X if y is None else y}
+        if sample_weight is not None:
+            hooks["metadata"] = {"sample_weight": sample_weight}
+        go_on = self.warm_start and hasattr(self, "net_")
+        with _unchanged_on_error(self):
+            rows = self._check_X(X, reset=not go_on)
+            weights = check.check_weights(sample_weight, rows)
+            held_out = None if X_val is None else self._check_X(X_val, reset=False)
+            fitting = Fitting(self, rows, weights, held_out, go_on=go_on)
+        fitting.run(hooks)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from X in one pass, at a constant learning rate, with no rows held out.
+
+        The first call fixes how X lies, its mean, scale and principal components, so it should see enough rows.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two rows.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        self : object
+            The autoencoder.
+        """
+        go_on = hasattr(self, "net_")
+        with _unchanged_on_error(self):
+            rows = self._check_X(X, reset=not go_on)
+            weights = check.check_weights(sample_weight, rows)
+            fitting = Fitting(self, rows, weights, None, go_on=go_on, one_pass=True)
+        fitting.run_once()
+        return self
+
+    # --------------------------------------------------------------------------------------------------- using
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit, or as flat rows of the same numbers.
+
+        Returns
+        -------
+        Z : ndarray or torch.Tensor of shape (n_samples, n_components)
+            Codes, float32. A tensor for a tensor, on its device.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        return self._answer(self._run(self.net_.module_.encode, rows, self.n_components_), X)
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        X_original : ndarray or torch.Tensor
+            Reconstructions in the layout that fit saw, float32, in units of the X of fit.
+        """
+        check_is_fitted(self)
+        codes = check.check_codes(X, self.n_components_)
+
+        def decode(z):
+            return self.net_.module_.decode(z.to(self.net_.device, torch.float32))
+
+        return self._shape(self._answer(self._run(decode, codes, self.n_features_in_), X, always=True), None)
+
+    def reconstruct(self, X):
+        """Encode and decode X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit, or as flat rows.
+
+        Returns
+        -------
+        X_hat : ndarray or torch.Tensor
+            In the shape of the X given, float32, in its units.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        network = self.net_.module_
+        found = self._run(lambda x: network.decode(network.encode(x)), rows, self.n_features_in_)
+        return self._shape(self._answer(found, X, always=True), np.shape(X))
+
+    def reconstruction_error(self, X):
+        """Measure how far each row is from its reconstruction.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit, or as flat rows.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples,)
+            Mean squared error of each row, float64, in squared units of X.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        network = self.net_.module_
+
+        def error(x):
+            return network.residual(x)[0].square().mean(1, keepdim=True)
+
+        found = self._run(error, rows, 1)[:, 0].double().cpu().numpy()
+        return found * float(network.centre.scale) ** 2
+
+    def score(self, X, y=None, sample_weight=None):
+        """Give the share of the variance of X that its reconstruction explains.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two rows.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            ``r2_score(X, reconstruct(X), multioutput="variance_weighted")`` on flat rows. It grows with `n_components`, so
+            the number of components is tuned by what comes after the encoder instead.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        if len(rows) < 2:
+            warnings.warn("R^2 score is not well-defined with less than two samples.", UndefinedMetricWarning, stacklevel=2)
+            return float("nan")
+        weights = check.check_weights(sample_weight, rows)
+        weights = np.ones(len(rows)) if weights is None else weights
+        network = self.net_.module_
+        missed, squares, sums = 0.0, 0.0, torch.zeros(self.n_features_in_, dtype=torch.float64)
+        for piece in self._pieces(rows):
+            w = torch.from_numpy(weights[piece])
+            with torch.inference_mode():
+                residual, x = network.residual(padded(to_tensor(rows[piece], self.net_.device)))
+                residual, x = (part[: len(w)].double().cpu() for part in (residual, x))
+            missed += float(w @ residual.square().sum(1))
+            squares += float(w @ x.square().sum(1))
+            sums += w @ x
+        spread = squares - float(sums.square().sum()) / weights.sum()
+        if spread <= 1e-12 * squares or spread == 0:
+            return float(missed <= 1e-12 * squares)  # constant data: as r2_score has it
+        return 1 - missed / spread
+
+    def _known_rows(self, X):
+        """Check X against what fit saw."""
+        rows = self._check_X(X, reset=False)
+        if self._spec["dtype"] == "uint8" and rows.dtype not in (np.uint8, torch.uint8) and float(rows.max()) <= 1:
+            warnings.warn(
+                f"fit saw uint8, from 0 to 255, but this X of dtype {rows.dtype} has no number above 1. If it was divided by "
+                "255, give it as it was in fit.",
+                stacklevel=3,
+            )
+        return rows
+
+    def _pieces(self, rows):
+        """Cut rows into pieces that a network takes at once."""
+        return chunks(len(rows), max(rows.shape[1], self.net_.module_.most_numbers))
+
+    def _run(self, function, rows, width):
+        """Run a function of raw rows over all of them, piece by piece, without gradients, in float32."""
+        network = self.net_.module_
+        out = torch.empty(len(rows), width, device=rows.device if isinstance(rows, torch.Tensor) else "cpu")
+        with torch.inference_mode():
+            for piece in chunks(len(rows), max(rows.shape[1], width, network.most_numbers)):
+                part = to_tensor(rows[piece], self.net_.device)
+                out[piece] = function(padded(part))[: len(part)]
+        return out
+
+    def _answer(self, found, X, *, always=False):
+        """Give a tensor to who gave a tensor, and an array to everyone else."""
+        wanted = isinstance(X, torch.Tensor) if always else check.wants_tensor(self, X)
+        return found if wanted else found.cpu().numpy()
+
+    def _shape(self, rows, shape):
+        """Lay reconstructions out as fit saw X, or as `shape`; tables stay as they are."""
+        return rows
+
+    # --------------------------------------------------------------------------------------------------- state
+
+    def __getstate__(self):
+        """Give what is pickled.
+
+        Always: the parameters, the fitted numbers, the recorded shape of the network, and its weights as arrays. Never: the net
+        with its optimizer, training data, a device.
+        """
+        state = super().__getstate__().copy()
+        if "net_" in state:
+            weights = state.pop("net_").module_.state_dict()
+            state["_weights"] = {name: weight.cpu().numpy() for name, weight in weights.items()}
+        return state
+
+    def __setstate__(self, state):
+        """Rebuild the network from what was recorded in fit, whatever the parameters say by now."""
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            network = self._build(self._spec["network"])
+            network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
+            self.net_ = bare_net(network, check.resolve_device(self.device, fall_back=True))
+
+    def __copy__(self):
+        """Share the network: a shallow copy doesn't go through the pickled state."""
+        new = type(self).__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+    @classmethod
+    def _build(cls, options):
+        """Make a network without touching any random state."""
+        with torch.device("meta"):
+            network = cls._network_class(**options)
+        return network.to_empty(device="cpu")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+@contextmanager
+def _unchanged_on_error(estimator):
+    """Take back every change of the fitted state if what is checked turns out to be unusable."""
+    before = copy.copy(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

@@ -1,0 +1,137 @@
+"""What "auto" means: one rule for each parameter, chosen by measurements over many data sets (see benchmarks/)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["Plan", "auto_components", "auto_hidden", "make_plan", "pays_in_bfloat16"]
+
+MOST_COORDINATES = 512
+"""Principal coordinates that networks see and give back; PCA's rest is reconstructed as its mean."""
+
+MOST_INPUTS = 128
+"""How many of them the correction to the encoder sees."""
+
+
+@dataclass
+class Plan:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    batch_size, epochs : int
+        Rows per step, passes over the data.
+    learning_rate : float
+        At its peak.
+    folds : int
+        0: no rows are held out; 1: a share of them, from one network; more: cross-validation.
+    looks : int
+        How often the rows held out are looked at.
+    shares : tuple of float
+        How much of the way from PCA is tried at each look.
+    caution : float
+        By how many standard errors the best look must beat PCA.
+    warm_up : float
+        The share of all steps in which the learning rate rises.
+    """
+
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    folds: int
+    looks: int
+    shares: tuple
+    caution: float
+    warm_up: float
+
+
+def auto_components(n_features):
+    """Half as many as features, at most 32, at least 1."""
+    return max(1, min(32, n_features // 2))
+
+
+def auto_hidden(n_samples, n_features):
+    """Widths of the hidden layers of encoder and decoder.
+
+    A third of the root of the numbers in X, as a power of 2, from 128 to 512; no more than 128 for fewer than 32 features. The
+    decoder has two layers, the second of twice the width where the first has 512: a small encoder and a large decoder use
+    operations best.
+    """
+    most = 512 if n_features >= 32 else 128
+    width = int(min(most, max(128, 2 ** round(math.log2(math.sqrt(n_samples * n_features) / 3)))))
+    return (width,), (width, 2 * width if width == 512 else width)
+
+
+def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_rate_init, early_stopping, crossed):
+    """Fill in what was left "auto".
+
+    Steps grow with the root of the rows, and fall with the features where there are more than 100 of them, since each then says
+    more about a row. The learning rate grows with the root of the rows, too: few rows are soon learned by heart.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Rows to learn from, and their numbers.
+    width : int
+        Of the widest hidden layer of the encoder.
+    batch_size, max_iter, learning_rate_init : number or "auto"
+        As the user gave them.
+    early_stopping : bool
+        Whether rows may be held out.
+    crossed : bool
+        Whether folds are possible.
+
+    Returns
+    -------
+    plan : Plan
+        Everything that a training needs to know.
+    """
+    batch = batch_size
+    if batch == "auto":
+        batch = 128 if n_samples < 4000 else 256 if n_samples < 20000 else 512
+    batch = min(batch, n_samples)
+    epochs = max_iter
+    if epochs == "auto":
+        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features))
+        epochs = max(1, math.ceil(steps * batch / n_samples))
+    rate = learning_rate_init
+    if rate == "auto":
+        rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
+    folds = 0 if not early_stopping else 1 if not crossed or n_samples > 3000 else 3 if n_samples > 1000 else 5
+    return Plan(
+        batch_size=batch,
+        epochs=epochs,
+        learning_rate=rate,
+        folds=folds,
+        looks=min(5, epochs),
+        shares=(0.25, 0.5, 0.75, 1.0) if n_samples <= 20000 else (1.0,),
+        caution=1.5,
+        warm_up=0.25,
+    )
+
+
+def pays_in_bfloat16(device, batch_size, options):
+    """Say whether matrix products are faster in bfloat16: on GPUs, and on CPUs with instructions for it, if they are large.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where they are computed.
+    batch_size : int
+        Rows per step.
+    options : dict
+        Of the network.
+
+    Returns
+    -------
+    pays : bool
+        On the CPU without such instructions bfloat16 is emulated, and up to thirty times slower.
+    """
+    widest = max([*options["encoder_sizes"], *options["decoder_sizes"], 1])
+    if widest < 256 or batch_size < 256:
+        return False
+    if device.type == "cpu":
+        has = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+        return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,0 +1,373 @@
+"""One fit from beginning to end: start as PCA, hold rows out, train, take the best weights, and record what was done."""
+
+import copy
+import warnings
+
+import numpy as np
+import torch
+
+from skae import _validation as check
+from skae import objectives
+from skae._batches import Batches, Rows, chunks, to_tensor
+from skae._defaults import MOST_COORDINATES, MOST_INPUTS, auto_components, auto_hidden, make_plan, pays_in_bfloat16
+from skae._net import AutoencoderNet, Diverged
+from skae._principal import principal_components
+from skae._progress import Epochs
+from skae._training import FoldBatches, Watcher, crossed
+
+__all__ = ["Fitting", "bare_net"]
+
+PREPARED_BYTES = 2**27
+"""Rows are kept as the network sees them if that takes no more than this; if not, every batch is prepared anew."""
+
+SOLVERS = {
+    "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
+    "adam": (torch.optim.Adam, {"betas": (0.85, 0.98), "fused": True}, 1.0),
+    "rmsprop": (torch.optim.RMSprop, {}, 0.1),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "fused": True}, 30.0),
+}
+"""Class, settings, and by how much its learning rate is larger than that of AdamW."""
+
+OWN_KEYS = (
+    "module criterion optimizer lr max_epochs batch_size iterator_train iterator_valid dataset train_split verbose "
+    "warm_start device precision prepared warm_up watcher"
+).split()
+"""What skae tells skorch itself, and `net_params` can't."""
+
+
+def bare_net(network, device="cpu", **settings):
+    """Wrap a network that is there to be used, or trained with `settings`."""
+    network = network.to(device)
+    if network.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    net = AutoencoderNet(network, device=device, **settings)
+    net.initialize()
+    net.module_.eval()
+    return net
+
+
+class Fitting:
+    """What a fit needs to know, checked; then `run`, or `run_once` for ``partial_fit``.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With valid parameters; its fitted attributes are set here.
+    rows : ndarray or torch.Tensor of shape (n, d)
+        Checked.
+    weights : ndarray of shape (n,) or None
+        With a mean of 1.
+    held_out : ndarray or torch.Tensor or None
+        Rows of the user's choice to judge by.
+    go_on : bool
+        Whether to go on from the weights that are there.
+    one_pass : bool, default=False
+        Whether this is ``partial_fit``.
+    """
+
+    def __init__(self, estimator, rows, weights, held_out, *, go_on, one_pass=False):
+        self.estimator = estimator
+        self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
+        self.device = check.resolve_device(estimator.device)
+        self.extra = _extra_settings(estimator.net_params)
+        if weights is not None and not weights.all():
+            kept = weights > 0  # a row without weight is as good as not there
+            rows, weights = rows[torch.from_numpy(kept) if isinstance(rows, torch.Tensor) else kept], weights[kept]
+            if len(rows) < 2:
+                raise ValueError(f"Got {len(rows)} row with a positive sample_weight, but expected at least 2.")
+        self.rows, self.weights, self.held_out = rows, weights, held_out
+        _check_loss(estimator.loss, rows)
+        if held_out is not None:
+            _check_loss(estimator.loss, held_out)
+        if go_on:
+            self._check_same(estimator, rows)
+            self.network = estimator.net_.module_
+        else:
+            self.network = self._start()
+        options = estimator._spec["network"]
+        single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
+        self.plan = make_plan(
+            *rows.shape,
+            max([*options["encoder_sizes"], 1]),
+            batch_size=estimator.batch_size,
+            max_iter=estimator.max_iter,
+            learning_rate_init=estimator.learning_rate_init,
+            early_stopping=estimator.early_stopping or held_out is not None,
+            crossed=not single and options["output"] == "linear",
+        )
+        self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
+        if self.precision is None:
+            pays = pays_in_bfloat16(self.device, self.plan.batch_size, options)
+            self.precision = torch.bfloat16 if pays else torch.float32
+
+    # ------------------------------------------------------------------------------------------------ the start
+
+    def _start(self):
+        """Build the network that is PCA, and record how it is built."""
+        estimator, rows = self.estimator, self.rows
+        n, d = rows.shape
+        k = auto_components(d) if estimator.n_components == "auto" else estimator.n_components
+        self.principal = principal_components(
+            rows,
+            self.weights,
+            max(MOST_COORDINATES, k),
+            generator=self.generator,
+            view=estimator._view(),
+            device=self.device,
+        )
+        encoder_sizes, decoder_sizes = auto_hidden(n, d)
+        output = "sigmoid" if estimator.loss == "log_loss" else "linear"
+        dtype = str(rows.dtype).removeprefix("torch.")
+        options = {
+            "n_features": d,
+            "n_components": k,
+            "n_coordinates": len(self.principal.components),
+            "n_inputs": min(len(self.principal.components), MOST_INPUTS),
+            "encoder_sizes": encoder_sizes,
+            "decoder_sizes": decoder_sizes,
+            "activation": estimator.activation,
+            "output": output,
+            "ceiling": 255.0 if dtype == "uint8" else 1.0,
+        }
+        options = estimator._network(options, n)
+        estimator._spec = {**getattr(estimator, "_spec", {}), "network": options, "dtype": dtype, "parameters": _shaping(estimator)}
+        network = estimator._build(options)
+        network.start(self.principal, self.generator)
+        estimator.n_components_ = estimator._n_features_out = k
+        estimator.init_ = self.principal.rule
+        unexplained = max(0.0, self.principal.total - float(self.principal.variances.sum())) / d
+        power = {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[estimator.loss]
+        unit = self.principal.scale**power
+        rotated = options.get("rotated", False)
+        estimator._spec["unit"] = unit * (network.n_working / d if estimator.loss != "log_loss" else 1)
+        estimator._spec["floor"] = unit * unexplained if rotated else 0.0
+        return network
+
+    def _check_same(self, estimator, rows):
+        """Refuse to go on where the network or the kind of data would be another."""
+        recorded, now = estimator._spec["parameters"], _shaping(estimator)
+        for name, value in now.items():
+            if value != recorded[name]:
+                raise ValueError(
+                    f"Got {name}={value!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it can't "
+                    "change when a fit goes on. Set warm_start=False and call fit to begin anew."
+                )
+        dtype = str(rows.dtype).removeprefix("torch.")
+        before = estimator._spec["dtype"]
+        if dtype != before and (np.dtype(dtype).kind == "f") != (np.dtype(before).kind == "f"):
+            raise ValueError(f"Got X of dtype {dtype}, but expected {before}, as in the first call.")
+
+    # --------------------------------------------------------------------------------------------------- training
+
+    def run(self, hooks):
+        """Train, and take the best weights."""
+        estimator, plan = self.estimator, self.plan
+        if plan.folds > 1:
+            net, data, held_out = self._crossed()
+        else:
+            net, data, held_out = self._single()
+        watcher = Watcher(
+            net, held_out, epochs=plan.epochs, looks=plan.looks, shares=plan.shares, caution=plan.caution, copies=plan.folds > 1
+        )
+        following = Epochs(
+            estimator, hooks, epochs=plan.epochs, snapshot=self._snapshot, verbose=estimator.verbose
+        )
+        net.watcher, watcher.on_epoch = watcher, following
+        problem = None
+        with following:
+            try:
+                end = net.train(data, plan.epochs)
+            except Diverged as error:
+                end, problem = "diverged", error
+            self._finish(net, watcher)
+        if end == "interrupted":
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
+        if problem is not None:
+            raise ValueError(
+                f"The loss was no longer a number in epoch {watcher.epoch + 1}. Got learning_rate_init="
+                f"{estimator.learning_rate_init!r}, which is {plan.learning_rate:.3g} here: lower it. The weights from before "
+                "are kept."
+            ) from problem
+
+    def run_once(self):
+        """Make one pass at a constant rate."""
+        estimator = self.estimator
+        net = getattr(estimator, "net_", None)
+        if net is None or net.optimizer is None or net.warm_up is not None:
+            net, data, _ = self._single(hold=False, warm_up=None)
+            estimator.net_ = net
+        else:
+            data = self._data()
+            net.set_params(iterator_train__generator=self.generator)
+        estimator.net_.module_.train()
+        before = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        try:
+            net.train(data, 1)
+        except Diverged as error:
+            self.network.load_state_dict(before, strict=False)
+            raise ValueError(
+                f"The loss was no longer a number. Got learning_rate_init={estimator.learning_rate_init!r}: lower it. The "
+                "weights from before are kept."
+            ) from error
+        finally:
+            net.module_.eval()
+        estimator.n_iter_ = getattr(estimator, "n_iter_", 0) + 1
+        estimator.loss_curve_ = [*getattr(estimator, "loss_curve_", []), self._in_units(net.history[-1]["train_loss"])]
+        estimator.validation_scores_ = None
+        estimator.best_loss_ = min(estimator.loss_curve_)
+
+    def _data(self):
+        """Give the rows to the net: as it sees them if there is room, else as they are."""
+        n, working = len(self.rows), self.network.n_working
+        size = n * working * (4 if self.precision == torch.float32 else 2)
+        self.prepared = size <= PREPARED_BYTES
+        X = self._prepare(self.network, self.rows) if self.prepared else self.rows
+        if not self.prepared and self.device.type != "cpu":
+            X = to_tensor(X).to(self.device)
+        return Rows(X, self.weights, self.device)
+
+    def _prepare(self, network, rows):
+        """Centre, scale and arrange rows, piece by piece."""
+        network = network.to(self.device)
+        out = torch.empty(len(rows), network.n_working, dtype=self.precision, device=self.device)
+        with torch.no_grad():
+            for piece in chunks(len(rows), max(rows.shape[1], network.n_working)):
+                out[piece] = network.prepare(to_tensor(rows[piece], self.device))
+        return out
+
+    def _net(self, module, **settings):
+        """Make a net that is ready to be trained."""
+        estimator = self.estimator
+        solver, own, factor = SOLVERS.get(estimator.solver, (estimator.solver, {}, 1.0)) if isinstance(
+            estimator.solver, str
+        ) else (estimator.solver, {}, 1.0)
+        rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
+        settings = {
+            "criterion__function": getattr(objectives, estimator.loss),
+            "optimizer": solver,
+            **{f"optimizer__{name}": value for name, value in own.items()},
+            "lr": rate,
+            "batch_size": self.plan.batch_size,
+            "warm_up": self.plan.warm_up,
+            "precision": self.precision,
+            "iterator_train__shuffle": True,
+            "iterator_train__generator": self.generator,
+            **settings,
+            **self.extra,
+        }
+        net = bare_net(module, self.device, **settings)
+        return net
+
+    def _single(self, *, hold=True, **settings):
+        """One network, and a share of the rows (or those that the user chose) held out."""
+        estimator, plan = self.estimator, self.plan
+        data = self._data()
+        held_out = []
+        if hold and plan.folds:
+            if self.held_out is not None:
+                held = Rows(self._prepare(self.network, self.held_out) if self.prepared else self.held_out, None, self.device)
+                held_out = list(Batches(held, 4096))
+            else:
+                n_held = min(len(data) - 1, max(1, round(estimator.validation_fraction * len(data))))
+                order = torch.randperm(len(data), generator=self.generator)
+                held = torch.utils.data.Subset(data, order[:n_held].sort().values)
+                held_out = Batches(held, 4096)
+                data = torch.utils.data.Subset(data, order[n_held:].sort().values)
+        net = self._net(self.network, prepared=self.prepared, **settings)
+        return net, data, held_out
+
+    def _crossed(self):
+        """One copy of the network for each fold, and one for all rows."""
+        estimator = self.estimator
+        n, folds = len(self.rows), min(self.plan.folds, len(self.rows))
+        order = torch.randperm(n, generator=self.generator)
+        held = [order[i::folds].sort().values for i in range(folds)]
+        members = [torch.cat([rows for j, rows in enumerate(held) if j != i]).sort().values for i in range(folds)]
+        starts = []
+        for rows in members:
+            index = rows if isinstance(self.rows, torch.Tensor) else rows.numpy()
+            starts.append(
+                principal_components(
+                    self.rows[index],
+                    None if self.weights is None else self.weights[rows.numpy()],
+                    len(self.principal.components),
+                    generator=self.generator,
+                    view=estimator._view(),
+                    device=self.device,
+                )
+            )
+        self.prepared = True
+        together, X, held_out = crossed(
+            self.network, starts, held, self.weights, lambda network: self._prepare(network, self.rows)
+        )
+        net = self._net(
+            together, prepared=True, iterator_train=FoldBatches, iterator_train__members=[*members, torch.arange(n)]
+        )
+        return net, Rows(X, self.weights, self.device), held_out
+
+    # ------------------------------------------------------------------------------------------------- the end
+
+    def _in_units(self, loss):
+        spec = self.estimator._spec
+        return loss * spec["unit"] + spec["floor"]
+
+    def _records(self, watcher, choice):
+        """Give the fitted attributes at the end, or in the middle, of a training."""
+        curve = [self._in_units(row["train_loss"]) for row in watcher.net.history if "train_loss" in row]
+        scores = None
+        if watcher.held_out is not None and watcher.null:
+            scores = [1 - loss / watcher.null for loss in watcher.losses]
+        return {
+            "n_iter_": watcher.epoch,
+            "best_iter_": choice.epoch,
+            "loss_curve_": curve,
+            "validation_scores_": scores,
+            "best_loss_": self._in_units(choice.loss) if scores else min(curve, default=float("nan")),
+        }
+
+    def _snapshot(self, watcher):
+        """Give a complete fitted state with a network of its own, for callbacks."""
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(watcher.weights(), strict=False)
+        choice = watcher.best if watcher.held_out else watcher.start
+        return {**self._records(watcher, choice), "net_": bare_net(network, self.device)}
+
+    def _finish(self, net, watcher):
+        """Install the chosen weights and record the training."""
+        choice = watcher.chosen()
+        self.network.load_state_dict(choice.weights, strict=False)
+        for name, value in self._records(watcher, choice).items():
+            setattr(self.estimator, name, value)
+        final = bare_net(self.network, self.device)
+        final.history = net.history
+        self.estimator.net_ = final
+
+
+def _shaping(estimator):
+    """Collect the parameters that shape the network."""
+    names = "n_components hidden_layer_sizes n_filters image_shape channel_axis activation loss".split()
+    return {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
+
+
+def _extra_settings(net_params):
+    """Copy what the user wants to tell skorch, and refuse what skae says itself."""
+    extra = copy.deepcopy(net_params or {})
+    for key in extra:
+        if key in OWN_KEYS or key == "optimizer__lr" or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
+            raise ValueError(
+                f"Got net_params with the key {key!r}, but expected none that skae sets itself: {OWN_KEYS}. The parameters of the "
+                "estimator say the same."
+            )
+    return extra
+
+
+def _check_loss(loss, rows):
+    """Refuse data outside [0, 1] for the loss that needs it."""
+    if loss != "log_loss" or rows.dtype in (np.uint8, torch.uint8):
+        return
+    low, high = float(rows.min()), float(rows.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"Got loss='log_loss' with X from {low:.6g} to {high:.6g}, but expected numbers in [0, 1], or uint8. Use "
+            "'squared_error', or scale X."
+        )

@@ -1,0 +1,239 @@
+"""The skorch net: one training step, one epoch, and the learning rate along the way."""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+
+from skae import objectives
+from skae._batches import Batches
+
+__all__ = ["AutoencoderNet", "Diverged", "Objective", "Stopped"]
+
+
+class Diverged(ValueError):
+    """The loss is no longer a number."""
+
+
+class Stopped(Exception):
+    """A callback asked to end the training."""
+
+
+class Objective(torch.nn.Module):
+    """The reconstruction loss of a batch, as skorch's criterion.
+
+    Parameters
+    ----------
+    function : callable
+        One of `skae.objectives`: ``(x_hat, x) -> one loss per row``.
+    """
+
+    def __init__(self, function=objectives.squared_error):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x_hat, x, weights=None, *, each=False):
+        """Give the mean over all rows, or `each` row's loss; rows may lie along several dimensions."""
+        extra = 0 if weights is None else weights.ndim - 1
+        flat = [part.float().flatten(0, extra) if extra else part.float() for part in (x_hat, x)]
+        losses = self.function(*flat)
+        if each:
+            return losses if not extra else losses.reshape(weights.shape)
+        return objectives.weighted_mean(losses, None if weights is None else weights.flatten())
+
+
+class AutoencoderNet(NeuralNet):
+    """A skorch net that reconstructs its input, without work that is done per row or per batch in Python.
+
+    Batches are pairs of rows and weights (or None). The loss of an epoch is read from the device once.
+
+    Parameters
+    ----------
+    module : skae.networks.blocks.Autoencoder
+        An instance, perhaps a stack of copies; it is trained in place.
+    optimizer : type, default=None
+        None for a net that is not trained.
+    precision : torch.dtype, default=torch.float32
+        What matrix products are computed in: float32, bfloat16 or float16.
+    prepared : bool, default=False
+        Whether the dataset holds rows in the space of training; if not, each batch of raw rows is prepared.
+    warm_up : float or None, default=None
+        The share of all steps in which the learning rate rises from zero; then it falls to zero, both along straight lines.
+        None keeps it constant.
+    clip : float, default=0.0
+        The largest norm of a gradient; 0 for no bound.
+    watcher : callable, default=None
+        Called with the net at the end of every epoch, before the callbacks.
+    **kwargs
+        skorch's.
+    """
+
+    def __init__(
+        self,
+        module,
+        criterion=Objective,
+        optimizer=None,
+        *,
+        precision=torch.float32,
+        prepared=False,
+        warm_up=None,
+        clip=0.0,
+        watcher=None,
+        iterator_train=Batches,
+        iterator_valid=Batches,
+        train_split=None,
+        verbose=0,
+        **kwargs,
+    ):
+        self.precision = precision
+        self.prepared = prepared
+        self.warm_up = warm_up
+        self.clip = clip
+        self.watcher = watcher
+        super().__init__(
+            module,
+            criterion,
+            optimizer,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Make the optimizer, if there is one: a net that is only used needs none."""
+        return self if self.optimizer is None else super().initialize_optimizer()
+
+    @property
+    def _default_callbacks(self):
+        return []
+
+    def torch_compile(self, module, name):
+        """Compile in place, which leaves the type, the names of the weights and pickling as they are."""
+        if self.compile and name == "module":
+            module.compile(**self.get_params_for("compile"))
+        return module
+
+    def train(self, dataset, epochs):
+        """Train, and say how it ended.
+
+        Parameters
+        ----------
+        dataset : skae._batches.Rows
+            The rows to learn from.
+        epochs : int
+            The most passes over them.
+
+        Returns
+        -------
+        end : {"done", "stopped", "interrupted"}
+            All passes were made, a callback stopped, or someone pressed Ctrl-C.
+        """
+        end = "done"
+        self.max_epochs = epochs
+        self.n_steps_ = 0
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset, epochs=epochs)
+        except Stopped:
+            end = "stopped"
+        except KeyboardInterrupt:
+            end = "interrupted"
+        self.notify("on_train_end", X=dataset, y=None)
+        return end
+
+    def notify(self, method_name, **cb_kwargs):
+        """Tell the callbacks. One that stops the training, which skorch's do by a KeyboardInterrupt, isn't a Ctrl-C."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                if method_name == "on_epoch_end":
+                    raise Stopped from stop
+                raise
+
+    def on_epoch_end(self, net, **kwargs):
+        """Let the watcher look at the weights, before the callbacks see what it recorded."""
+        super().on_epoch_end(net, **kwargs)
+        if self.watcher is not None:
+            self.watcher(self)
+
+    def get_iterator(self, dataset, training=False):
+        """Give skorch's iterator, and note how many steps the whole training has."""
+        iterator = super().get_iterator(dataset, training=training)
+        if training:
+            self.all_steps_ = len(iterator) * self.max_epochs
+            quiet = (Callback.on_batch_begin, Callback.on_batch_end, Callback.on_grad_computed)
+            self.tells_batches_ = any(
+                getattr(type(callback), own.__name__) is not own for _, callback in self.callbacks_ for own in quiet
+            )
+            scheduled = any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_)
+            self.schedules_ = self.warm_up is not None and not scheduled
+            for group in self.optimizer_.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+        return iterator
+
+    def learning_rate_share(self, step):
+        """Say which share of its peak the learning rate has at a step: up along a line, and down along another."""
+        done = step / self.all_steps_
+        return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
+
+    def losses(self, batch, *, each=False, null=False):
+        """Compute the loss of a batch: its weighted mean, or that of `each` row; `null` reconstructs all as the mean."""
+        x, weights = batch
+        with torch.no_grad():
+            x = x if self.prepared else self.module_.prepare(x)
+            target = self.module_.target(x)
+        if null:
+            x_hat = self.module_.null(x)
+        else:
+            with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
+                x_hat = self.module_(x)
+        return self.criterion_(x_hat, target, weights, each=each)
+
+    def train_step(self, batch, **fit_params):
+        """Take one step; without skorch's closure, so optimizers that evaluate several times can't be used."""
+        if self.schedules_:
+            share = self.learning_rate_share(self.n_steps_)
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group["initial_lr"] * share
+        self.optimizer_.zero_grad(set_to_none=True)
+        loss = self.losses(batch)
+        loss.backward()
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip)
+        if self.tells_batches_:
+            self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch)
+        self.optimizer_.step()
+        self.n_steps_ += 1
+        return {"loss": loss.detach()}
+
+    def validation_step(self, batch, **fit_params):
+        """Compute a loss without learning from it."""
+        with torch.inference_mode():
+            return {"loss": self.losses(batch)}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Make one pass, and record its mean loss."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        total, count = torch.zeros((), device=self.device), 0.0
+        for batch in iterator:
+            if self.tells_batches_:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            weight = len(batch[0]) if batch[1] is None else float(batch[1].sum())
+            total += step["loss"] * weight
+            count += weight
+            if self.tells_batches_:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        loss = total.item() / count
+        if training and not math.isfinite(loss):
+            raise Diverged
+        best = min((row.get(prefix + "_loss", math.inf) for row in self.history[:-1]), default=math.inf)
+        self.history.record(prefix + "_loss", loss)
+        self.history.record(prefix + "_loss_best", loss < best)

@@ -1,0 +1,203 @@
+"""Mean, scale and principal components of X, piece by piece: what the linear part of every network starts from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skae._batches import chunks, to_tensor
+
+__all__ = ["Principal", "principal_components"]
+
+MOST_FEATURES = 4096
+"""Up to this many features the covariance is formed; beyond it, the products of the rows with each other."""
+
+SAMPLE = 4096
+"""How many rows give the first estimate of mean and scale, and the most whose products with each other are formed."""
+
+DUAL_NUMBERS = 2**27
+"""The most float32 numbers that are held at once where the products of the rows with each other are formed."""
+
+DOUBLE_FLOPS = 2e10
+"""Up to this many operations the covariance is summed in float64, beyond it in float32."""
+
+
+@dataclass
+class Principal:
+    """A linear autoencoder of X, in units of `scale`.
+
+    Attributes
+    ----------
+    reference : torch.Tensor of shape (d,)
+        A row near the mean, in X's own precision.
+    shift : torch.Tensor of shape (d,)
+        The mean less `reference`, float64.
+    scale : float
+        Root of the mean variance of the features, in units of X; 1 for constant data.
+    components : torch.Tensor of shape (m, d)
+        Orthonormal rows, float32, by falling variance.
+    variances : torch.Tensor of shape (m,)
+        Along the components, in squared units of `scale`, float64.
+    total : float
+        Sum of the variances of all features, in squared units of `scale`.
+    rule : str
+        "pca" where all rows took part, or what was done instead.
+    """
+
+    reference: torch.Tensor
+    shift: torch.Tensor
+    scale: float
+    components: torch.Tensor
+    variances: torch.Tensor
+    total: float
+    rule: str
+
+
+def principal_components(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+    """Find the directions of most variance of X.
+
+    Parameters
+    ----------
+    X : ndarray or torch.Tensor of shape (n, d)
+        Rows in any real dtype; never copied as a whole.
+    weights : ndarray of shape (n,) or None
+        How often each row counts.
+    n_coordinates : int
+        The most directions wanted.
+    generator : torch.Generator
+        Chooses rows where not all can take part.
+    view : callable, default=None
+        What of the centred rows is looked at, such as the means of blocks: (b, d) to (b, d'). None: all of it.
+    device : torch.device, default="cpu"
+        Where the products are formed.
+
+    Returns
+    -------
+    principal : Principal
+        With at least one and at most `n_coordinates` components.
+    """
+    n, d = X.shape
+    seen = d if view is None else view(torch.zeros(1, d)).shape[1]
+    # what a view shows of the mean doesn't say all of it
+    reference, shift, scale = _moments(X, weights, max(1, n // SAMPLE) if view is None and d <= n else 1)
+    if seen <= min(n, MOST_FEATURES):
+        mean, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
+        if not bool(torch.isfinite(gram).all()) or float(mean.square().mean()) > 0.01:
+            # the sample said too little of where the data lie: take the mean and scale of all rows instead
+            reference, shift, scale = _moments(X, weights, 1)
+            mean, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
+        if view is None:
+            shift = shift + mean.cpu() * scale
+        variances, vectors = torch.linalg.eigh(gram)
+        total, components = float(gram.trace()), vectors.flip(1).T
+        rule = "pca" if seen >= d else f"pca of {seen} block means"
+        variances = variances.flip(0)
+    else:
+        rows = min(n, SAMPLE, max(2, DUAL_NUMBERS // seen))
+        chosen = slice(None)
+        if rows < n:
+            chosen = torch.randperm(n, generator=generator)[:rows].sort().values.numpy()
+            X, weights = X[chosen], None if weights is None else weights[chosen]
+            reference, shift, scale = _moments(X, weights, 1)
+        variances, components, total = _dual(X, weights, reference, shift, scale, device, view)
+        rule = "pca" if seen >= d else f"pca of {seen} block means"
+        rule += "" if rows == n else f", {rows} rows"
+    # beyond this a direction is rounding, and its coordinate noise
+    precision = 1e-13 if variances.dtype == torch.float64 else 1e-7
+    known = int((variances > precision * variances[0].clamp(min=1e-300)).sum())
+    keep = max(1, min(n_coordinates, n - 1, known))
+    components = components[:keep]
+    largest = components.abs().argmax(1, keepdim=True)
+    components = components * components.gather(1, largest).sign()  # as scikit-learn settles the signs
+    return Principal(
+        reference=reference,
+        shift=shift,
+        scale=scale,
+        components=components.float().cpu().contiguous(),
+        variances=variances[:keep].double().clamp(min=0).cpu(),
+        total=max(total, 0.0),
+        rule=rule,
+    )
+
+
+def _moments(X, weights, step):
+    """Mean (as a row and a shift from it) and overall scale of every `step`-th row, in float64."""
+    n, d = X.shape
+    reference = to_tensor(X[:1])[0].cpu()
+    count, total, squares = 0.0, torch.zeros(d, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
+    for piece in chunks(n, 2 * d * step):
+        rows = to_tensor(X[piece][::step]).cpu()
+        away = _less(rows, reference)
+        w = torch.ones(len(rows), dtype=torch.float64)
+        if weights is not None:
+            w = torch.from_numpy(np.ascontiguousarray(weights[piece][::step]))
+        count += float(w.sum())
+        total += w @ away
+        squares += w @ away.square()
+    shift = total / max(count, 1e-300)
+    variance = float((squares / max(count, 1e-300) - shift.square()).clamp(min=0).mean())
+    tiny = 1e-24 * float(squares.mean() / max(count, 1e-300))  # what is left over of a constant is rounding
+    return reference, shift, float(np.sqrt(variance)) if variance > tiny else 1.0
+
+
+def _less(rows, reference):
+    """Rows less a reference row as float64; integers are subtracted as integers."""
+    if rows.dtype == torch.int64 and reference.dtype == torch.int64:
+        return (rows - reference).double()
+    return rows.double() - reference.double()
+
+
+def _scaled(rows, reference, shift, scale, device):
+    """Rows about their mean, in units of `scale`: narrow numbers in float32 on the device, wide ones in float64."""
+    if rows.dtype in (torch.int64, torch.float64):
+        return ((_less(rows, reference.to(rows.device)) - shift.to(rows.device)) / scale).to(device, torch.float32)
+    mean = reference.double() + shift
+    high = mean.float()
+    low = (mean - high.double()).float()
+    return ((rows.to(device).float() - high.to(device)) - low.to(device)) / scale
+
+
+def _covariance(X, weights, reference, shift, scale, device, view, seen):
+    """Mean (less the one given) and covariance of the scaled rows, in one pass."""
+    n, d = len(X), seen
+    precise = torch.float64 if n * d * d <= DOUBLE_FLOPS and torch.device(device).type != "mps" else torch.float32
+    gram = torch.zeros(d, d, dtype=precise, device=device)
+    total, count = torch.zeros(d, dtype=precise, device=device), 0.0
+    for piece in chunks(n, X.shape[1]):
+        rows = _scaled(to_tensor(X[piece]), reference, shift, scale, device)
+        rows = (rows if view is None else view(rows)).to(precise)
+        if weights is None:
+            count += len(rows)
+            total += rows.sum(0)
+            gram.addmm_(rows.T, rows)
+        else:
+            w = torch.from_numpy(weights[piece]).to(device, precise)
+            count += float(w.sum())
+            total += w @ rows
+            gram.addmm_(rows.T * w, rows)
+    mean = total / count
+    return mean, gram / count - torch.outer(mean, mean)
+
+
+def _dual(X, weights, reference, shift, scale, device, view):
+    """Principal directions from the products of the rows with each other, for data with more columns than rows."""
+    rows = []
+    for piece in chunks(*X.shape):
+        part = _scaled(to_tensor(X[piece]), reference, shift, scale, device)
+        rows.append(part if view is None else view(part))
+    rows = torch.cat(rows)
+    root = torch.ones(len(rows), device=device)
+    if weights is not None:
+        root = torch.from_numpy(weights).to(device, torch.float32).sqrt()
+    rows = rows * root[:, None]
+    count = float(root.square().sum())
+    products = (rows @ rows.T) / count
+    variances, vectors = torch.linalg.eigh(products.double() if products.device.type != "mps" else products)
+    variances, vectors = variances.flip(0), vectors.flip(1)
+    kept = variances > 1e-7 * variances[0].clamp(min=1e-300)
+    if not bool(kept.any()):
+        kept[0] = True  # constant data: any direction will do, and its variance is zero
+    components = vectors[:, kept].T.float() @ rows
+    # an orthonormal basis also where two variances are nearly the same
+    components = torch.linalg.qr(components.T).Q.T
+    return variances[kept], components, float(rows.square().sum()) / count

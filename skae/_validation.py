@@ -1,0 +1,237 @@
+"""X in, checked array out; also the device, the seed and the weights of the rows.
+
+The only file with private imports from scikit-learn: whatever moves there is mended here.
+"""
+
+import numbers
+import warnings
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_array,
+    validate_data,
+)
+
+__all__ = [
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_codes",
+    "check_finite",
+    "check_rows",
+    "check_weights",
+    "fit_context",
+    "resolve_device",
+    "seeded",
+    "wants_tensor",
+]
+
+CHUNK_BYTES = 2**24
+"""How much of X is looked at in one go when it is checked, in bytes."""
+
+
+def check_rows(estimator, X, *, reset):
+    """Check a table and give it back in its own dtype.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` if `reset`, and is compared with them if not.
+    X : array-like or torch.Tensor of shape (n_samples, n_features)
+        The data as the user gave it.
+    reset : bool
+        Whether this is a fit.
+
+    Returns
+    -------
+    X : ndarray or torch.Tensor of shape (n_samples, n_features)
+        Real and finite, in its own dtype; a tensor stays on its device.
+    """
+    least = 2 if reset else 1
+    if isinstance(X, torch.Tensor):
+        X = _check_tensor(estimator, X, least=least)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    else:
+        X = validate_data(
+            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least
+        )
+        X = _plain_dtype(X)
+    check_finite(X, name="X", estimator=estimator)
+    return X
+
+
+def check_codes(Z, n_components):
+    """Check what is given to ``inverse_transform``: finite rows of `n_components` numbers.
+
+    Parameters
+    ----------
+    Z : array-like or torch.Tensor of shape (n_samples, n_components)
+        The codes.
+    n_components : int
+        The width that the decoder takes.
+
+    Returns
+    -------
+    Z : ndarray or torch.Tensor of shape (n_samples, n_components)
+        In its own dtype.
+    """
+    if isinstance(Z, torch.Tensor):
+        Z = _check_tensor(None, Z, least=1)
+    else:
+        Z = _plain_dtype(check_array(Z, dtype="numeric", ensure_all_finite=False))
+    if Z.shape[1] != n_components:
+        raise ValueError(
+            f"Got codes with {Z.shape[1]} columns, but expected {n_components}: that is the n_components_ of this fit."
+        )
+    check_finite(Z, name="the codes")
+    return Z
+
+
+def _check_tensor(estimator, X, *, least):
+    """Check number of dimensions, rows and dtype of a tensor: scikit-learn's checks take arrays on the CPU only."""
+    who = "the decoder" if estimator is None else type(estimator).__name__
+    X = X.detach()
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported. Got a tensor of dtype {X.dtype}, but expected real numbers.")
+    if X.layout != torch.strided:
+        raise TypeError(f"Got a tensor of layout {X.layout}, but expected a dense one: call its to_dense().")
+    if X.ndim != 2:
+        raise ValueError(f"Got a tensor of shape {tuple(X.shape)}, but {who} expected a 2D one of rows and columns.")
+    if len(X) < least or X.shape[1] < 1:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={tuple(X.shape)}) while a minimum of {least} "
+            f"sample(s) and 1 feature(s) is required by {who}."
+        )
+    return X.float() if X.dtype in (torch.bool, torch.float16, torch.bfloat16) else X
+
+
+def _plain_dtype(X):
+    """Turn the few dtypes that torch or arithmetic cannot take into the nearest that they can."""
+    if X.dtype.kind == "b" or X.dtype == np.float16:
+        return X.astype(np.float32)
+    if X.dtype.kind == "f" and X.dtype.itemsize > 8:
+        return X.astype(np.float64)
+    return X
+
+
+def check_finite(X, *, name, estimator=None, start=0):
+    """Raise an error that names row and column of the first NaN or infinity.
+
+    A number beyond the range of float32 is refused as well: codes and reconstructions are float32.
+
+    Parameters
+    ----------
+    X : ndarray or torch.Tensor of shape (n_samples, n_features)
+        The rows to look at.
+    name : str
+        What the error calls them.
+    estimator : estimator, default=None
+        Where the names of the columns may stand.
+    start : int, default=0
+        The number of the first row, where `X` is a piece of a larger array.
+    """
+    tensor = isinstance(X, torch.Tensor)
+    if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
+        return
+    limit = float(np.finfo(np.float32).max) / 4
+    size = max(1, CHUNK_BYTES // max(1, X.shape[1] * (X.element_size() if tensor else X.itemsize)))
+    for piece in gen_batches(len(X), size):
+        rows = X[piece]
+        # min and max let NaN and infinity through, and need no array of their own size
+        low, high = float(rows.min()), float(rows.max())
+        if -limit <= low and high <= limit:
+            continue
+        rows = rows.cpu().numpy() if tensor else np.asarray(rows)
+        bad = ~(np.abs(rows) <= limit)
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        value = rows[row, column]
+        what = (
+            "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"a value too large for float32 ({value})"
+        )
+        names = getattr(estimator, "feature_names_in_", None)
+        label = "" if names is None else f" ({names[column]!r})"
+        who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
+        raise ValueError(
+            f"Input {name} contains {what} in column {column}{label}, row {start + piece.start + row}.{who}"
+        )
+
+
+def check_weights(sample_weight, X):
+    """Check the weights of the rows.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+        None means that all rows count the same.
+    X : ndarray or torch.Tensor of shape (n_samples, n_features)
+        The rows that they belong to.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,) or None
+        float64, with a mean of 1 over the rows whose weight is not zero.
+    """
+    if sample_weight is None:
+        return None
+    rows = np.empty((len(X), 0))
+    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("Got a sample_weight that is zero for every row, but expected a positive weight somewhere.")
+    return weights / weights[weights > 0].mean()
+
+
+def resolve_device(device, *, fall_back=False):
+    """Find the device that a parameter names.
+
+    Parameters
+    ----------
+    device : str
+        "auto" (CUDA, then MPS, then CPU) or a name that torch knows, such as "cuda:1".
+    fall_back : bool, default=False
+        Whether a device that is not there is replaced by the CPU with a warning, as for a model that was fitted elsewhere,
+        instead of an error.
+
+    Returns
+    -------
+    device : torch.device
+        One that this machine has.
+    """
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    present += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if device == "auto":
+        best = "cuda" if torch.cuda.is_available() else present[-1]
+        return torch.device(best)
+    try:
+        found = torch.device(device)
+        there = found.type == "cpu" or any(
+            name == str(found) or name.split(":")[0] == str(found) for name in present
+        )
+    except RuntimeError as error:
+        raise ValueError(f"Got device={device!r}, but expected 'auto' or one of {present}.") from error
+    if there:
+        return found
+    if not fall_back:
+        raise ValueError(f"Got device={device!r}, but this machine has only {present}.")
+    warnings.warn(f"Got device={device!r}, but this machine has only {present}: using the CPU.", stacklevel=2)
+    return torch.device("cpu")
+
+
+def seeded(random_state):
+    """Turn scikit-learn's `random_state` into the one whole number that all generators of a fit start from."""
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def wants_tensor(estimator, X):
+    """Say whether the answer is a tensor: a tensor came in and no ``set_output`` asks for something else."""
+    return isinstance(X, torch.Tensor) and _get_output_config("transform", estimator)["dense"] == "default"

@@ -1,0 +1,432 @@
+"""The parts that dense and convolutional networks share: centring, the linear autoencoder, and layers to correct it."""
+
+import copy
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["ACTIVATIONS", "Autoencoder", "Centre", "Conv2d", "Linear", "initialise", "multilayer", "squash", "stacked"]
+
+ACTIVATIONS = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "identity": nn.Identity,
+}
+"""What `activation` may be."""
+
+
+class Centre(nn.Module):
+    """Take the mean away and divide by one number: rows in any dtype and unit become float32 of about unit size.
+
+    The mean is kept as the sum of three float32 numbers, which holds all the digits of a float64 on every device. It is
+    taken away in X's own precision, *before* the cast to float32: a time stamp of 1,700,000,000 seconds keeps its
+    digits, which a float32 could not hold.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns of X.
+
+    Attributes
+    ----------
+    mean : torch.Tensor of shape (3, n_features)
+        Three parts whose sum is the mean, the largest first.
+    scale : torch.Tensor of shape ()
+        In units of X.
+    """
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3, n_features))
+        self.register_buffer("scale", torch.ones(()))
+
+    def set(self, reference, shift, scale):
+        """Take over a mean, and a scale.
+
+        Parameters
+        ----------
+        reference : torch.Tensor of shape (n_features,)
+            A row near the mean, in X's own precision.
+        shift : torch.Tensor of shape (n_features,)
+            The mean less `reference`, float64.
+        scale : float
+            In units of X.
+        """
+        high = reference.float()
+        # an integer of 64 bits less its float32 is an exact integer; together the parts hold more digits than a float64
+        rest = (reference - high.to(reference.dtype)).double() + shift
+        middle = rest.float()
+        self.mean.copy_(torch.stack([high, middle, (rest - middle.double()).float()]))
+        self.scale.fill_(scale)
+
+    def forward(self, x):
+        """Centre and scale raw rows.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_samples, n_features)
+            Any real dtype. Integers of 64 bits and float64 are centred where they are, and then moved.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n_samples, n_features)
+            float32, on this module's device.
+        """
+        high, middle, low = self.mean.to(x.device)
+        if x.dtype == torch.int64:
+            whole = high.double().round().long()
+            x = (x - whole).double() - ((high.double() - whole) + middle + low)
+        elif x.dtype == torch.float64:
+            x = (x - high) - middle.double() - low.double()
+        else:
+            x = (x.float() - high) - middle
+        return (x / self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
+
+    def inverse(self, x):
+        """Give back X's units, as float32."""
+        return x * self.scale + self.mean[0] + self.mean[1]
+
+
+class Linear(nn.Linear):
+    """A linear layer that can also hold the weights of several copies of a network, stacked along a first dimension."""
+
+    def forward(self, x):
+        """Map (b, in) to (b, out), or for copies (copies, b, in) to (copies, b, out)."""
+        if self.weight.ndim == 2:
+            return super().forward(x)
+        if self.bias is None:
+            return torch.bmm(x, self.weight.mT)
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution that can also hold the weights of several copies of a network, stacked along a first dimension."""
+
+    def forward(self, x):
+        """Map (b, c, h, w) to (b, c', h', w'), or for copies with a dimension for them in front."""
+        if self.weight.ndim == 4:
+            return super().forward(x)
+        copies = len(self.weight)
+        side_by_side = functional.conv2d(
+            x.transpose(0, 1).flatten(1, 2),  # (b, copies * c, h, w)
+            self.weight.flatten(0, 1),
+            None if self.bias is None else self.bias.flatten(),
+            self.stride,
+            self.padding,
+            groups=copies * self.groups,
+        )
+        return side_by_side.unflatten(1, (copies, -1)).transpose(0, 1)
+
+
+def stacked(networks):
+    """Stack networks that are alike but for their numbers, so that a step is one step for all of them.
+
+    Parameters
+    ----------
+    networks : list of torch.nn.Module
+        Whose layers are those of this file.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        Takes rows of shape (n_networks, b, ...). Weights have the names that they had.
+    """
+    together = copy.deepcopy(networks[0])
+    together.channels_last = False  # a memory format for four dimensions
+    for parts in zip(*(network.modules() for network in [together, *networks]), strict=True):
+        for kind in ("_parameters", "_buffers"):
+            for name, value in getattr(parts[0], kind).items():
+                if value is not None:
+                    pile = torch.stack([getattr(part, kind)[name].detach() for part in parts[1:]])
+                    getattr(parts[0], kind)[name] = nn.Parameter(pile) if kind == "_parameters" else pile
+    return together
+
+
+def multilayer(sizes, activation):
+    """Build linear layers with an activation between each two, none at the end.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from the input to the output.
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    Returns
+    -------
+    layers : torch.nn.Sequential
+        ``len(sizes) - 1`` linear layers.
+    """
+    layers = []
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [Linear(before, after), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+@torch.no_grad()
+def initialise(module, generator):
+    """Draw the weights of every linear and convolutional layer with a variance of 1 / fan_in; biases are zero.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Changed in place.
+    generator : torch.Generator
+        Where the numbers come from, on the CPU, so that they are the same for every device.
+    """
+    for part in module.modules():
+        if isinstance(part, (Linear, Conv2d)):
+            fan_in = part.weight[0].numel()
+            drawn = torch.rand(part.weight.shape, generator=generator) * 2 - 1
+            part.weight.copy_(drawn * math.sqrt(3 / fan_in))
+            if part.bias is not None:
+                part.bias.zero_()
+
+
+def squash(x, width):
+    """Keep what is near zero and bend the rest smoothly to at most `width` either way.
+
+    The correction to the linear maps sees its input through this, so that a row far from all others gets no more than a
+    bounded correction.
+    """
+    return width * torch.tanh(x / width)
+
+
+class Trunk(nn.Module):
+    """A linear autoencoder of principal coordinates with a nonlinear correction to its encoder and to its decoder.
+
+    ::
+
+        u (b, m) ──── linear ────────────────┬─(+)── z (b, k) ──┬── linear ─────────────────┬─(+)── u_hat (b, m)
+           └── squash, hidden layers, last ──┘                  └── hidden layers, last ────┘
+
+    The linear maps start as PCA with whitened codes and the last layers at zero: before the first step this *is* PCA.
+
+    Parameters
+    ----------
+    n_coordinates : int
+        m, the principal coordinates that come in and go out.
+    n_components : int
+        k, the length of a code.
+    n_inputs : int
+        How many of the coordinates the correction to the encoder sees.
+    n_extra : int
+        How many more numbers it sees, such as features from convolutions.
+    encoder_sizes, decoder_sizes : sequence of int
+        Widths of the hidden layers.
+    activation : str
+        A key of `ACTIVATIONS`.
+    """
+
+    width = 3.0
+    """Where `squash` bends, in standard deviations."""
+
+    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation):
+        super().__init__()
+        act = ACTIVATIONS[activation]
+        self.register_buffer("spread", torch.ones(n_inputs))
+        self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
+        self.decoder_linear = Linear(n_components, n_coordinates, bias=False)
+        self.encoder_hidden = self.decoder_hidden = None
+        if encoder_sizes:
+            self.encoder_hidden = nn.Sequential(multilayer([n_inputs + n_extra, *encoder_sizes], activation), act())
+            self.encoder_last = Linear(encoder_sizes[-1], n_components)
+        if decoder_sizes:
+            self.decoder_hidden = multilayer([n_components, *decoder_sizes], activation)
+            self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
+            self.decoder_act = act()
+            self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
+
+    def encode(self, u, extra=None):
+        """Turn coordinates, and `extra` numbers beside them, into whitened codes."""
+        z = self.encoder_linear(u)  # (b, k)
+        if self.encoder_hidden is None:
+            return z
+        spread = self.spread.unsqueeze(-2)
+        seen = squash(u[..., : spread.shape[-1]] / spread, self.width)
+        if extra is not None:
+            seen = torch.cat([seen, extra], -1)
+        return z + self.encoder_last(self.encoder_hidden(seen))
+
+    def decode(self, z):
+        """Turn whitened codes into coordinates, and give the last hidden layer beside them."""
+        u = self.decoder_linear(z)  # (b, m)
+        if self.decoder_hidden is None:
+            return u, z
+        near = squash(z, self.width)
+        hidden = self.decoder_act(self.decoder_hidden(near) + self.decoder_skip(near))
+        return u + self.decoder_last(hidden), hidden
+
+    def start(self, deviations):
+        """Set the linear maps to PCA, and the last layers to zero.
+
+        Parameters
+        ----------
+        deviations : torch.Tensor of shape (n_coordinates,)
+            Standard deviations of the coordinates.
+
+        Returns
+        -------
+        whitening : torch.Tensor of shape (n_components,)
+            What a whitened code is multiplied by to become a score of PCA.
+        """
+        k, m = self.encoder_linear.weight.shape
+        known = min(k, m)
+        whitening = deviations.new_ones(k)
+        whitening[:known] = deviations[:known]
+        # a direction without variance keeps a code of its own unit rather than a division by zero
+        whitening = torch.where(whitening > 1e-3 * whitening.max(), whitening, whitening.max() * 1e-3)
+        self.encoder_linear.weight.copy_(torch.eye(k, m) / whitening[:, None])
+        self.decoder_linear.weight.copy_(torch.eye(m, k) * whitening)
+        # no coordinate is made larger than its share: what hardly varies is mostly noise
+        self.spread.copy_((deviations.square() + deviations.square().mean()).sqrt()[: len(self.spread)])
+        for name in ("encoder_last", "decoder_last"):
+            if hasattr(self, name):
+                nn.init.zeros_(getattr(self, name).weight)
+                nn.init.zeros_(getattr(self, name).bias)
+        return whitening
+
+
+class Autoencoder(nn.Module):
+    """What dense and convolutional networks share: units, principal coordinates, and the space in which they are trained.
+
+    ``prepare`` takes raw rows into the space of training, ``forward`` reconstructs them there, and an objective compares the
+    two. ``encode`` and ``decode`` go from raw rows to codes and back, in X's units.
+
+    Parameters
+    ----------
+    n_features : int
+        d, columns of X.
+    n_components : int
+        k, the length of a code.
+    n_coordinates : int
+        m, principal coordinates.
+    n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
+        As in `Trunk`.
+    n_placed : int, default=None
+        Numbers of a row that PCA sees; None means d.
+    output : str
+        "linear", or "sigmoid" where the targets are in [0, 1].
+    ceiling : float
+        What counts as 1 for a sigmoid: 255 for uint8, else 1.
+    """
+
+    channels_last = False
+    """Whether its weights lie best with the channels last."""
+
+    def __init__(
+        self,
+        *,
+        n_features,
+        n_components,
+        n_coordinates,
+        n_inputs,
+        encoder_sizes,
+        decoder_sizes,
+        activation,
+        n_placed=None,
+        n_extra=0,
+        output="linear",
+        ceiling=1.0,
+    ):
+        super().__init__()
+        self.n_features = n_features
+        self.output = output
+        self.ceiling = ceiling
+        self.centre = Centre(n_features)
+        self.trunk = Trunk(
+            n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
+        )
+        self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
+        self.register_buffer("whitening", torch.ones(n_components))
+
+    @property
+    def n_working(self):
+        """Numbers per row in the space of training."""
+        return self.n_features
+
+    @property
+    def most_numbers(self):
+        """The most numbers per row that encoding or decoding holds at once, at about 4 bytes."""
+        return self.n_working
+
+    def start(self, principal, generator):
+        """Draw the hidden weights, and become PCA.
+
+        Parameters
+        ----------
+        principal : skae._principal.Principal
+            Mean, scale and directions.
+        generator : torch.Generator
+            Where the hidden weights come from.
+        """
+        initialise(self, generator)
+        self.become(principal)
+
+    @torch.no_grad()
+    def become(self, principal):
+        """Become PCA: set mean, scale and linear maps from principal components, and the last layers to zero."""
+        self.centre.set(principal.reference, principal.shift, principal.scale)
+        missing = len(self.components) - len(principal.components)  # fewer rows may span fewer directions
+        components = torch.nn.functional.pad(principal.components, (0, 0, 0, missing))
+        variances = torch.nn.functional.pad(principal.variances, (0, missing))
+        self.components.copy_(components)
+        self.whitening.copy_(self.trunk.start(variances.sqrt().float()))
+
+    def arrange(self, x):
+        """Bring centred rows into the space of training."""
+        return x
+
+    def restore(self, x):
+        """Bring them back."""
+        return x
+
+    def prepare(self, x):
+        """Centre, scale and arrange raw rows."""
+        return self.arrange(self.centre(x))
+
+    def target(self, x):
+        """Give what prepared rows are to be reconstructed as: themselves, or numbers in [0, 1] for a sigmoid."""
+        if self.output == "linear":
+            return x
+        return (self.centre.inverse(self.restore(x)) / self.ceiling).clamp(0, 1)
+
+    def null(self, x):
+        """Give what prepared rows look like if all are reconstructed as the mean."""
+        x_hat = torch.zeros_like(x)
+        return self.logits(x_hat) if self.output == "sigmoid" else x_hat
+
+    def finish(self, x_hat):
+        """Turn what the decoder gives into X's units."""
+        if self.output == "sigmoid":
+            return self.logits(x_hat).sigmoid() * self.ceiling
+        return self.centre.inverse(self.restore(x_hat))
+
+    def logits(self, x_hat):
+        """Turn reconstructed rows into logits: near 1/2 a sigmoid of slope 4 leaves the linear reconstruction as it is."""
+        return 4 * (self.centre.inverse(self.restore(x_hat)) / self.ceiling - 0.5)
+
+    def encode(self, x):
+        """Turn raw rows of shape (b, d) into codes of shape (b, k); before training these are PCA's scores."""
+        return self.code(self.prepare(x)) * self.whitening * self.centre.scale
+
+    def decode(self, z):
+        """Turn codes of shape (b, k) into rows of shape (b, d), float32, in X's units."""
+        return self.finish(self.rebuild(z / self.centre.scale / self.whitening))
+
+    def residual(self, x):
+        """Give, for raw rows, reconstruction less row, and the row itself, both centred and in units of `centre.scale`."""
+        x = self.centre(x)
+        x_hat = self.rebuild(self.code(self.arrange(x)))
+        if self.output == "sigmoid":
+            return self.centre(self.finish(x_hat)) - x, x
+        return self.restore(x_hat) - x, x
+
+    def forward(self, x):
+        """Reconstruct prepared rows in the space of training."""
+        x_hat = self.rebuild(self.code(x))
+        return self.logits(x_hat) if self.output == "sigmoid" else x_hat

@@ -1,0 +1,128 @@
+"""The convolutional network: principal components of the image, corrected by convolutions on a grid of patches."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skae.networks.blocks import ACTIVATIONS, Autoencoder, Conv2d, Linear
+from skae.networks.grid import Grid, halved
+
+__all__ = ["ConvNetwork"]
+
+
+class ConvNetwork(Autoencoder):
+    """An autoencoder of images that reads and writes them by convolutions.
+
+    ::
+
+        x ─ patches ─┬─ block means ─ components ─▶ u ──────────▶ Trunk ─▶ z (b, k) ─▶ Trunk ─┬─▶ u_hat ─ components ─▶ low
+                     └─ convolutions, halving ─▶ features ──▶┘                                └─▶ maps ─ doubling ─▶ fine
+                                                     x_hat = low, made smooth + convolutions of (low, fine)
+
+    It works on a grid of patches, so that convolutions at full resolution, which cost most, are a matrix product. The last
+    convolution starts at zero: before the first step this is PCA, of all pixels or of block means.
+
+    Parameters
+    ----------
+    image_size : tuple of int
+        Channels, height, width.
+    channels_first : bool
+        How the numbers of an image follow each other in a row.
+    n_filters : int
+        Channels of the first convolution; they double with every halving of the grid, up to four times as many.
+    **shared
+        The parameters of `skae.networks.blocks.Autoencoder`.
+    """
+
+    channels_last = True
+
+    def __init__(self, *, image_size, channels_first, n_filters, **shared):
+        grid = Grid(*image_size, channels_first)
+        act = ACTIVATIONS[shared["activation"]]
+        layers, channels, shape = [], grid.n_patch, grid.shape
+        small = grid.n_patch <= 256
+        filters = n_filters
+        while not layers or math.prod(shape) > 16:
+            first = not layers
+            stride = 2 if math.prod(shape) > 16 and not (first and grid.coarser) else 1
+            size = 3 if small or not first else 1
+            layers += [Conv2d(channels, filters, size, stride, padding=size // 2), act()]
+            channels, shape = filters, halved(shape) if stride == 2 else shape
+            filters = min(2 * filters, 4 * n_filters)
+        super().__init__(n_extra=channels * math.prod(shape), n_placed=grid.n_cells * grid.n_low, **shared)
+        self.grid = grid
+        self.encoder_convolutions = nn.Sequential(*layers)
+        self.n_maps = n_filters // 2 or 1 if not grid.coarser else 2 * n_filters
+        self.lowest = grid.coarser[-1] if grid.coarser else grid.shape
+        hidden = shared["decoder_sizes"][-1] if shared["decoder_sizes"] else shared["n_components"]
+        self.decoder_maps = Linear(hidden, self.n_maps * math.prod(self.lowest))
+        self.decoder_convolutions = nn.ModuleList(
+            Conv2d(self.n_maps, 4 * self.n_maps, 3, padding=1) for _ in grid.coarser
+        )
+        self.decoder_mix = Conv2d(grid.n_low + self.n_maps, 2 * n_filters, 3, padding=1)
+        size = 3 if small else 1
+        self.decoder_last = Conv2d(2 * n_filters, grid.n_patch, size, padding=size // 2)
+        self.act = act()
+        self.register_buffer("inside", torch.ones(grid.n_cells * grid.n_patch))
+        kernel = torch.zeros(grid.n_patch, grid.n_low, 3, 3) if grid.block != (1, 1) else None
+        self.register_buffer("smooth", kernel)
+
+    @property
+    def n_working(self):
+        """Numbers of an image cut into patches."""
+        return self.grid.n_cells * self.grid.n_patch
+
+    @property
+    def most_numbers(self):
+        """Patches in and out, and the widest maps between them."""
+        return 2 * self.n_working + self.grid.n_cells * 8 * self.n_maps
+
+    @torch.no_grad()
+    def become(self, principal):
+        """Become PCA."""
+        super().become(principal)
+        self.inside.copy_(self.grid.inside())
+        if self.smooth is not None:
+            self.smooth.copy_(self.grid.smooth_kernel())
+        nn.init.zeros_(self.decoder_last.weight)
+        nn.init.zeros_(self.decoder_last.bias)
+
+    def arrange(self, x):
+        """Cut centred rows into patches."""
+        return self.grid.cut(x)
+
+    def restore(self, x):
+        """Put patches together."""
+        return self.grid.join(x)
+
+    def code(self, x):
+        """Turn patches into whitened codes."""
+        u = self.grid.low(x) @ self.components.mT  # (b, m)
+        features = self.encoder_convolutions(_as_maps(x, self.grid.shape))  # (b, c, h, w)
+        return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
+
+    def rebuild(self, z):
+        """Turn whitened codes into patches."""
+        u, hidden = self.trunk.decode(z)
+        low = _as_maps(u @ self.components, self.grid.shape)  # (b, q, gh, gw)
+        maps = _as_maps(self.decoder_maps(hidden), self.lowest)  # (b, n_maps, h, w)
+        finer = [*self.grid.coarser[-2::-1], self.grid.shape] if self.grid.coarser else []
+        for layer, (h, w) in zip(self.decoder_convolutions, finer, strict=True):
+            maps = self.act(functional.pixel_shuffle(layer(maps), 2)[..., :h, :w])
+        change = self.decoder_last(self.act(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3))))
+        if self.smooth is not None:
+            low = self._smoothed(low)
+        return (low + change).movedim(-3, -1).flatten(-3) * self.inside.unsqueeze(-2)
+
+    def _smoothed(self, low):
+        """Make pixels of block means; at the border the mean goes on."""
+        flat = functional.pad(low.flatten(0, -4), (1, 1, 1, 1), mode="replicate")
+        kernel = self.smooth if self.smooth.ndim == 4 else self.smooth[0]
+        return functional.conv2d(flat, kernel).unflatten(0, low.shape[:-3])
+
+
+def _as_maps(x, shape):
+    """See (..., h * w * c) as maps (..., c, h, w)."""
+    return x.unflatten(-1, (*shape, -1)).movedim(-1, -3)

@@ -1,0 +1,48 @@
+"""The fully connected network: principal coordinates, corrected by hidden layers."""
+
+from skae.networks.blocks import Autoencoder
+
+__all__ = ["DenseNetwork"]
+
+
+class DenseNetwork(Autoencoder):
+    """An autoencoder of rows whose layers are all dense.
+
+    ::
+
+        x (b, d) ─ centre ─ components ─▶ u (b, m) ─ Trunk ─▶ z (b, k) ─ Trunk ─▶ u_hat (b, m) ─ components ─▶ x_hat (b, d)
+
+    Parameters
+    ----------
+    rotated : bool
+        Whether the space of training is that of the coordinates. Squared distances are the same there, and the two
+        products with the components are saved at every step; other objectives need the columns of X.
+    **shared
+        The parameters of `skae.networks.blocks.Autoencoder`.
+    """
+
+    def __init__(self, *, rotated, **shared):
+        super().__init__(**shared)
+        self.rotated = rotated
+
+    @property
+    def n_working(self):
+        """The coordinates, or the columns of X."""
+        return len(self.components) if self.rotated else self.n_features
+
+    def arrange(self, x):
+        """Rotate into principal coordinates, if that is where training is done."""
+        return x @ self.components.T if self.rotated else x
+
+    def restore(self, x):
+        """Rotate back."""
+        return x @ self.components if self.rotated else x
+
+    def code(self, x):
+        """Turn prepared rows into whitened codes."""
+        return self.trunk.encode(x if self.rotated else x @ self.components.T)
+
+    def rebuild(self, z):
+        """Turn whitened codes into what prepared rows look like."""
+        u = self.trunk.decode(z)[0]
+        return u if self.rotated else u @ self.components
