@@ -1,0 +1,81 @@
+"""Measure what codes are worth to a classifier.
+
+PCA and both autoencoders, with default settings, at several sizes; nearest neighbours and an SVC on their codes and on raw
+pixels.
+
+    python benchmarks/classify_images.py --data mnist.npz
+    python benchmarks/classify_images.py --idx fashion-mnist/ --k 16 32 64
+
+Codes are given to the classifiers as they are. `SVC(gamma="scale")` divides the squared distances by the number and the
+variance of all features together, so PCA's codes, ours and pixels are all scaled by one number, and no feature by a number of
+its own.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from common import flat, head, load_images, mean_squared_error, row, setting
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
+from skae import ConvAutoencoder, DenseAutoencoder
+
+
+def accuracies(Z, y, Z_test, y_test, chosen, C):
+    """Score both classifiers on codes: nearest neighbours among all rows, the SVC on the `chosen` ones."""
+    neighbours = KNeighborsClassifier(5, algorithm="brute").fit(Z, y).score(Z_test, y_test)
+    machine = SVC(C=C).fit(Z[chosen], y[chosen]).score(Z_test, y_test)
+    return f"{neighbours:.4f}", f"{machine:.4f}"
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", help=".npz with X_train, y_train, X_test, y_test")
+    source.add_argument("--idx", help="folder with the four IDX files")
+    parser.add_argument("--rows", type=int, help="training rows (default all)")
+    parser.add_argument("--test-rows", type=int, help="test rows (default all)")
+    parser.add_argument("--svc-rows", type=int, default=10000, help="training rows of the SVC (default 10000)")
+    parser.add_argument("--C", type=float, default=10.0, help="of the SVC (default 10)")
+    parser.add_argument("--k", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    X, y, T, y_test = load_images(args.data or args.idx)
+    X, y, T, y_test = X[: args.rows], y[: args.rows], T[: args.test_rows], y_test[: args.test_rows]
+    ceiling = 255.0 if X.dtype == np.uint8 else 1.0
+    chosen = np.random.default_rng(args.seed).permutation(len(X))[: args.svc_rows]
+    n_svc = f"{len(chosen):,}"
+    head("codes of", "k", "fit, s", "test MSE", "explained variance", "5-NN", f"SVC, {n_svc} rows")
+
+    pixels, test_pixels = ((flat(part) / ceiling).astype(np.float32) for part in (X, T))
+    row("raw pixels", pixels.shape[1], None, None, None, *accuracies(pixels, y, test_pixels, y_test, chosen, args.C))
+    spread = float(test_pixels.astype(np.float64).var(axis=0).mean())
+    for warm in (DenseAutoencoder, ConvAutoencoder):
+        warm(2, max_iter=1).fit(X[:600] if warm is ConvAutoencoder else flat(X[:600]))  # what only a first fit pays
+    for k in args.k:
+        for name, model, seen, unseen, unit in (
+            ("PCA", PCA(k, svd_solver="covariance_eigh"), pixels, test_pixels, 1.0),
+            ("DenseAutoencoder", DenseAutoencoder(k, random_state=args.seed), flat(X), flat(T), ceiling),
+            ("ConvAutoencoder", ConvAutoencoder(k, random_state=args.seed), X, T, ceiling),
+        ):
+            start = time.perf_counter()
+            model.fit(seen)
+            seconds = time.perf_counter() - start
+            Z, Z_test = model.transform(seen), model.transform(unseen)
+            error = mean_squared_error(unseen, model.inverse_transform(Z_test), unit)
+            row(
+                name,
+                k,
+                f"{seconds:.1f}",
+                f"{error:.5f}",
+                f"{1 - error / spread:.4f}",
+                *accuracies(Z, y, Z_test, y_test, chosen, args.C),
+            )
+    print(f"\n{len(X):,} training and {len(T):,} test images; errors are of pixels in [0, 1]. {setting()}")
+
+
+if __name__ == "__main__":
+    main()
