@@ -32,7 +32,7 @@ class BaseAutoencoder(
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "init": [StrOptions({"auto", "pca", "random"})],
+        "init": [StrOptions({"auto", "random"})],
         "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
         "solver": [StrOptions({"adamw", "adam", "rmsprop", "sgd"}), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -53,8 +53,8 @@ class BaseAutoencoder(
         """Turn X into checked rows; `reset` is true in fit, and remembers how X lies."""
 
     @abstractmethod
-    def _network(self, options, n_samples):
-        """Complete the options that all networks share, and say which class takes them."""
+    def _network(self, options):
+        """Complete the options that all networks share with those of this one."""
 
     def _view(self):
         """Say what of a row PCA sees: all of it (None), or a function of centred rows."""
@@ -263,14 +263,13 @@ class BaseAutoencoder(
 
     def _pieces(self, rows):
         """Cut rows into pieces that a network takes at once."""
-        return chunks(len(rows), max(rows.shape[1], self.net_.module_.most_numbers))
+        return chunks(len(rows), max(self.n_features_in_, self.net_.module_.most_numbers))
 
     def _run(self, function, rows, width):
         """Run a function of raw rows over all of them, piece by piece, without gradients, in float32."""
-        network = self.net_.module_
         out = torch.empty(len(rows), width, device=rows.device if isinstance(rows, torch.Tensor) else "cpu")
         with torch.inference_mode():
-            for piece in chunks(len(rows), max(rows.shape[1], width, network.most_numbers)):
+            for piece in self._pieces(rows):
                 part = to_tensor(rows[piece], self.net_.device)
                 out[piece] = function(padded(part))[: len(part)]
         return out

@@ -80,9 +80,11 @@ class Rows(Dataset):
 
     def __getitem__(self, index):
         """Give the rows of `index` (a slice, or a tensor of row numbers) and their weights or None."""
-        weights = None if self.weights is None else self.weights[index].to(self.device)
+        weights = (
+            None if self.weights is None else self.weights[index if isinstance(index, slice) else index.cpu()].to(self.device)
+        )
         if isinstance(self.X, torch.Tensor):
-            rows = self.X[index] if isinstance(index, slice) else self.X.index_select(0, index.to(self.X.device))
+            rows = self.X[index] if isinstance(index, slice) else self.X.index_select(0, index)
         else:
             rows = self.X[index] if isinstance(index, slice) else np.take(self.X, index.numpy(), axis=0)
         return to_tensor(rows, self.device), weights
@@ -123,6 +125,8 @@ class Batches:
         order = torch.randperm(self.n_samples, generator=self.generator) if self.shuffle else None
         if self.index is not None:
             order = self.index if order is None else self.index[order]
+        if order is not None and isinstance(self.rows.X, torch.Tensor):
+            order = order.to(self.rows.X.device)
         for i in range(len(self)):
             start = i * self.batch_size
             stop = self.n_samples if i == len(self) - 1 else start + self.batch_size

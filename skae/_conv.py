@@ -13,6 +13,129 @@ __all__ = ["ConvAutoencoder"]
 
 
 class ConvAutoencoder(BaseAutoencoder):
+    """An autoencoder of images: convolutional, and PCA with a nonlinear correction.
+
+    The encoder turns an image into a code of `n_components` numbers, the decoder turns a code into an image of exactly the same
+    size, whatever that is. Both begin as PCA. What training adds is kept only where it pays on images that it did not see, so
+    that the result is not worse than PCA.
+
+    X holds grey images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) whose layout `image_shape` says. After
+    fit, images and flat rows of them are interchangeable.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of a code. "auto": half of the number of features, at most 32.
+    n_filters : int or "auto", default="auto"
+        Channels of the first convolution. "auto": 16.
+    image_shape : tuple of int or "auto", default="auto"
+        One image as it lies in X: (H, W), (H, W, C), or (C, H, W) with ``channel_axis=1``; (1, d) is a signal. "auto": that of the
+        images; for flat rows a square number is a square grey image, and any other a signal.
+    channel_axis : {-3, -1, 1, 3}, default=-1
+        Which axis of X holds the channels of images with channels; the sample axis counts.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
+        What follows each hidden layer.
+    init : {"auto", "random"}, default="auto"
+        What the linear part starts from. "auto": the principal components of X, exactly where that is affordable; `init_` says
+        how they were found. "random": random orthogonal directions, with no promise about PCA.
+    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
+        What is made small, on average over the features. "log_loss" is the cross-entropy for numbers in [0, 1], or uint8 over 255;
+        reconstructions then go through a sigmoid.
+    solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
+        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
+    learning_rate_init : float or "auto", default="auto"
+        Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
+        "auto" grows with the root of the number of samples.
+    batch_size : int or "auto", default="auto"
+        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512.
+    max_iter : int or "auto", default="auto"
+        The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are more
+        than 100 features.
+    early_stopping : bool, default=True
+        Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
+        start. If false, all epochs are trained and the last weights are taken.
+    validation_fraction : float, default=0.1
+        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, mean and scale that are there.
+    device : str, default="auto"
+        "auto" (CUDA, else MPS, else CPU), or a name that torch knows.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and the
+        layers are wide. Codes and reconstructions are always computed in float32.
+    net_params : dict, default=None
+        More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae sets
+        itself is an error.
+    random_state : int, RandomState instance or None, default=None
+        Where weights, folds and the order of the samples come from. An int makes fits on one machine equal to the bit.
+    verbose : int, default=0
+        1 shows a progress bar with the losses and the time left; 0 shows nothing.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Length of a code.
+    n_features_in_ : int
+        Numbers in a sample.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only when `X` has feature names that are all strings.
+    image_shape_ : tuple of int
+        One image as it lies in X.
+    init_ : str
+        How the start was found: "pca" stands for the exact principal components of all samples.
+    net_ : AutoencoderNet
+        The trained skorch net; its ``module_`` is the network.
+    n_iter_ : int
+        Epochs trained.
+    best_iter_ : int
+        The epoch whose weights were taken; 0 is the start, that is PCA.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in units of the loss of X.
+    validation_scores_ : list of float or None
+        Share of the loss of the mean that was explained on samples held out, at the start and after each look at them. None
+        where none were held out.
+    best_loss_ : float
+        Mean loss of the samples held out with the weights taken, or the lowest training loss where none were.
+
+    See Also
+    --------
+    DenseAutoencoder : The same for tables.
+    sklearn.decomposition.PCA : The linear one.
+
+    Notes
+    -----
+    An image is cut into patches, so that a convolution at full resolution, which would cost most, is a product of matrices. The
+    number of convolutions follows the number of patches. With squared error, at most 4,096 numbers in an image, and fewer
+    components than images and numbers, the network before its first step is the PCA of all images [1]_. For larger images
+    it is the PCA of the means of small blocks, and nothing is promised.
+
+    References
+    ----------
+    .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from examples without local
+       minima", Neural Networks 2, 1989.
+    .. [2] J. Masci, U. Meier, D. Ciresan and J. Schmidhuber, "Stacked convolutional auto-encoders for hierarchical feature
+       extraction", ICANN 2011.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder
+    >>> images = load_digits().images
+    >>> autoencoder = ConvAutoencoder(n_components=8, random_state=0).fit(images)
+    >>> autoencoder.transform(images).shape
+    (1797, 8)
+    >>> autoencoder.reconstruct(images).shape
+    (1797, 8, 8)
+    """
+
+    _parameter_constraints = {
+        **BaseAutoencoder._parameter_constraints,
+        "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "image_shape": ["array-like", StrOptions({"auto"})],
+        "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
+    }
+    _network_class = ConvNetwork
+
     def __init__(
         self,
         n_components="auto",
@@ -56,14 +179,6 @@ class ConvAutoencoder(BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
-    _parameter_constraints = {
-        **BaseAutoencoder._parameter_constraints,
-        "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "image_shape": ["array-like", StrOptions({"auto"})],
-        "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
-    }
-    _network_class = ConvNetwork
-
     def _check_X(self, X, *, reset):
         layout = find_layout(X, self.image_shape, self.channel_axis) if reset else self._layout
         rows = check.check_rows(self, layout.rows(X), reset=reset)
@@ -72,17 +187,14 @@ class ConvAutoencoder(BaseAutoencoder):
         return rows
 
     def _view(self):
-        layout = self._layout
-        return Grid(*layout.size, layout.channels_first).view
+        return Grid(*self._layout.size, self._layout.channels_first).view
 
-    def _network(self, options, n_samples):
-        layout = self._layout
-        filters = 16 if self.n_filters == "auto" else self.n_filters
+    def _network(self, options):
         return {
             **options,
-            "image_size": layout.size,
-            "channels_first": layout.channels_first,
-            "n_filters": filters,
+            "image_size": self._layout.size,
+            "channels_first": self._layout.channels_first,
+            "n_filters": 16 if self.n_filters == "auto" else self.n_filters,
         }
 
     def _shape(self, rows, shape):

@@ -2,16 +2,124 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import StrOptions
-
 from skae import _validation as check
 from skae._base import BaseAutoencoder
+from skae._validation import StrOptions
 from skae.networks import DenseNetwork
 
 __all__ = ["DenseAutoencoder"]
 
 
 class DenseAutoencoder(BaseAutoencoder):
+    """An autoencoder of tables: fully connected, and PCA with a nonlinear correction.
+
+    The encoder turns a sample into a code of `n_components` numbers, the decoder turns a code into a sample. Both begin as PCA.
+    What training adds is kept only where it pays on samples that it did not see, so that the result is not worse than PCA.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of a code. "auto": half of the number of features, at most 32.
+    hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Widths of the hidden layers of the encoder; those of the decoder are the same in reverse. An empty tuple leaves a linear
+        autoencoder. "auto": one layer in the encoder and two in the decoder, whose width grows with X from 128 to 512.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
+        What follows each hidden layer.
+    init : {"auto", "random"}, default="auto"
+        What the linear part starts from. "auto": the principal components of X, exactly where that is affordable; `init_` says
+        how they were found. "random": random orthogonal directions, with no promise about PCA.
+    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
+        What is made small, on average over the features. "log_loss" is the cross-entropy for numbers in [0, 1], or uint8 over 255;
+        reconstructions then go through a sigmoid.
+    solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
+        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
+    learning_rate_init : float or "auto", default="auto"
+        Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
+        "auto" grows with the root of the number of samples.
+    batch_size : int or "auto", default="auto"
+        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512.
+    max_iter : int or "auto", default="auto"
+        The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are more
+        than 100 features.
+    early_stopping : bool, default=True
+        Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
+        start. If false, all epochs are trained and the last weights are taken.
+    validation_fraction : float, default=0.1
+        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, mean and scale that are there.
+    device : str, default="auto"
+        "auto" (CUDA, else MPS, else CPU), or a name that torch knows.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and the
+        layers are wide. Codes and reconstructions are always computed in float32.
+    net_params : dict, default=None
+        More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae sets
+        itself is an error.
+    random_state : int, RandomState instance or None, default=None
+        Where weights, folds and the order of the samples come from. An int makes fits on one machine equal to the bit.
+    verbose : int, default=0
+        1 shows a progress bar with the losses and the time left; 0 shows nothing.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Length of a code.
+    n_features_in_ : int
+        Numbers in a sample.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only when `X` has feature names that are all strings.
+    init_ : str
+        How the start was found: "pca" stands for the exact principal components of all samples.
+    net_ : AutoencoderNet
+        The trained skorch net; its ``module_`` is the network.
+    n_iter_ : int
+        Epochs trained.
+    best_iter_ : int
+        The epoch whose weights were taken; 0 is the start, that is PCA.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in units of the loss of X.
+    validation_scores_ : list of float or None
+        Share of the loss of the mean that was explained on samples held out, at the start and after each look at them. None
+        where none were held out.
+    best_loss_ : float
+        Mean loss of the samples held out with the weights taken, or the lowest training loss where none were.
+
+    See Also
+    --------
+    ConvAutoencoder : The same for images.
+    sklearn.decomposition.PCA : The linear one.
+
+    Notes
+    -----
+    With squared error, and fewer components than samples and features, the network before its first step is the PCA of all
+    samples: a linear autoencoder can do no better [1]_. Its codes are PCA's scores, and stay in their units.
+
+    References
+    ----------
+    .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from examples without local
+       minima", Neural Networks 2, 1989.
+    .. [2] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from skae import DenseAutoencoder
+    >>> X = scale(load_breast_cancer().data)
+    >>> autoencoder = DenseAutoencoder(n_components=4, random_state=0).fit(X)
+    >>> autoencoder.transform(X).shape
+    (569, 4)
+    >>> bool(autoencoder.score(X) > 0.79)  # PCA of 4 components explains 0.79
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseAutoencoder._parameter_constraints,
+        "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
+    }
+    _network_class = DenseNetwork
+
     def __init__(
         self,
         n_components="auto",
@@ -51,14 +159,11 @@ class DenseAutoencoder(BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
-    _parameter_constraints = {
-        **BaseAutoencoder._parameter_constraints,
-        "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
-    }
-    _network_class = DenseNetwork
-
     def _check_X(self, X, *, reset):
         return check.check_rows(self, X, reset=reset)
 
-    def _network(self, options, n_samples):
+    def _network(self, options):
+        if not isinstance(self.hidden_layer_sizes, str):
+            sizes = check.check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+            options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
         return {**options, "rotated": self.loss == "squared_error"}

@@ -11,7 +11,7 @@ from skae import objectives
 from skae._batches import Batches, Rows, chunks, to_tensor
 from skae._defaults import MOST_COORDINATES, MOST_INPUTS, auto_components, auto_hidden, make_plan, pays_in_bfloat16
 from skae._net import AutoencoderNet, Diverged
-from skae._principal import principal_components
+from skae._principal import principal_components, random_components
 from skae._progress import Epochs
 from skae._training import FoldBatches, Watcher, crossed
 
@@ -107,14 +107,7 @@ class Fitting:
         estimator, rows = self.estimator, self.rows
         n, d = rows.shape
         k = auto_components(d) if estimator.n_components == "auto" else estimator.n_components
-        self.principal = principal_components(
-            rows,
-            self.weights,
-            max(MOST_COORDINATES, k),
-            generator=self.generator,
-            view=estimator._view(),
-            device=self.device,
-        )
+        self.principal = self._directions(rows, self.weights, max(MOST_COORDINATES, k))
         encoder_sizes, decoder_sizes = auto_hidden(n, d)
         output = "sigmoid" if estimator.loss == "log_loss" else "linear"
         dtype = str(rows.dtype).removeprefix("torch.")
@@ -129,8 +122,13 @@ class Fitting:
             "output": output,
             "ceiling": 255.0 if dtype == "uint8" else 1.0,
         }
-        options = estimator._network(options, n)
-        estimator._spec = {**getattr(estimator, "_spec", {}), "network": options, "dtype": dtype, "parameters": _shaping(estimator)}
+        options = estimator._network(options)
+        estimator._spec = {
+            **getattr(estimator, "_spec", {}),
+            "network": options,
+            "dtype": dtype,
+            "parameters": _shaping(estimator),
+        }
         network = estimator._build(options)
         network.start(self.principal, self.generator)
         estimator.n_components_ = estimator._n_features_out = k
@@ -142,6 +140,12 @@ class Fitting:
         estimator._spec["unit"] = unit * (network.n_working / d if estimator.loss != "log_loss" else 1)
         estimator._spec["floor"] = unit * unexplained if rotated else 0.0
         return network
+
+    def _directions(self, rows, weights, n_coordinates):
+        """Find the linear autoencoder that a network starts as."""
+        find = random_components if self.estimator.init == "random" else principal_components
+        view = self.estimator._view()
+        return find(rows, weights, n_coordinates, generator=self.generator, view=view, device=self.device)
 
     def _check_same(self, estimator, rows):
         """Refuse to go on where the network or the kind of data would be another."""
@@ -169,9 +173,7 @@ class Fitting:
         watcher = Watcher(
             net, held_out, epochs=plan.epochs, looks=plan.looks, shares=plan.shares, caution=plan.caution, copies=plan.folds > 1
         )
-        following = Epochs(
-            estimator, hooks, epochs=plan.epochs, snapshot=self._snapshot, verbose=estimator.verbose
-        )
+        following = Epochs(estimator, hooks, epochs=plan.epochs, snapshot=self._snapshot, verbose=estimator.verbose)
         net.watcher, watcher.on_epoch = watcher, following
         problem = None
         with following:
@@ -238,9 +240,11 @@ class Fitting:
     def _net(self, module, **settings):
         """Make a net that is ready to be trained."""
         estimator = self.estimator
-        solver, own, factor = SOLVERS.get(estimator.solver, (estimator.solver, {}, 1.0)) if isinstance(
-            estimator.solver, str
-        ) else (estimator.solver, {}, 1.0)
+        solver, own, factor = (
+            SOLVERS.get(estimator.solver, (estimator.solver, {}, 1.0))
+            if isinstance(estimator.solver, str)
+            else (estimator.solver, {}, 1.0)
+        )
         rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
         settings = {
             "criterion__function": getattr(objectives, estimator.loss),
@@ -278,7 +282,6 @@ class Fitting:
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
-        estimator = self.estimator
         n, folds = len(self.rows), min(self.plan.folds, len(self.rows))
         order = torch.randperm(n, generator=self.generator)
         held = [order[i::folds].sort().values for i in range(folds)]
@@ -286,16 +289,8 @@ class Fitting:
         starts = []
         for rows in members:
             index = rows if isinstance(self.rows, torch.Tensor) else rows.numpy()
-            starts.append(
-                principal_components(
-                    self.rows[index],
-                    None if self.weights is None else self.weights[rows.numpy()],
-                    len(self.principal.components),
-                    generator=self.generator,
-                    view=estimator._view(),
-                    device=self.device,
-                )
-            )
+            weights = None if self.weights is None else self.weights[rows.numpy()]
+            starts.append(self._directions(self.rows[index], weights, len(self.principal.components)))
         self.prepared = True
         together, X, held_out = crossed(
             self.network, starts, held, self.weights, lambda network: self._prepare(network, self.rows)

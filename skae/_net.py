@@ -133,7 +133,7 @@ class AutoencoderNet(NeuralNet):
         """
         end = "done"
         self.max_epochs = epochs
-        self.n_steps_ = 0
+        self.n_steps_, self.lowest_ = 0, math.inf
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, epochs=epochs)
@@ -221,19 +221,20 @@ class AutoencoderNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        total, count = torch.zeros((), device=self.device), 0.0
+        total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for batch in iterator:
             if self.tells_batches_:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            weight = len(batch[0]) if batch[1] is None else float(batch[1].sum())
+            x, weights = batch
+            weight = x.shape[:-1].numel() if weights is None else weights.sum()
             total += step["loss"] * weight
             count += weight
             if self.tells_batches_:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
-        loss = total.item() / count
+        loss = float(total / count)  # the one moment of an epoch at which the device is waited for
         if training and not math.isfinite(loss):
             raise Diverged
-        best = min((row.get(prefix + "_loss", math.inf) for row in self.history[:-1]), default=math.inf)
         self.history.record(prefix + "_loss", loss)
-        self.history.record(prefix + "_loss_best", loss < best)
+        self.history.record(prefix + "_loss_best", loss < self.lowest_)
+        self.lowest_ = min(loss, self.lowest_)

@@ -7,7 +7,7 @@ import torch
 
 from skae._batches import chunks, to_tensor
 
-__all__ = ["Principal", "principal_components"]
+__all__ = ["Principal", "principal_components", "random_components"]
 
 MOST_FEATURES = 4096
 """Up to this many features the covariance is formed; beyond it, the products of the rows with each other."""
@@ -117,6 +117,31 @@ def principal_components(X, weights, n_coordinates, *, generator, view=None, dev
         variances=variances[:keep].double().clamp(min=0).cpu(),
         total=max(total, 0.0),
         rule=rule,
+    )
+
+
+def random_components(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+    """Draw directions at random, and find mean, scale and the variances along the directions.
+
+    Takes and gives what `principal_components` does.
+    """
+    n, d = X.shape
+    reference, shift, scale = _moments(X, weights, 1)
+    some = slice(None, None, max(1, n // SAMPLE))
+    rows = _scaled(to_tensor(X[some]), reference, shift, scale, "cpu")
+    rows = rows if view is None else view(rows)
+    keep = max(1, min(n_coordinates, n - 1, rows.shape[1]))
+    components = torch.linalg.qr(torch.randn(rows.shape[1], keep, generator=generator)).Q.T
+    variances = (rows @ components.T).double().square().mean(0)
+    order = variances.argsort(descending=True)
+    return Principal(
+        reference=reference,
+        shift=shift,
+        scale=scale,
+        components=components[order].contiguous(),
+        variances=variances[order],
+        total=float(rows.double().square().sum(1).mean()),
+        rule="random",
     )
 
 

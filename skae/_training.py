@@ -92,9 +92,7 @@ class Watcher:
         self.hopeless = False
         self.looks = {round(epochs * (i + 1) / looks) for i in range(looks)} if held_out else set()
         # what says how far a network is from PCA
-        self.reached = [
-            weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name
-        ]
+        self.reached = [weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name]
         self.origin = [weight.detach().clone() for weight in self.reached]
         self.start = self.best = Choice(0, self.judge(), self.weights())
         self.losses = [self.start.loss]
@@ -103,6 +101,8 @@ class Watcher:
     def __call__(self, net):
         """Look at the weights after an epoch."""
         self.epoch += 1
+        if not self.held_out:
+            self.best = Choice(self.epoch, np.zeros(1), self.weights())
         if self.epoch in self.looks:
             for share in self.shares:
                 with self.part_of_the_way(share):
@@ -155,9 +155,9 @@ class Watcher:
 
     def chosen(self):
         """Give the best choice if it is surely better than the start, else the start; without rows held out the last."""
-        if not self.held_out:
-            return Choice(self.epoch, np.zeros(1), self.weights())
-        return self.best if self.best.beats(self.start, self.caution) else self.start
+        if not self.held_out or self.best.beats(self.start, self.caution):
+            return self.best
+        return self.start
 
 
 class FoldBatches(Batches):

@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
-    _check_feature_names_in,
     _check_sample_weight,
     check_array,
     validate_data,
@@ -26,6 +25,7 @@ __all__ = [
     "check_codes",
     "check_finite",
     "check_rows",
+    "check_sizes",
     "check_weights",
     "fit_context",
     "resolve_device",
@@ -59,9 +59,7 @@ def check_rows(estimator, X, *, reset):
         X = _check_tensor(estimator, X, least=least)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     else:
-        X = validate_data(
-            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least
-        )
+        X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least)
         X = _plain_dtype(X)
     check_finite(X, name="X", estimator=estimator)
     return X
@@ -152,15 +150,11 @@ def check_finite(X, *, name, estimator=None, start=0):
         bad = ~(np.abs(rows) <= limit)
         row, column = (int(i) for i in np.argwhere(bad)[0])
         value = rows[row, column]
-        what = (
-            "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"a value too large for float32 ({value})"
-        )
+        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"a value too large for float32 ({value})"
         names = getattr(estimator, "feature_names_in_", None)
         label = "" if names is None else f" ({names[column]!r})"
         who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
-        raise ValueError(
-            f"Input {name} contains {what} in column {column}{label}, row {start + piece.start + row}.{who}"
-        )
+        raise ValueError(f"Input {name} contains {what} in column {column}{label}, row {start + piece.start + row}.{who}")
 
 
 def check_weights(sample_weight, X):
@@ -185,6 +179,27 @@ def check_weights(sample_weight, X):
     if not weights.any():
         raise ValueError("Got a sample_weight that is zero for every row, but expected a positive weight somewhere.")
     return weights / weights[weights > 0].mean()
+
+
+def check_sizes(sizes, name):
+    """Check widths of hidden layers: an int, or several.
+
+    Parameters
+    ----------
+    sizes : int or array-like of int
+        As the user gave them.
+    name : str
+        Of the parameter.
+
+    Returns
+    -------
+    sizes : tuple of int
+        All at least 1.
+    """
+    found = (sizes,) if isinstance(sizes, numbers.Integral) else tuple(sizes)
+    if not all(isinstance(size, numbers.Integral) and size >= 1 for size in found):
+        raise ValueError(f"Got {name}={sizes!r}, but expected whole numbers of at least 1.")
+    return tuple(int(size) for size in found)
 
 
 def resolve_device(device, *, fall_back=False):
@@ -212,9 +227,7 @@ def resolve_device(device, *, fall_back=False):
         return torch.device(best)
     try:
         found = torch.device(device)
-        there = found.type == "cpu" or any(
-            name == str(found) or name.split(":")[0] == str(found) for name in present
-        )
+        there = found.type == "cpu" or any(name == str(found) or name.split(":")[0] == str(found) for name in present)
     except RuntimeError as error:
         raise ValueError(f"Got device={device!r}, but expected 'auto' or one of {present}.") from error
     if there:
@@ -226,7 +239,12 @@ def resolve_device(device, *, fall_back=False):
 
 
 def seeded(random_state):
-    """Turn scikit-learn's `random_state` into the one whole number that all generators of a fit start from."""
+    """Turn scikit-learn's `random_state` into the one whole number that all generators of a fit start from.
+
+    None gives a number that nobody could foresee, and leaves NumPy's global generator alone.
+    """
+    if random_state is None:
+        return int(np.random.default_rng().integers(np.iinfo(np.int32).max))
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

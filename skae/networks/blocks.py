@@ -110,16 +110,10 @@ class Conv2d(nn.Conv2d):
         """Map (b, c, h, w) to (b, c', h', w'), or for copies with a dimension for them in front."""
         if self.weight.ndim == 4:
             return super().forward(x)
-        copies = len(self.weight)
-        side_by_side = functional.conv2d(
-            x.transpose(0, 1).flatten(1, 2),  # (b, copies * c, h, w)
-            self.weight.flatten(0, 1),
-            None if self.bias is None else self.bias.flatten(),
-            self.stride,
-            self.padding,
-            groups=copies * self.groups,
-        )
-        return side_by_side.unflatten(1, (copies, -1)).transpose(0, 1)
+        # one after the other: grouped convolutions, which would take all at once, are slower on the CPU
+        biases = [None] * len(self.weight) if self.bias is None else self.bias
+        each = zip(x, self.weight, biases, strict=True)
+        return torch.stack([self._conv_forward(one, weight, bias) for one, weight, bias in each])
 
 
 def stacked(networks):
@@ -338,9 +332,7 @@ class Autoencoder(nn.Module):
         self.output = output
         self.ceiling = ceiling
         self.centre = Centre(n_features)
-        self.trunk = Trunk(
-            n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
-        )
+        self.trunk = Trunk(n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation)
         self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
         self.register_buffer("whitening", torch.ones(n_components))
 

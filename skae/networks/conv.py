@@ -58,9 +58,7 @@ class ConvNetwork(Autoencoder):
         self.lowest = grid.coarser[-1] if grid.coarser else grid.shape
         hidden = shared["decoder_sizes"][-1] if shared["decoder_sizes"] else shared["n_components"]
         self.decoder_maps = Linear(hidden, self.n_maps * math.prod(self.lowest))
-        self.decoder_convolutions = nn.ModuleList(
-            Conv2d(self.n_maps, 4 * self.n_maps, 3, padding=1) for _ in grid.coarser
-        )
+        self.decoder_convolutions = nn.ModuleList(Conv2d(self.n_maps, 4 * self.n_maps, 3, padding=1) for _ in grid.coarser)
         self.decoder_mix = Conv2d(grid.n_low + self.n_maps, 2 * n_filters, 3, padding=1)
         size = 3 if small else 1
         self.decoder_last = Conv2d(2 * n_filters, grid.n_patch, size, padding=size // 2)

@@ -32,7 +32,7 @@ class DenseNetwork(Autoencoder):
 
     def arrange(self, x):
         """Rotate into principal coordinates, if that is where training is done."""
-        return x @ self.components.T if self.rotated else x
+        return x @ self.components.mT if self.rotated else x
 
     def restore(self, x):
         """Rotate back."""
@@ -40,7 +40,7 @@ class DenseNetwork(Autoencoder):
 
     def code(self, x):
         """Turn prepared rows into whitened codes."""
-        return self.trunk.encode(x if self.rotated else x @ self.components.T)
+        return self.trunk.encode(x if self.rotated else x @ self.components.mT)
 
     def rebuild(self, z):
         """Turn whitened codes into what prepared rows look like."""

@@ -54,12 +54,10 @@ class Grid:
         while math.ceil(height / block[0]) * math.ceil(width / block[1]) * channels > MOST_PIXELS:
             tall = (height / block[0]) / (width / block[1])
             block = [block[0] * (2 if tall > 0.6 else 1), block[1] * (2 if tall < 1.6 else 1)]
-        patch = [1, 1]
+        # a convolution of single pixels costs much and sees little
+        patch = [2, 2] if min(height, width) >= 8 else [1, 1]
         room = 256 if block == [1, 1] else 1024
-        while (
-            math.ceil(height / patch[0]) * math.ceil(width / patch[1]) > CELLS
-            and 2 * patch[0] * patch[1] * channels <= room
-        ):
+        while math.ceil(height / patch[0]) * math.ceil(width / patch[1]) > CELLS and 2 * patch[0] * patch[1] * channels <= room:
             taller = (patch[0] <= patch[1] or width <= patch[1]) and height > patch[0]
             patch[0 if taller else 1] *= 2
         self.block = tuple(block)
