@@ -9,7 +9,6 @@ Test error over PCA's, on tables and images of many sizes. What skae promises is
 import argparse
 import time
 import warnings
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder}
 # ------------------------------------------------------------------------------------------------------------- data
 
 
-@lru_cache(maxsize=1)
 def load(kind, where, seed):
     """Give training and test rows; all but those with a split of their own are split by the seed."""
     if kind == "images":
@@ -86,15 +84,10 @@ def colour_patches(seed, *, apart, size=32, block=64):
 
 def all_cases(args):
     """List what is measured: (name, kind, where, network, numbers of components or None)."""
-    wanted = set(args.only or ["bundled", "digits", "patches", "tables", "images"])
+    wanted = args.only or ["bundled", "tables", "digits", "patches", "images"]
     cases, left_out = [], []
     if "bundled" in wanted:
         cases += [(name.replace("_", " "), "bundled", name, "dense", None) for name in BUNDLED]
-    if "digits" in wanted:
-        cases += [("digits, as images", "digits", None, "conv", (2, 8, 16, 32))]
-    if "patches" in wanted:
-        for where, words in ((None, "colour patches"), ("apart", "colour patches, test apart")):
-            cases += [(words, "patches", where, network, (32, 128)) for network in NETWORKS]
     if "tables" in wanted and args.tables:
         for path in sorted(Path(args.tables).glob("*.npz"), key=lambda path: path.stat().st_size):
             n = len(read_table(path))
@@ -102,6 +95,11 @@ def all_cases(args):
                 cases.append((path.stem, "table", str(path), "dense", None))
             else:
                 left_out.append(f"{path.stem} ({n:,} rows)")
+    if "digits" in wanted:
+        cases += [("digits, as images", "digits", None, "conv", (2, 8, 32))]
+    if "patches" in wanted:
+        for where, words in ((None, "colour patches"), ("apart", "colour patches, test apart")):
+            cases += [(words, "patches", where, network, (32, 128)) for network in NETWORKS]
     if "images" in wanted:
         for path in args.images:
             cases += [(Path(path).stem, "images", path, network, (2, 8, 32)) for network in NETWORKS]
