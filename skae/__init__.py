@@ -1,7 +1,28 @@
-"""skae"""
+"""Autoencoders for images and tables, as scikit-learn estimators.
+
+The doors
+    ``_dense``, ``_conv``        the two estimators: their parameters, their documentation, and how their X lies
+    ``_base``                    what both do: fit, transform, inverse_transform, reconstruct, score, and their state
+
+X becomes batches
+    ``_validation``              X in, checked array out; device, seed, weights; all private imports from scikit-learn
+    ``_layout``                  how an image lies in X
+    ``_batches``                 rows become tensor batches
+    ``_principal``               mean, scale and principal components, piece by piece
+
+Batches become a trained network
+    ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``
+    ``objectives``               how far a reconstruction is from its input
+    ``_net``                     the skorch net: one step, one epoch, the learning rate
+    ``_training``                which rows are held out, which weights are taken
+    ``_defaults``                what "auto" means
+    ``_fitting``                 one fit from beginning to end
+    ``_progress``                the progress bar and scikit-learn's callbacks
+"""
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 
 __version__ = "0.1.0"
+
 __all__ = ["ConvAutoencoder", "DenseAutoencoder"]

@@ -57,8 +57,7 @@ class BaseAutoencoder(
         """Complete the options that all networks share with those of this one."""
 
     def _view(self):
-        """Say what of a row PCA sees: all of it (None), or a function of centred rows."""
-        return None
+        """Say what of a row PCA sees: a function of centred rows, or None for all of it."""
 
     # ------------------------------------------------------------------------------------------------- learning
 
@@ -236,19 +235,23 @@ class BaseAutoencoder(
         weights = check.check_weights(sample_weight, rows)
         weights = np.ones(len(rows)) if weights is None else weights
         network = self.net_.module_
-        missed, squares, sums = 0.0, 0.0, torch.zeros(self.n_features_in_, dtype=torch.float64)
+        d = self.n_features_in_
+        missed, squares, sums = torch.zeros(3, d, dtype=torch.float64)
+        low, high = torch.full((2, d), torch.inf, dtype=torch.float64) * torch.tensor([[1], [-1]])
         for piece in self._pieces(rows):
             w = torch.from_numpy(weights[piece])
             with torch.inference_mode():
                 residual, x = network.residual(padded(to_tensor(rows[piece], self.net_.device)))
-                residual, x = (part[: len(w)].double().cpu() for part in (residual, x))
-            missed += float(w @ residual.square().sum(1))
-            squares += float(w @ x.square().sum(1))
+            residual, x = (part[: len(w)].double().cpu() for part in (residual, x))
+            missed += w @ residual.square()
+            squares += w @ x.square()
             sums += w @ x
-        spread = squares - float(sums.square().sum()) / weights.sum()
-        if spread <= 1e-12 * squares or spread == 0:
-            return float(missed <= 1e-12 * squares)  # constant data: as r2_score has it
-        return 1 - missed / spread
+            low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
+        varies = low < high  # as r2_score has it, a constant column doesn't count
+        if not varies.any():
+            return float(missed.sum() == 0)
+        spread = squares - sums.square() / weights.sum()
+        return float(1 - missed[varies].sum() / spread[varies].sum())
 
     def _known_rows(self, X):
         """Check X against what fit saw."""

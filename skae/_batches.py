@@ -17,7 +17,7 @@ def to_tensor(rows, device="cpu"):
     Parameters
     ----------
     rows : ndarray or torch.Tensor
-        Real numbers. A read-only array is copied, since torch has no tensors that can't be written.
+        Real numbers. A read-only or reversed array is copied, since torch has no such tensors.
     device : str or torch.device, default="cpu"
         Where narrow numbers go. Integers of 64 bits and float64 stay where they are: they are centred first, in their own
         precision, and travel as float32.
@@ -35,7 +35,8 @@ def to_tensor(rows, device="cpu"):
             rows = rows.astype(np.float64 if rows.dtype == np.uint64 and rows.max(initial=0) >= 2**62 else np.int64)
         if rows.dtype == np.int64 and max(rows.max(initial=0), -1 - rows.min(initial=0)) >= 2**62:
             rows = rows.astype(np.float64)  # the difference of two such integers might not fit into one
-        rows = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+        ready = rows.flags.writeable and min(rows.strides, default=0) >= 0
+        rows = torch.from_numpy(rows if ready else rows.copy())
     elif rows.dtype not in (torch.uint8, torch.int8, torch.int16, torch.float32, torch.float64, torch.int64):
         rows = rows.to(torch.int64 if not rows.is_floating_point() else torch.float32)
     return rows if rows.dtype in (torch.float64, torch.int64) else rows.to(device)

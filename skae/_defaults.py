@@ -25,7 +25,8 @@ class Plan:
     learning_rate : float
         At its peak.
     folds : int
-        0: no rows are held out; 1: a share of them, from one network; more: cross-validation.
+        0: no rows are held out; 1: a share of them, from one network; more: cross-validation. Fewer than 10 rows can't be
+        cross-validated, and the one held out is no reason to leave PCA.
     looks : int
         How often the rows held out are looked at.
     shares : tuple of float
@@ -98,7 +99,7 @@ def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_ra
     rate = learning_rate_init
     if rate == "auto":
         rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
-    folds = 0 if not early_stopping else 1 if not crossed or n_samples > 3000 else 3 if n_samples > 1000 else 5
+    folds = 0 if not early_stopping else 1 if not crossed or not 10 <= n_samples <= 3000 else 3 if n_samples > 1000 else 5
     return Plan(
         batch_size=batch,
         epochs=epochs,

@@ -29,8 +29,8 @@ class DenseAutoencoder(BaseAutoencoder):
         What the linear part starts from. "auto": the principal components of X, exactly where that is affordable; `init_` says
         how they were found. "random": random orthogonal directions, with no promise about PCA.
     loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
-        What is made small, on average over the features. "log_loss" is the cross-entropy for numbers in [0, 1], or uint8 over 255;
-        reconstructions then go through a sigmoid.
+        What is made small, on average over the features. "log_loss" is the cross-entropy for numbers in [0, 1], or uint8 over
+        255; reconstructions then go through a sigmoid.
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
     learning_rate_init : float or "auto", default="auto"
@@ -39,8 +39,8 @@ class DenseAutoencoder(BaseAutoencoder):
     batch_size : int or "auto", default="auto"
         Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512.
     max_iter : int or "auto", default="auto"
-        The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are more
-        than 100 features.
+        The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
+        more than 100 features.
     early_stopping : bool, default=True
         Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
@@ -51,11 +51,11 @@ class DenseAutoencoder(BaseAutoencoder):
     device : str, default="auto"
         "auto" (CUDA, else MPS, else CPU), or a name that torch knows.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and the
-        layers are wide. Codes and reconstructions are always computed in float32.
+        What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and
+        the layers are wide. Codes and reconstructions are always computed in float32.
     net_params : dict, default=None
-        More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae sets
-        itself is an error.
+        More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
+        sets itself is an error.
     random_state : int, RandomState instance or None, default=None
         Where weights, folds and the order of the samples come from. An int makes fits on one machine equal to the bit.
     verbose : int, default=0

@@ -29,9 +29,23 @@ SOLVERS = {
 """Class, settings, and by how much its learning rate is larger than that of AdamW."""
 
 OWN_KEYS = (
-    "module criterion optimizer lr max_epochs batch_size iterator_train iterator_valid dataset train_split verbose "
-    "warm_start device precision prepared warm_up watcher"
-).split()
+    "module",
+    "criterion",
+    "optimizer",
+    "optimizer__lr",
+    "lr",
+    "max_epochs",
+    "batch_size",
+    "dataset",
+    "train_split",
+    "verbose",
+    "warm_start",
+    "device",
+    "precision",
+    "prepared",
+    "warm_up",
+    "watcher",
+)
 """What skae tells skorch itself, and `net_params` can't."""
 
 
@@ -153,8 +167,8 @@ class Fitting:
         for name, value in now.items():
             if value != recorded[name]:
                 raise ValueError(
-                    f"Got {name}={value!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it can't "
-                    "change when a fit goes on. Set warm_start=False and call fit to begin anew."
+                    f"Got {name}={value!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it "
+                    "can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
                 )
         dtype = str(rows.dtype).removeprefix("torch.")
         before = estimator._spec["dtype"]
@@ -240,11 +254,8 @@ class Fitting:
     def _net(self, module, **settings):
         """Make a net that is ready to be trained."""
         estimator = self.estimator
-        solver, own, factor = (
-            SOLVERS.get(estimator.solver, (estimator.solver, {}, 1.0))
-            if isinstance(estimator.solver, str)
-            else (estimator.solver, {}, 1.0)
-        )
+        named = isinstance(estimator.solver, str)
+        solver, own, factor = SOLVERS[estimator.solver] if named else (estimator.solver, {}, 1.0)
         rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
         settings = {
             "criterion__function": getattr(objectives, estimator.loss),
@@ -259,8 +270,7 @@ class Fitting:
             **settings,
             **self.extra,
         }
-        net = bare_net(module, self.device, **settings)
-        return net
+        return bare_net(module, self.device, **settings)
 
     def _single(self, *, hold=True, **settings):
         """One network, and a share of the rows (or those that the user chose) held out."""
@@ -340,7 +350,7 @@ class Fitting:
 
 def _shaping(estimator):
     """Collect the parameters that shape the network."""
-    names = "n_components hidden_layer_sizes n_filters image_shape channel_axis activation loss".split()
+    names = ("n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss")
     return {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
 
 
@@ -348,9 +358,10 @@ def _extra_settings(net_params):
     """Copy what the user wants to tell skorch, and refuse what skae says itself."""
     extra = copy.deepcopy(net_params or {})
     for key in extra:
-        if key in OWN_KEYS or key == "optimizer__lr" or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
+        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
             raise ValueError(
-                f"Got net_params with the key {key!r}, but expected none that skae sets itself: {OWN_KEYS}. The parameters of the "
+                f"Got net_params with the key {key!r}, but expected none that skae sets itself, which are "
+                f"{', '.join(OWN_KEYS)}, and those of module, iterator_train and iterator_valid. The parameters of the "
                 "estimator say the same."
             )
     return extra

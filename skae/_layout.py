@@ -128,7 +128,7 @@ def find_layout(X, image_shape, channel_axis):
             f"Got X of shape {shape}, but expected flat rows (n, d), grey images (n, H, W) or images with channels "
             "(n, H, W, C)."
         )
-    if image_shape != "auto":
+    if not isinstance(image_shape, str):
         layout = Layout(_checked_shape(image_shape), first, flat=len(shape) <= 2)
         if layout.flat:
             if len(shape) == 2 and shape[1] != layout.n_features:

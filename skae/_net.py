@@ -50,7 +50,7 @@ class AutoencoderNet(NeuralNet):
 
     Parameters
     ----------
-    module : skae.networks.blocks.Autoencoder
+    module : skae.networks.autoencoder.Autoencoder
         An instance, perhaps a stack of copies; it is trained in place.
     optimizer : type, default=None
         None for a net that is not trained.

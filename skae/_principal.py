@@ -125,7 +125,7 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
 
     Takes and gives what `principal_components` does.
     """
-    n, d = X.shape
+    n = len(X)
     reference, shift, scale = _moments(X, weights, 1)
     some = slice(None, None, max(1, n // SAMPLE))
     rows = _scaled(to_tensor(X[some]), reference, shift, scale, "cpu")

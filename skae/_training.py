@@ -46,7 +46,9 @@ class Choice:
     def beats(self, other, caution):
         """Say whether this is better, by more than `caution` standard errors of the difference."""
         gained = other.losses - self.losses
-        return float(gained.mean()) > caution * float(gained.std()) / np.sqrt(len(gained))
+        if len(gained) < 2:
+            return False  # one row says nothing
+        return float(gained.mean()) > caution * float(gained.std(ddof=1)) / np.sqrt(len(gained))
 
 
 class Watcher:
@@ -195,7 +197,7 @@ def crossed(network, starts, held, weights, prepare):
 
     Parameters
     ----------
-    network : skae.networks.blocks.Autoencoder
+    network : skae.networks.autoencoder.Autoencoder
         Started from all rows; it becomes the last of the copies.
     starts : list of skae._principal.Principal
         One for each fold, without its rows.
@@ -208,7 +210,7 @@ def crossed(network, starts, held, weights, prepare):
 
     Returns
     -------
-    together : skae.networks.blocks.Autoencoder
+    together : skae.networks.autoencoder.Autoencoder
         A stack of one copy for each fold, and one with all rows.
     X : torch.Tensor of shape (n_copies, n, ...)
         The rows as each copy sees them.

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.blocks import ACTIVATIONS, Autoencoder, Conv2d, Linear
+from skae.networks.autoencoder import Autoencoder
+from skae.networks.blocks import ACTIVATIONS, Conv2d, Linear
 from skae.networks.grid import Grid, halved
 
 __all__ = ["ConvNetwork"]
@@ -33,7 +34,7 @@ class ConvNetwork(Autoencoder):
     n_filters : int
         Channels of the first convolution; they double with every halving of the grid, up to four times as many.
     **shared
-        The parameters of `skae.networks.blocks.Autoencoder`.
+        The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
     channels_last = True

@@ -1,6 +1,6 @@
 """The fully connected network: principal coordinates, corrected by hidden layers."""
 
-from skae.networks.blocks import Autoencoder
+from skae.networks.autoencoder import Autoencoder
 
 __all__ = ["DenseNetwork"]
 
@@ -18,7 +18,7 @@ class DenseNetwork(Autoencoder):
         Whether the space of training is that of the coordinates. Squared distances are the same there, and the two
         products with the components are saved at every step; other objectives need the columns of X.
     **shared
-        The parameters of `skae.networks.blocks.Autoencoder`.
+        The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
     def __init__(self, *, rotated, **shared):

@@ -79,10 +79,7 @@ class Grid:
         """Cut rows (..., d) into patches: (..., gh * gw * P), with the numbers of a patch side by side."""
         c, h, w = self.size
         (ph, pw), (gh, gw) = self.patch, self.shape
-        if self.channels_first:
-            x = x.unflatten(-1, (c, h, w)).movedim(-3, -1)
-        else:
-            x = x.unflatten(-1, (h, w, c))
+        x = x.unflatten(-1, (c, h, w)).movedim(-3, -1) if self.channels_first else x.unflatten(-1, (h, w, c))
         x = functional.pad(x, (0, 0, 0, gw * pw - w, 0, gh * ph - h))  # (..., gh * ph, gw * pw, c)
         return x.unflatten(-2, (gw, pw)).unflatten(-4, (gh, ph)).transpose(-4, -3).flatten(-5)
 

@@ -1,0 +1,245 @@
+"""What dense and convolutional networks share: a linear autoencoder with a nonlinear correction, and X's units."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skae.networks.blocks import ACTIVATIONS, Centre, Linear, initialise, multilayer, squash
+
+__all__ = ["Autoencoder", "Trunk"]
+
+
+class Trunk(nn.Module):
+    """A linear autoencoder of principal coordinates with a nonlinear correction to its encoder and to its decoder.
+
+    ::
+
+        u (b, m) ──── linear ────────────────┬─(+)── z (b, k) ──┬── linear ─────────────────┬─(+)── u_hat (b, m)
+           └── squash, hidden layers, last ──┘                  └── hidden layers, last ────┘
+
+    The linear maps start as PCA with whitened codes and the last layers at zero: before the first step this *is* PCA.
+
+    Parameters
+    ----------
+    n_coordinates : int
+        m, the principal coordinates that come in and go out.
+    n_components : int
+        k, the length of a code.
+    n_inputs : int
+        How many of the coordinates the correction to the encoder sees.
+    n_extra : int
+        How many more numbers it sees, such as features from convolutions.
+    encoder_sizes, decoder_sizes : sequence of int
+        Widths of the hidden layers.
+    activation : str
+        A key of `ACTIVATIONS`.
+    """
+
+    width = 3.0
+    """Where `squash` bends, in standard deviations."""
+
+    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation):
+        super().__init__()
+        act = ACTIVATIONS[activation]
+        self.register_buffer("spread", torch.ones(n_inputs))
+        self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
+        self.decoder_linear = Linear(n_components, n_coordinates, bias=False)
+        self.encoder_hidden = self.decoder_hidden = None
+        if encoder_sizes:
+            self.encoder_hidden = nn.Sequential(multilayer([n_inputs + n_extra, *encoder_sizes], activation), act())
+            self.encoder_last = Linear(encoder_sizes[-1], n_components)
+        if decoder_sizes:
+            self.decoder_hidden = multilayer([n_components, *decoder_sizes], activation)
+            self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
+            self.decoder_act = act()
+            self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
+
+    def encode(self, u, extra=None):
+        """Turn coordinates, and `extra` numbers beside them, into whitened codes."""
+        z = self.encoder_linear(u)  # (b, k)
+        if self.encoder_hidden is None:
+            return z
+        spread = self.spread.unsqueeze(-2)
+        seen = squash(u[..., : spread.shape[-1]] / spread, self.width)
+        if extra is not None:
+            seen = torch.cat([seen, extra], -1)
+        return z + self.encoder_last(self.encoder_hidden(seen))
+
+    def decode(self, z):
+        """Turn whitened codes into coordinates, and give the last hidden layer beside them."""
+        u = self.decoder_linear(z)  # (b, m)
+        if self.decoder_hidden is None:
+            return u, z
+        near = squash(z, self.width)
+        hidden = self.decoder_act(self.decoder_hidden(near) + self.decoder_skip(near))
+        return u + self.decoder_last(hidden), hidden
+
+    def start(self, deviations):
+        """Set the linear maps to PCA, and the last layers to zero.
+
+        Parameters
+        ----------
+        deviations : torch.Tensor of shape (n_coordinates,)
+            Standard deviations of the coordinates.
+
+        Returns
+        -------
+        whitening : torch.Tensor of shape (n_components,)
+            What a whitened code is multiplied by to become a score of PCA.
+        """
+        k, m = self.encoder_linear.weight.shape
+        known = min(k, m)
+        whitening = torch.zeros(k)
+        whitening[:known] = deviations[:known]
+        # a direction with next to no variance, or none at all, isn't blown up
+        least = float(deviations[0]) * 1e-3 or 1.0
+        whitening = whitening.clamp(min=least)
+        self.encoder_linear.weight.copy_(torch.eye(k, m) / whitening[:, None])
+        self.decoder_linear.weight.copy_(torch.eye(m, k) * whitening)
+        # no coordinate is made larger than its share: what hardly varies is mostly noise
+        spread = (deviations.square() + deviations.square().mean()).sqrt()
+        self.spread.copy_(spread.clamp(min=least)[: len(self.spread)])
+        for name in ("encoder_last", "decoder_last"):
+            if hasattr(self, name):
+                nn.init.zeros_(getattr(self, name).weight)
+                nn.init.zeros_(getattr(self, name).bias)
+        return whitening
+
+
+class Autoencoder(nn.Module):
+    """What dense and convolutional networks share: units, principal coordinates, and the space in which they are trained.
+
+    ``prepare`` takes raw rows into the space of training, ``forward`` reconstructs them there, and an objective compares the
+    two. ``encode`` and ``decode`` go from raw rows to codes and back, in X's units.
+
+    Parameters
+    ----------
+    n_features : int
+        d, columns of X.
+    n_components : int
+        k, the length of a code.
+    n_coordinates : int
+        m, principal coordinates.
+    n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
+        As in `Trunk`.
+    n_placed : int, default=None
+        Numbers of a row that PCA sees; None means d.
+    output : str
+        "linear", or "sigmoid" where the targets are in [0, 1].
+    ceiling : float
+        What counts as 1 for a sigmoid: 255 for uint8, else 1.
+    """
+
+    channels_last = False
+    """Whether its weights lie best with the channels last."""
+
+    def __init__(
+        self,
+        *,
+        n_features,
+        n_components,
+        n_coordinates,
+        n_inputs,
+        encoder_sizes,
+        decoder_sizes,
+        activation,
+        n_placed=None,
+        n_extra=0,
+        output="linear",
+        ceiling=1.0,
+    ):
+        super().__init__()
+        self.n_features = n_features
+        self.output = output
+        self.ceiling = ceiling
+        self.centre = Centre(n_features)
+        self.trunk = Trunk(n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation)
+        self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
+        self.register_buffer("whitening", torch.ones(n_components))
+
+    @property
+    def n_working(self):
+        """Numbers per row in the space of training."""
+        return self.n_features
+
+    @property
+    def most_numbers(self):
+        """The most numbers per row that encoding or decoding holds at once, at about 4 bytes."""
+        return self.n_working
+
+    def start(self, principal, generator):
+        """Draw the hidden weights, and become PCA.
+
+        Parameters
+        ----------
+        principal : skae._principal.Principal
+            Mean, scale and directions.
+        generator : torch.Generator
+            Where the hidden weights come from.
+        """
+        initialise(self, generator)
+        self.become(principal)
+
+    @torch.no_grad()
+    def become(self, principal):
+        """Become PCA: set mean, scale and linear maps from principal components, and the last layers to zero."""
+        self.centre.set(principal.reference, principal.shift, principal.scale)
+        missing = len(self.components) - len(principal.components)  # fewer rows may span fewer directions
+        components = functional.pad(principal.components, (0, 0, 0, missing))
+        variances = functional.pad(principal.variances, (0, missing))
+        self.components.copy_(components)
+        self.whitening.copy_(self.trunk.start(variances.sqrt().float()))
+
+    def arrange(self, x):
+        """Bring centred rows into the space of training."""
+        return x
+
+    def restore(self, x):
+        """Bring them back."""
+        return x
+
+    def prepare(self, x):
+        """Centre, scale and arrange raw rows."""
+        return self.arrange(self.centre(x))
+
+    def target(self, x):
+        """Give what prepared rows are to be reconstructed as: themselves, or numbers in [0, 1] for a sigmoid."""
+        if self.output == "linear":
+            return x
+        return (self.centre.inverse(self.restore(x)) / self.ceiling).clamp(0, 1)
+
+    def null(self, x):
+        """Give what prepared rows look like if all are reconstructed as the mean."""
+        x_hat = torch.zeros_like(x)
+        return self.logits(x_hat) if self.output == "sigmoid" else x_hat
+
+    def finish(self, x_hat):
+        """Turn what the decoder gives into X's units."""
+        if self.output == "sigmoid":
+            return self.logits(x_hat).sigmoid() * self.ceiling
+        return self.centre.inverse(self.restore(x_hat))
+
+    def logits(self, x_hat):
+        """Turn reconstructed rows into logits: near 1/2 a sigmoid of slope 4 leaves the linear reconstruction as it is."""
+        return 4 * (self.centre.inverse(self.restore(x_hat)) / self.ceiling - 0.5)
+
+    def encode(self, x):
+        """Turn raw rows of shape (b, d) into codes of shape (b, k); before training these are PCA's scores."""
+        return self.code(self.prepare(x)) * self.whitening * self.centre.scale
+
+    def decode(self, z):
+        """Turn codes of shape (b, k) into rows of shape (b, d), float32, in X's units."""
+        return self.finish(self.rebuild(z / self.centre.scale / self.whitening))
+
+    def residual(self, x):
+        """Give, for raw rows, reconstruction less row, and the row itself, both centred and in units of `centre.scale`."""
+        x = self.centre(x)
+        x_hat = self.rebuild(self.code(self.arrange(x)))
+        if self.output == "sigmoid":
+            return self.centre(self.finish(x_hat)) - x, x
+        return self.restore(x_hat) - x, x
+
+    def forward(self, x):
+        """Reconstruct prepared rows in the space of training."""
+        x_hat = self.rebuild(self.code(x))
+        return self.logits(x_hat) if self.output == "sigmoid" else x_hat
