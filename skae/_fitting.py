@@ -110,9 +110,16 @@ class Fitting:
             crossed=not single and options["output"] == "linear",
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
+        if "callbacks" in self.extra:
+            self.plan.looks = self.plan.epochs  # they may want to know the validation loss of every epoch
         if self.precision is None:
             pays = pays_in_bfloat16(self.device, self.plan.batch_size, options)
             self.precision = torch.bfloat16 if pays else torch.float32
+        # made here, so that what skorch or an optimizer finds wrong is found before anything is trained
+        if one_pass:
+            self.net, self.data = self._continued()
+        else:
+            self.net, self.data, self.judged = self._crossed() if self.plan.folds > 1 else self._single()
 
     # ------------------------------------------------------------------------------------------------ the start
 
@@ -179,20 +186,22 @@ class Fitting:
 
     def run(self, hooks):
         """Train, and take the best weights."""
-        estimator, plan = self.estimator, self.plan
-        if plan.folds > 1:
-            net, data, held_out = self._crossed()
-        else:
-            net, data, held_out = self._single()
+        estimator, plan, net = self.estimator, self.plan, self.net
         watcher = Watcher(
-            net, held_out, epochs=plan.epochs, looks=plan.looks, shares=plan.shares, caution=plan.caution, copies=plan.folds > 1
+            net,
+            self.judged,
+            epochs=plan.epochs,
+            looks=plan.looks,
+            shares=plan.shares,
+            caution=plan.caution,
+            copies=plan.folds > 1,
         )
         following = Epochs(estimator, hooks, epochs=plan.epochs, snapshot=self._snapshot, verbose=estimator.verbose)
         net.watcher, watcher.on_epoch = watcher, following
         problem = None
         with following:
             try:
-                end = net.train(data, plan.epochs)
+                end = net.train(self.data, plan.epochs)
             except Diverged as error:
                 end, problem = "diverged", error
             self._finish(net, watcher)
@@ -207,18 +216,10 @@ class Fitting:
 
     def run_once(self):
         """Make one pass at a constant rate."""
-        estimator = self.estimator
-        net = getattr(estimator, "net_", None)
-        if net is None or net.optimizer is None or net.warm_up is not None:
-            net, data, _ = self._single(hold=False, warm_up=None)
-            estimator.net_ = net
-        else:
-            data = self._data()
-            net.set_params(iterator_train__generator=self.generator)
-        estimator.net_.module_.train()
+        estimator, net = self.estimator, self.net
         before = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
         try:
-            net.train(data, 1)
+            net.train(self.data, 1)
         except Diverged as error:
             self.network.load_state_dict(before, strict=False)
             raise ValueError(
@@ -227,8 +228,10 @@ class Fitting:
             ) from error
         finally:
             net.module_.eval()
+        estimator.net_ = net
         estimator.n_iter_ = getattr(estimator, "n_iter_", 0) + 1
         estimator.loss_curve_ = [*getattr(estimator, "loss_curve_", []), self._in_units(net.history[-1]["train_loss"])]
+        estimator.best_iter_ = estimator.n_iter_
         estimator.validation_scores_ = None
         estimator.best_loss_ = min(estimator.loss_curve_)
 
@@ -272,12 +275,21 @@ class Fitting:
         }
         return bare_net(module, self.device, **settings)
 
-    def _single(self, *, hold=True, **settings):
+    def _continued(self):
+        """Go on with the net of the last ``partial_fit``, whose optimizer remembers, or make one."""
+        net, data = getattr(self.estimator, "net_", None), self._data()
+        if net is None or net.optimizer is None:
+            return self._net(self.network, prepared=self.prepared, warm_up=None), data
+        net.prepared, net.batch_size = self.prepared, self.plan.batch_size
+        net.iterator_train__generator = self.generator
+        return net, data
+
+    def _single(self):
         """One network, and a share of the rows (or those that the user chose) held out."""
         estimator, plan = self.estimator, self.plan
         data = self._data()
         held_out = []
-        if hold and plan.folds:
+        if plan.folds:
             if self.held_out is not None:
                 held = Rows(self._prepare(self.network, self.held_out) if self.prepared else self.held_out, None, self.device)
                 held_out = list(Batches(held, 4096))
@@ -287,7 +299,7 @@ class Fitting:
                 held = torch.utils.data.Subset(data, order[:n_held].sort().values)
                 held_out = Batches(held, 4096)
                 data = torch.utils.data.Subset(data, order[n_held:].sort().values)
-        net = self._net(self.network, prepared=self.prepared, **settings)
+        net = self._net(self.network, prepared=self.prepared)
         return net, data, held_out
 
     def _crossed(self):

@@ -90,7 +90,7 @@ class Watcher:
         self.caution = caution
         self.copies = copies
         self.on_epoch = on_epoch
-        self.epoch = 0
+        self.epoch, self.epochs = 0, epochs
         self.hopeless = False
         self.looks = {round(epochs * (i + 1) / looks) for i in range(looks)} if held_out else set()
         # what says how far a network is from PCA
@@ -121,11 +121,11 @@ class Watcher:
             raise Stopped
 
     def _hopeless(self):
-        """Say whether to give up: nothing gained at all at the first of many looks, or nothing sure at the second."""
-        n_looks = len(self.losses) - 1
-        if len(self.looks) < 5 or n_looks > 2:
+        """Say whether to give up: nothing gained at all after a fifth of the epochs, or nothing sure after two."""
+        done = self.epoch / self.epochs
+        if not 0.2 <= done < 0.6:
             return False
-        return self.best is self.start if n_looks == 1 else not self.best.beats(self.start, self.caution)
+        return self.best is self.start if done < 0.4 else not self.best.beats(self.start, self.caution)
 
     def judge(self, *, null=False):
         """Compute the weighted loss of each row held out, or of the mean in its place."""
