@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
-from skae._fitting import Fitting, bare_net
+from skae._fitting import Fitting
+from skae._net import bare_net
 from skae._validation import Interval, StrOptions, fit_context
 from skae.networks.blocks import ACTIVATIONS
 

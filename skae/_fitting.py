@@ -10,54 +10,22 @@ from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, chunks, to_tensor
 from skae._defaults import MOST_COORDINATES, MOST_INPUTS, auto_components, auto_hidden, make_plan, pays_in_bfloat16
-from skae._net import AutoencoderNet, Diverged
+from skae._net import SOLVERS, Diverged, bare_net, extra_settings
 from skae._principal import principal_components, random_components
 from skae._progress import Epochs
 from skae._training import FoldBatches, Watcher, crossed
 
-__all__ = ["Fitting", "bare_net"]
+__all__ = ["Fitting"]
 
 PREPARED_BYTES = 2**27
 """Rows are kept as the network sees them if that takes no more than this; if not, every batch is prepared anew."""
 
-SOLVERS = {
-    "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
-    "adam": (torch.optim.Adam, {"betas": (0.85, 0.98), "fused": True}, 1.0),
-    "rmsprop": (torch.optim.RMSprop, {}, 0.1),
-    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "fused": True}, 30.0),
-}
-"""Class, settings, and by how much its learning rate is larger than that of AdamW."""
 
-OWN_KEYS = (
-    "module",
-    "criterion",
-    "optimizer",
-    "optimizer__lr",
-    "lr",
-    "max_epochs",
-    "batch_size",
-    "dataset",
-    "train_split",
-    "verbose",
-    "warm_start",
-    "device",
-    "precision",
-    "prepared",
-    "warm_up",
-    "watcher",
-)
-"""What skae tells skorch itself, and `net_params` can't."""
+JUDGED_AT_ONCE = 4096
+"""Rows held out that are judged in one go."""
 
-
-def bare_net(network, device="cpu", **settings):
-    """Wrap a network that is there to be used, or trained with `settings`."""
-    network = network.to(device)
-    if network.channels_last:
-        network = network.to(memory_format=torch.channels_last)
-    net = AutoencoderNet(network, device=device, **settings)
-    net.initialize()
-    net.module_.eval()
-    return net
+MOST_RESTARTED = 20000
+"""Up to so many rows, the principal components of a network are found without the rows held out."""
 
 
 class Fitting:
@@ -83,7 +51,7 @@ class Fitting:
         self.estimator = estimator
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
-        self.extra = _extra_settings(estimator.net_params)
+        self.extra = extra_settings(estimator.net_params)
         if weights is not None and not weights.all():
             kept = weights > 0  # a row without weight is as good as not there
             rows, weights = rows[torch.from_numpy(kept) if isinstance(rows, torch.Tensor) else kept], weights[kept]
@@ -93,6 +61,7 @@ class Fitting:
         _check_loss(estimator.loss, rows)
         if held_out is not None:
             _check_loss(estimator.loss, held_out)
+        self.principal, self.restarted = None, False
         if go_on:
             self._check_same(estimator, rows)
             self.network = estimator.net_.module_
@@ -154,13 +123,17 @@ class Fitting:
         network.start(self.principal, self.generator)
         estimator.n_components_ = estimator._n_features_out = k
         estimator.init_ = self.principal.rule
-        unexplained = max(0.0, self.principal.total - float(self.principal.variances.sum())) / d
-        power = {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[estimator.loss]
-        unit = self.principal.scale**power
-        rotated = options.get("rotated", False)
-        estimator._spec["unit"] = unit * (network.n_working / d if estimator.loss != "log_loss" else 1)
-        estimator._spec["floor"] = unit * unexplained if rotated else 0.0
+        self._note_units(network, self.principal)
         return network
+
+    def _note_units(self, network, principal):
+        """Record how a loss in the space of training becomes one in units of X."""
+        loss, d = self.estimator.loss, network.n_features
+        unit = principal.scale ** {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[loss]
+        unseen = max(0.0, principal.total - float(principal.variances.sum())) / d
+        rotated = self.estimator._spec["network"].get("rotated", False)
+        self.estimator._spec["unit"] = unit if loss == "log_loss" else unit * network.n_working / d
+        self.estimator._spec["floor"] = unit * unseen if rotated else 0.0
 
     def _directions(self, rows, weights, n_coordinates):
         """Find the linear autoencoder that a network starts as."""
@@ -286,21 +259,30 @@ class Fitting:
 
     def _single(self):
         """One network, and a share of the rows (or those that the user chose) held out."""
-        estimator, plan = self.estimator, self.plan
-        data = self._data()
-        held_out = []
-        if plan.folds:
+        n = len(self.rows)
+        if not self.plan.folds or self.held_out is not None:
+            data, held_out = self._data(), []
             if self.held_out is not None:
-                held = Rows(self._prepare(self.network, self.held_out) if self.prepared else self.held_out, None, self.device)
-                held_out = list(Batches(held, 4096))
-            else:
-                n_held = min(len(data) - 1, max(1, round(estimator.validation_fraction * len(data))))
-                order = torch.randperm(len(data), generator=self.generator)
-                held = torch.utils.data.Subset(data, order[:n_held].sort().values)
-                held_out = Batches(held, 4096)
-                data = torch.utils.data.Subset(data, order[n_held:].sort().values)
-        net = self._net(self.network, prepared=self.prepared)
-        return net, data, held_out
+                X = self._prepare(self.network, self.held_out) if self.prepared else self.held_out
+                held_out = Batches(Rows(X, None, self.device), JUDGED_AT_ONCE)
+            return self._net(self.network, prepared=self.prepared), data, held_out
+        n_held = min(n - 1, max(1, round(self.estimator.validation_fraction * n)))
+        order = torch.randperm(n, generator=self.generator)
+        held, kept = order[:n_held].sort().values, order[n_held:].sort().values
+        if self.principal is not None and MOST_RESTARTED >= n > n_held + 1:
+            # on rows that it has seen PCA looks better than it is; these it has not
+            principal = self._directions(*self._some(kept), len(self.principal.components))
+            self.network.become(principal)
+            self._note_units(self.network, principal)
+            self.restarted = True
+        data = self._data()
+        held_out = Batches(torch.utils.data.Subset(data, held), JUDGED_AT_ONCE)
+        return self._net(self.network, prepared=self.prepared), torch.utils.data.Subset(data, kept), held_out
+
+    def _some(self, chosen):
+        """Give some of the rows, and their weights."""
+        rows = self.rows[chosen.to(self.rows.device) if isinstance(self.rows, torch.Tensor) else chosen.numpy()]
+        return rows, None if self.weights is None else self.weights[chosen.numpy()]
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
@@ -308,11 +290,7 @@ class Fitting:
         order = torch.randperm(n, generator=self.generator)
         held = [order[i::folds].sort().values for i in range(folds)]
         members = [torch.cat([rows for j, rows in enumerate(held) if j != i]).sort().values for i in range(folds)]
-        starts = []
-        for rows in members:
-            index = rows if isinstance(self.rows, torch.Tensor) else rows.numpy()
-            weights = None if self.weights is None else self.weights[rows.numpy()]
-            starts.append(self._directions(self.rows[index], weights, len(self.principal.components)))
+        starts = [self._directions(*self._some(rows), len(self.principal.components)) for rows in members]
         self.prepared = True
         together, X, held_out = crossed(
             self.network, starts, held, self.weights, lambda network: self._prepare(network, self.rows)
@@ -352,6 +330,9 @@ class Fitting:
     def _finish(self, net, watcher):
         """Install the chosen weights and record the training."""
         choice = watcher.chosen()
+        if choice is watcher.start and self.restarted:
+            self.network.become(self.principal)  # PCA it is: that of all rows
+            choice.weights = {}
         self.network.load_state_dict(choice.weights, strict=False)
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
@@ -364,19 +345,6 @@ def _shaping(estimator):
     """Collect the parameters that shape the network."""
     names = ("n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss")
     return {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
-
-
-def _extra_settings(net_params):
-    """Copy what the user wants to tell skorch, and refuse what skae says itself."""
-    extra = copy.deepcopy(net_params or {})
-    for key in extra:
-        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
-            raise ValueError(
-                f"Got net_params with the key {key!r}, but expected none that skae sets itself, which are "
-                f"{', '.join(OWN_KEYS)}, and those of module, iterator_train and iterator_valid. The parameters of the "
-                "estimator say the same."
-            )
-    return extra
 
 
 def _check_loss(loss, rows):

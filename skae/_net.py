@@ -1,5 +1,6 @@
 """The skorch net: one training step, one epoch, and the learning rate along the way."""
 
+import copy
 import math
 
 import torch
@@ -9,7 +10,35 @@ from skorch.callbacks import Callback, LRScheduler
 from skae import objectives
 from skae._batches import Batches
 
-__all__ = ["AutoencoderNet", "Diverged", "Objective", "Stopped"]
+__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Objective", "Stopped", "bare_net", "extra_settings"]
+
+SOLVERS = {
+    "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
+    "adam": (torch.optim.Adam, {"betas": (0.85, 0.98), "fused": True}, 1.0),
+    "rmsprop": (torch.optim.RMSprop, {}, 0.1),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "fused": True}, 8.0),
+}
+"""Class, settings, and by how much its learning rate is larger than that of AdamW."""
+
+OWN_KEYS = (
+    "module",
+    "criterion",
+    "optimizer",
+    "optimizer__lr",
+    "lr",
+    "max_epochs",
+    "batch_size",
+    "dataset",
+    "train_split",
+    "verbose",
+    "warm_start",
+    "device",
+    "precision",
+    "prepared",
+    "warm_up",
+    "watcher",
+)
+"""What skae tells skorch itself, and `net_params` can't."""
 
 
 class Diverged(ValueError):
@@ -202,7 +231,8 @@ class AutoencoderNet(NeuralNet):
                 group["lr"] = group["initial_lr"] * share
         self.optimizer_.zero_grad(set_to_none=True)
         loss = self.losses(batch)
-        loss.backward()
+        copies = len(batch[0]) if batch[0].ndim > 2 else 1
+        (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip)
         if self.tells_batches_:
@@ -238,3 +268,27 @@ class AutoencoderNet(NeuralNet):
         self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_loss_best", loss < self.lowest_)
         self.lowest_ = min(loss, self.lowest_)
+
+
+def bare_net(network, device="cpu", **settings):
+    """Wrap a network that is there to be used, or trained with `settings`."""
+    network = network.to(device)
+    if network.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    net = AutoencoderNet(network, device=device, **settings)
+    net.initialize()
+    net.module_.eval()
+    return net
+
+
+def extra_settings(net_params):
+    """Copy what the user wants to tell skorch, and refuse what skae says itself."""
+    extra = copy.deepcopy(net_params or {})
+    for key in extra:
+        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
+            raise ValueError(
+                f"Got net_params with the key {key!r}, but expected none that skae sets itself, which are "
+                f"{', '.join(OWN_KEYS)}, and those of module, iterator_train and iterator_valid. The parameters of the "
+                "estimator say the same."
+            )
+    return extra

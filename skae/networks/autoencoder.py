@@ -167,6 +167,7 @@ class Autoencoder(nn.Module):
         """The most numbers per row that encoding or decoding holds at once, at about 4 bytes."""
         return self.n_working
 
+    @torch.no_grad()
     def start(self, principal, generator):
         """Draw the hidden weights, and become PCA.
 
@@ -178,6 +179,10 @@ class Autoencoder(nn.Module):
             Where the hidden weights come from.
         """
         initialise(self, generator)
+        if self.trunk.decoder_hidden is not None:
+            # a code of one number needs units that bend at different places
+            bias = self.trunk.decoder_hidden[0].bias
+            bias.copy_(torch.rand(bias.shape, generator=generator) * 2 - 1)
         self.become(principal)
 
     @torch.no_grad()
