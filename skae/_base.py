@@ -121,6 +121,7 @@ class BaseAutoencoder(
             The autoencoder.
         """
         go_on = hasattr(self, "net_")
+        self._validate_params()  # which fit_context leaves out for calls after the first
         with _unchanged_on_error(self):
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)

@@ -181,32 +181,29 @@ class Fitting:
         if end == "interrupted":
             warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
         if problem is not None:
-            raise ValueError(
-                f"The loss was no longer a number in epoch {watcher.epoch + 1}. Got learning_rate_init="
-                f"{estimator.learning_rate_init!r}, which is {plan.learning_rate:.3g} here: lower it. The weights from before "
-                "are kept."
-            ) from problem
+            raise ValueError(_advice(watcher.epoch + 1, estimator, plan)) from problem
 
     def run_once(self):
         """Make one pass at a constant rate."""
         estimator, net = self.estimator, self.net
         before = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        curve = list(getattr(estimator, "loss_curve_", []))
+        n_iter = getattr(estimator, "n_iter_", 0)
+        problem = None
         try:
             net.train(self.data, 1)
         except Diverged as error:
+            problem = error
             self.network.load_state_dict(before, strict=False)
-            raise ValueError(
-                f"The loss was no longer a number. Got learning_rate_init={estimator.learning_rate_init!r}: lower it. The "
-                "weights from before are kept."
-            ) from error
-        finally:
-            net.module_.eval()
-        estimator.net_ = net
-        estimator.n_iter_ = getattr(estimator, "n_iter_", 0) + 1
-        estimator.loss_curve_ = [*getattr(estimator, "loss_curve_", []), self._in_units(net.history[-1]["train_loss"])]
-        estimator.best_iter_ = estimator.n_iter_
-        estimator.validation_scores_ = None
-        estimator.best_loss_ = min(estimator.loss_curve_)
+        else:
+            n_iter += 1
+            curve.append(self._in_units(net.history[-1]["train_loss"]))
+        net.module_.eval()
+        estimator.net_, estimator.n_iter_, estimator.best_iter_ = net, n_iter, n_iter
+        estimator.loss_curve_, estimator.validation_scores_ = curve, None
+        estimator.best_loss_ = min(curve, default=float("nan"))
+        if problem is not None:
+            raise ValueError(_advice(1, estimator, self.plan)) from problem
 
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
@@ -339,6 +336,14 @@ class Fitting:
         final = bare_net(self.network, self.device)
         final.history = net.history
         self.estimator.net_ = final
+
+
+def _advice(epoch, estimator, plan):
+    """Say what to change when a loss is no longer a number."""
+    return (
+        f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={estimator.learning_rate_init!r}, which is "
+        f"{plan.learning_rate:.3g} here: lower it. The weights from before are kept."
+    )
 
 
 def _shaping(estimator):

@@ -210,18 +210,22 @@ class AutoencoderNet(NeuralNet):
         done = step / self.all_steps_
         return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
 
-    def losses(self, batch, *, each=False, null=False):
-        """Compute the loss of a batch: its weighted mean, or that of `each` row; `null` reconstructs all as the mean."""
-        x, weights = batch
+    def rebuilt(self, batch):
+        """Reconstruct a batch, and give what it should be beside it."""
+        x = batch[0]
         with torch.no_grad():
             x = x if self.prepared else self.module_.prepare(x)
             target = self.module_.target(x)
-        if null:
-            x_hat = self.module_.null(x)
-        else:
-            with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-                x_hat = self.module_(x)
-        return self.criterion_(x_hat, target, weights, each=each)
+        with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
+            return self.module_(x), target
+
+    def judge(self, batch, *, null=False):
+        """Compute the loss of each row of a batch; `null` reconstructs all rows as the mean."""
+        with torch.inference_mode():
+            x_hat, target = self.rebuilt(batch)
+            if null:
+                x_hat = self.module_.null(batch[0] if self.prepared else self.module_.prepare(batch[0]))
+            return self.criterion_(x_hat, target, batch[1], each=True)
 
     def train_step(self, batch, **fit_params):
         """Take one step; without skorch's closure, so optimizers that evaluate several times can't be used."""
@@ -230,7 +234,8 @@ class AutoencoderNet(NeuralNet):
             for group in self.optimizer_.param_groups:
                 group["lr"] = group["initial_lr"] * share
         self.optimizer_.zero_grad(set_to_none=True)
-        loss = self.losses(batch)
+        x_hat, target = self.rebuilt(batch)
+        loss = self.criterion_(x_hat, target, batch[1])
         copies = len(batch[0]) if batch[0].ndim > 2 else 1
         (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
         if self.clip:
@@ -239,12 +244,7 @@ class AutoencoderNet(NeuralNet):
             self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch)
         self.optimizer_.step()
         self.n_steps_ += 1
-        return {"loss": loss.detach()}
-
-    def validation_step(self, batch, **fit_params):
-        """Compute a loss without learning from it."""
-        with torch.inference_mode():
-            return {"loss": self.losses(batch)}
+        return {"loss": loss.detach(), "y_pred": x_hat.detach()}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Make one pass, and record its mean loss."""
@@ -265,6 +265,8 @@ class AutoencoderNet(NeuralNet):
         loss = float(total / count)  # the one moment of an epoch at which the device is waited for
         if training and not math.isfinite(loss):
             raise Diverged
+        self.history.new_batch()  # one for the epoch: some of skorch's callbacks look for the last
+        self.history.record_batch(prefix + "_loss", loss)
         self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_loss_best", loss < self.lowest_)
         self.lowest_ = min(loss, self.lowest_)

@@ -133,10 +133,9 @@ class Watcher:
             return np.zeros(1)
         self.net.module_.eval()
         found = []
-        with torch.inference_mode():
-            for batch in self.held_out:
-                losses, weights = self.net.losses(batch, each=True, null=null), batch[1]
-                found.append(losses if weights is None else (losses * weights)[weights > 0])
+        for batch in self.held_out:
+            losses, weights = self.net.judge(batch, null=null), batch[1]
+            found.append(losses if weights is None else (losses * weights)[weights > 0])
         return torch.cat(found).double().cpu().numpy()
 
     def weights(self):
