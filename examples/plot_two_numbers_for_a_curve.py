@@ -47,8 +47,7 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", 
 plt.show()
 
 # %%
-# The codes of all test curves. Training begins at PCA's codes, and moves them as far as that helps: here the inner end of the
-# horseshoe, where narrow and wide curves were crowded together, is drawn apart.
+# The codes of all test curves. Training begins at PCA's codes, and moves them as far as that helps to tell the curves apart.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, sharey=True, layout="constrained")
 for ax, model in zip(axes, (pca, autoencoder), strict=True):
