@@ -248,7 +248,8 @@ class BaseAutoencoder(
             missed += w @ residual.square()
             squares += w @ x.square()
             sums += w @ x
-            low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
+            counted = torch.cat([low[None], x[w > 0]]), torch.cat([high[None], x[w > 0]])
+            low, high = counted[0].amin(0), counted[1].amax(0)
         varies = low < high  # as r2_score has it, a constant column doesn't count
         if not varies.any():
             return float(missed.sum() == 0)
