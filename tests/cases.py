@@ -1,0 +1,171 @@
+"""The table: one row per configuration that is worth testing, and the data that it is fitted on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from skae import ConvAutoencoder, DenseAutoencoder
+
+__all__ = ["BY_NAME", "CASES", "Case", "curve", "grey_images", "low_rank"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration.
+
+    Attributes
+    ----------
+    name : str
+        What a test's identifier shows.
+    estimator : BaseAutoencoder
+        Not fitted, and fast to fit.
+    maker : callable
+        Makes the data.
+    """
+
+    name: str
+    estimator: object
+    maker: Callable
+
+    @cached_property
+    def X(self):  # noqa: D102
+        X = self.maker()
+        X.flags.writeable = False
+        return X
+
+    @property
+    def flat(self):
+        """The data as rows, float64."""
+        return self.X.reshape(len(self.X), -1).astype(np.float64)
+
+
+def low_rank(n, d, *, rank=3, dtype=np.float64, seed=0, low=None, high=None):
+    """Make rows that vary along few directions, with curvature and noise, about a mean that is not zero."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, rank))
+    x = z @ rng.normal(size=(rank, d)) + 0.3 * np.square(z) @ rng.normal(size=(rank, d)) + 0.1 * rng.normal(size=(n, d)) + 2
+    if low is not None:
+        x = low + (x - x.min()) / (x.max() - x.min()) * (high - low)
+    return (np.rint(x) if np.dtype(dtype).kind in "iu" else x).astype(dtype)
+
+
+def curve(n, *, seed=0):
+    """Make rows along a curve, which one line follows badly."""
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(-2, 2, n)
+    return np.stack([t, np.square(t), np.sin(2 * t)], axis=1) + 0.02 * rng.normal(size=(n, 3))
+
+
+def grey_images(n, height, width, *, dtype=np.float64, seed=0):
+    """Make images of a bright blob on a gradient, between 0 and 1, or 0 and 255 for integers."""
+    rng = np.random.default_rng(seed)
+    i, j = np.mgrid[:height, :width]
+    y, x, size = rng.uniform(0, height, n), rng.uniform(0, width, n), rng.uniform(1, 3, n)
+    away = np.square(i - y[:, None, None]) + np.square(j - x[:, None, None])
+    bright = np.exp(-away / size[:, None, None]) * rng.uniform(0.5, 0.9, n)[:, None, None] + 0.1 * i / height
+    return (np.rint(255 * bright) if np.dtype(dtype).kind in "iu" else bright).astype(dtype)
+
+
+def colour_images(n, height, width, channels=3, *, dtype=np.float64):
+    """Make images with channels last, each a blob of its own."""
+    return np.stack([grey_images(n, height, width, dtype=dtype, seed=c) for c in range(channels)], axis=-1)
+
+
+def _dense(n_components=3, **parameters):
+    return DenseAutoencoder(n_components, **{"max_iter": 3, "random_state": 0, **parameters})
+
+
+def _conv(n_components=3, **parameters):
+    return ConvAutoencoder(n_components, **{"max_iter": 3, "random_state": 0, "n_filters": 4, **parameters})
+
+
+def _table(n=60, d=8, **settings):
+    return lambda: low_rank(n, d, **settings)
+
+
+def _grey(n=40, height=8, width=8, **settings):
+    return lambda: grey_images(n, height, width, **settings)
+
+
+def _colour(n=40, height=6, width=5, channels=3, *, first=False, flat=False, **settings):
+    def make():
+        X = colour_images(n, height, width, channels, **settings)
+        X = np.ascontiguousarray(np.moveaxis(X, -1, 1)) if first else X
+        return X.reshape(n, -1) if flat else X
+
+    return make
+
+
+def _flat(n=40, height=8, width=8, **settings):
+    return lambda: grey_images(n, height, width, **settings).reshape(n, -1)
+
+
+def _constant_column():
+    X = low_rank(60, 8)
+    X[:, 2] = 7
+    return X
+
+
+CASES = [
+    Case("dense-defaults", DenseAutoencoder(random_state=0), _table()),
+    Case("dense-absolute-error", _dense(loss="absolute_error"), _table()),
+    Case("dense-log-loss", _dense(loss="log_loss"), _table(low=0, high=1)),
+    Case("dense-log-loss-uint8", _dense(loss="log_loss"), _table(low=0, high=255, dtype=np.uint8)),
+    Case("dense-adam", _dense(solver="adam"), _table()),
+    Case("dense-rmsprop", _dense(solver="rmsprop"), _table()),
+    Case("dense-sgd", _dense(solver="sgd"), _table()),
+    Case("dense-torch-class", _dense(solver=torch.optim.NAdam, early_stopping=False), _table()),
+    Case("dense-no-early-stopping", _dense(early_stopping=False), _table()),
+    Case("dense-many-rows", _dense(batch_size=200), _table(n=3100, d=5)),
+    Case("dense-one-component", _dense(1, hidden_layer_sizes=(16,)), _table()),
+    Case("dense-over-complete", _dense(9), _table(d=4)),
+    Case("dense-no-hidden-layer", _dense(hidden_layer_sizes=()), _table()),
+    Case("dense-two-hidden-layers-relu", _dense(hidden_layer_sizes=(16, 12), activation="relu"), _table()),
+    Case("dense-silu", _dense(activation="silu", early_stopping=False, batch_size=7), _table()),
+    Case("dense-tanh-random", _dense(activation="tanh", init="random", early_stopping=False), _table()),
+    Case("dense-identity", _dense(activation="identity", early_stopping=False), _table()),
+    Case("dense-bfloat16", _dense(precision="bfloat16", early_stopping=False), _table()),
+    Case("dense-float32", _dense(validation_fraction=0.3), _table(dtype=np.float32)),
+    Case("dense-int64", _dense(), _table(dtype=np.int64, low=-50, high=50)),
+    Case("dense-uint8", _dense(early_stopping=False), _table(dtype=np.uint8, low=0, high=255)),
+    Case("dense-wide", _dense(), _table(n=20, d=50)),
+    Case("dense-one-column", _dense(1), _table(d=1)),
+    Case("dense-two-rows", _dense(1), _table(n=2)),
+    Case("dense-constant-column", _dense(), _constant_column),
+    Case("conv-defaults", ConvAutoencoder(max_iter=3, random_state=0), _grey()),
+    Case("conv-absolute-error", _conv(loss="absolute_error"), _grey()),
+    Case("conv-log-loss", _conv(loss="log_loss"), _grey()),
+    Case("conv-log-loss-uint8", _conv(loss="log_loss"), _grey(dtype=np.uint8)),
+    Case("conv-rmsprop", _conv(solver="rmsprop", early_stopping=False), _grey()),
+    Case("conv-sgd-relu", _conv(solver="sgd", activation="relu", early_stopping=False), _grey()),
+    Case("conv-torch-class", _conv(solver=torch.optim.NAdam, early_stopping=False), _grey()),
+    Case("conv-one-component", _conv(1), _grey()),
+    Case("conv-over-complete", _conv(40), _grey(height=5, width=4)),
+    Case("conv-random", _conv(init="random", early_stopping=False, activation="tanh"), _grey()),
+    Case("conv-one-filter", _conv(n_filters=1, early_stopping=False), _grey()),
+    Case("conv-odd", _conv(early_stopping=False), _grey(height=7, width=13)),
+    Case("conv-one-channel", _conv(early_stopping=False), _colour(channels=1)),
+    Case("conv-channels-last", _conv(), _colour()),
+    Case("conv-channels-first", _conv(channel_axis=1), _colour(first=True)),
+    Case("conv-many-channels", _conv(early_stopping=False), _colour(channels=9)),
+    Case("conv-flat-square", _conv(), _flat()),
+    Case("conv-flat-grey", _conv(image_shape=(7, 13), early_stopping=False), _flat(height=7, width=13)),
+    Case("conv-flat-channels-last", _conv(image_shape=(6, 5, 3), early_stopping=False), _colour(flat=True)),
+    Case(
+        "conv-flat-channels-first",
+        _conv(image_shape=(3, 6, 5), channel_axis=1, early_stopping=False),
+        _colour(first=True, flat=True),
+    ),
+    Case("conv-signal", _conv(early_stopping=False), _flat(height=1, width=37)),
+    Case("conv-one-pixel", _conv(1, early_stopping=False), _grey(height=1, width=1)),
+    Case("conv-tall", _conv(early_stopping=False), _grey(height=41, width=2)),
+    Case("conv-block-means", _conv(early_stopping=False, max_iter=1), _grey(n=24, height=70, width=75, dtype=np.float32)),
+    Case("conv-float32", _conv(), _grey(dtype=np.float32)),
+    Case("conv-int64", _conv(early_stopping=False), _grey(dtype=np.int64)),
+    Case("conv-uint8", _conv(), _grey(dtype=np.uint8)),
+]
+
+BY_NAME = {case.name: case for case in CASES}

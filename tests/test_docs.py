@@ -1,0 +1,159 @@
+"""Documentation says what is: defaults, shared parameters, examples of the README."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import sklearn.datasets
+from sklearn.datasets import load_digits
+from sklearn.utils.validation import check_is_fitted
+
+import skae
+
+from .cases import low_rank
+
+CLASSES = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
+README = Path(__file__).parent.parent / "README.md"
+
+
+def section(text, title):
+    """Give the entries of a numpydoc section: name to type, and name to description."""
+    match = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", inspect.cleandoc(text), re.DOTALL | re.MULTILINE)
+    kinds, descriptions = {}, {}
+    for entry in re.split(r"^(?=\S)", match[1] if match else "", flags=re.MULTILINE):
+        head, _, body = entry.partition("\n")
+        names, _, kind = head.partition(" : ")
+        for name in names.split(", "):
+            if name:
+                kinds[name.strip()], descriptions[name.strip()] = kind.strip(), inspect.cleandoc(body)
+    return kinds, descriptions
+
+
+@pytest.mark.parametrize("class_", CLASSES)
+def test_every_parameter_is_documented_in_order(class_):
+    """The docstring has each parameter of the constructor, in its order, and no other."""
+    assert list(section(class_.__doc__, "Parameters")[0]) == list(inspect.signature(class_).parameters)
+
+
+@pytest.mark.parametrize(
+    ("class_", "name"), [(class_, name) for class_ in CLASSES for name in inspect.signature(class_).parameters]
+)
+def test_documented_defaults_are_the_defaults(class_, name):
+    """``default=X`` in the docstring is the default in the signature."""
+    kind = section(class_.__doc__, "Parameters")[0][name]
+    match = re.search(r"default=(.+)$", kind)
+    assert match, f"{class_.__name__}.{name} has no documented default: {kind!r}."
+    assert ast.literal_eval(match[1]) == inspect.signature(class_).parameters[name].default
+
+
+@pytest.mark.parametrize("class_", CLASSES)
+def test_documented_choices_are_the_choices(class_):
+    """Each string that the docstring lists for a parameter passes validation, and validation knows no other."""
+    for name, kind in section(class_.__doc__, "Parameters")[0].items():
+        listed = set(re.findall(r'"([^"]*)"', kind.split("default=")[0]))
+        known = set()
+        for constraint in class_._parameter_constraints[name]:
+            known |= {option for option in getattr(constraint, "options", ()) if isinstance(option, str)}
+        if known:
+            assert listed == known, f"{class_.__name__}.{name} lists {listed}, but takes {known}."
+
+
+def test_shared_parameters_are_documented_and_defaulted_alike():
+    """What both estimators have is the same in both, but for the word for what they take."""
+    first, second = (section(class_.__doc__, "Parameters") for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder))
+    shared = [name for name in first[0] if name in second[0]]
+    assert len(shared) > 10
+
+    def words(text):
+        return re.sub(r"\b(rows?|images?|samples?)\b", "sample", " ".join(text.split()))
+
+    for name in shared:
+        assert first[0][name] == second[0][name], name
+        assert words(first[1][name]) == words(second[1][name]), name
+        defaults = [
+            inspect.signature(class_).parameters[name].default for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder)
+        ]
+        assert defaults[0] == defaults[1], name
+
+
+@pytest.mark.parametrize("class_", CLASSES)
+def test_every_attribute_is_documented(class_):
+    """After fit there are exactly the attributes that the docstring has."""
+    documented = set(section(class_.__doc__, "Attributes")[0])
+    estimator = class_(2, max_iter=1, random_state=0).fit(low_rank(30, 9))
+    check_is_fitted(estimator)
+    found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
+    assert documented - {"feature_names_in_"} == found
+
+
+def public_methods(class_):
+    """Give the methods that skae itself defines."""
+    for name, member in inspect.getmembers(class_, inspect.isfunction):
+        if not name.startswith("_") and (member.__module__ or "").startswith("skae"):
+            yield name, member
+
+
+@pytest.mark.parametrize("class_", CLASSES)
+def test_every_method_documents_its_parameters(class_):
+    """Methods have a docstring with each parameter, what is returned, and the documented defaults."""
+    for name, method in public_methods(class_):
+        method = inspect.unwrap(method)
+        parameters = [one for one in inspect.signature(method).parameters.values() if one.name != "self"]
+        kinds = section(method.__doc__, "Parameters")[0]
+        assert list(kinds) == [one.name for one in parameters], name
+        assert section(method.__doc__, "Returns")[0], name
+        for one in parameters:
+            if one.default is not inspect.Parameter.empty and one.name != "y":
+                assert f"default={one.default}" in kinds[one.name], f"{name}: {one.name}"
+
+
+def test_every_public_name_is_documented():
+    """The package, and all that it exports, have docstrings; examples are in each class."""
+    assert skae.__doc__
+    for name in skae.__all__:
+        assert inspect.getdoc(getattr(skae, name))
+    for class_ in CLASSES:
+        assert ">>>" in class_.__doc__
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", skae.__version__)
+
+
+def test_every_module_function_and_class_has_a_docstring():
+    """All of the package's own code is documented, private or not, but for magic methods and short closures."""
+    missing = []
+    for path in Path(skae.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        nodes = [tree, *tree.body, *(part for one in tree.body if isinstance(one, ast.ClassDef) for part in one.body)]
+        for node in nodes:
+            if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and not ast.get_docstring(node):
+                name = getattr(node, "name", "the module")
+                if not name.startswith("_"):
+                    missing.append(f"{path.name}: {name}")
+    assert not missing
+
+
+def test_the_readmes_python_runs(tmp_path, monkeypatch):
+    """Code blocks of the README run one after another, in an empty folder and on few digits."""
+
+    def few_digits(**parameters):
+        digits = load_digits(**parameters)
+        if isinstance(digits, tuple):
+            return tuple(part[:100] for part in digits)
+        return type(digits)({name: value[:100] if hasattr(value, "shape") else value for name, value in digits.items()})
+
+    monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+    assert any(type(value).__module__.startswith("skae") for value in names.values())
+
+
+def test_the_readme_has_its_two_commands():
+    """The README has a command that runs the example and one that runs the tests, each doing its own set-up."""
+    commands = re.findall(r"^```bash\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert any("examples/plot_digits_pipeline.py" in command and "pip install" in command for command in commands)
+    assert any("pytest" in command and "pip install" in command for command in commands)

@@ -1,0 +1,178 @@
+"""How one image lies in X."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.base import clone
+
+from skae import ConvAutoencoder
+from skae._layout import find_layout
+
+SIDES = st.integers(1, 9)
+DTYPES = st.sampled_from(["u1", "i1", "i2", ">i4", "u4", "i8", "f2", "f4", ">f8", "?"])
+
+
+def fast(**parameters):
+    """Make an estimator that is fitted in one epoch."""
+    return ConvAutoencoder(1, max_iter=1, early_stopping=False, n_filters=1, random_state=0, **parameters)
+
+
+def quiet(X, image_shape, channel_axis):
+    """Find a layout without warnings about the guess."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return find_layout(X, image_shape, channel_axis)
+
+
+@given(st.data(), st.integers(1, 5), SIDES, SIDES, st.integers(1, 5), DTYPES, st.sampled_from([-3, -1, 1, 3]))
+def test_images_become_rows_and_images_again(data, n, height, width, channels, dtype, axis):
+    """Flattening and restoring any images changes nothing, whatever their size, dtype and channel axis."""
+    first = axis in (1, -3)
+    shape = (channels, height, width) if first else (height, width, channels)
+    X = data.draw(hnp.arrays(dtype, (n, *shape)))
+    layout = quiet(X, "auto", axis)
+    assert layout.size == (channels, height, width)
+    assert layout.n_features == math.prod(shape)
+    rows = layout.rows(X)
+    assert rows.shape == (n, layout.n_features)
+    assert rows.dtype == X.dtype
+    np.testing.assert_array_equal(layout.restore(rows), X)
+    np.testing.assert_array_equal(layout.restore(rows, X.shape), X)
+    np.testing.assert_array_equal(layout.rows(rows), rows)
+    np.testing.assert_array_equal(layout.restore(rows, rows.shape), rows)
+    # the same from flat rows, if the shape is given
+    flat = quiet(rows, shape, axis)
+    assert flat.size == layout.size
+    np.testing.assert_array_equal(flat.restore(rows), rows)
+    np.testing.assert_array_equal(flat.rows(X), rows)
+
+
+@given(st.integers(1, 5), SIDES, SIDES, st.sampled_from([-1, 1]))
+def test_three_dimensions_are_always_grey(n, height, width, axis):
+    """(n, H, W) is a grey image, whatever channel_axis says."""
+    layout = find_layout(np.zeros((n, height, width)), "auto", axis)
+    assert layout.size == (1, height, width)
+    assert layout.image_shape == (height, width)
+    assert not layout.flat
+
+
+@given(st.integers(1, 200))
+def test_flat_rows_are_squares_or_signals(d):
+    """A square number of columns is a grey image, and any other a signal."""
+    layout = find_layout(np.zeros((2, d)), "auto", -1)
+    side = math.isqrt(d)
+    assert layout.image_shape == ((side, side) if side * side == d else (1, d))
+    assert layout.flat
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.booleans(), st.booleans())
+def test_any_size_is_fitted_and_given_back(height, width, channels, first, flat):
+    """An estimator takes any size and gives exactly that size back, from images and from flat rows."""
+    shape = (channels, height, width) if first else (height, width, channels)
+    X = np.random.default_rng(0).random((6, *shape))
+    X = X.reshape(6, -1) if flat else X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        estimator = fast(image_shape=shape if flat else "auto", channel_axis=1 if first else -1).fit(X)
+    assert estimator.image_shape_ == shape
+    assert estimator.inverse_transform(estimator.transform(X)).shape == X.shape
+    assert np.isfinite(estimator.reconstruct(X)).all()
+
+
+@pytest.mark.parametrize("side", [16, 17, 32])
+def test_rows_that_may_be_colour_images_warn(side):
+    """3 m^2 columns with m of at least 16 are taken as a signal, with a warning that says how to mean images."""
+    with pytest.warns(UserWarning, match=rf"{3 * side * side} columns.*image_shape=\({side}, {side}, 3\)"):
+        layout = find_layout(np.zeros((2, 3 * side * side)), "auto", -1)
+    assert layout.image_shape == (1, 3 * side * side)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9, 8), (2, 1, 9, 8), (2, 4, 9, 8)])
+def test_channels_that_may_come_first_warn(shape):
+    """1, 3 or 4 on axis 1 but not on the last is taken as it was said, with a warning that names channel_axis=1."""
+    with pytest.warns(UserWarning, match="channel_axis=1"):
+        layout = find_layout(np.zeros(shape), "auto", -1)
+    assert layout.size == (8, shape[1], 9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape", "axis"),
+    [
+        ((2, 3 * 15 * 15), "auto", -1),
+        ((2, 3 * 16 * 16), (16, 16, 3), -1),
+        ((2, 3, 9, 8), "auto", 1),
+        ((2, 3, 9, 8), (3, 9, 8), -1),
+        ((2, 3, 9, 3), "auto", -1),
+        ((2, 9, 8, 3), "auto", -1),
+        ((2, 5, 9, 8), "auto", -1),
+        ((2, 3, 8), "auto", -1),
+    ],
+)
+def test_clear_layouts_do_not_warn(shape, image_shape, axis, recwarn):
+    """No warning where the user said what it is, or where it is plain."""
+    find_layout(np.zeros(shape), image_shape, axis)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8), [8, 8], np.array([8, 8]), (np.int64(8), np.int64(8)), (8.0, 8.0)])
+def test_image_shape_may_be_any_sequence_of_whole_numbers(image_shape):
+    """A list or an array is as good as a tuple; what is found is a tuple of int."""
+    found = find_layout(np.zeros((2, 64)), image_shape, -1).image_shape
+    assert found == (8, 8)
+    assert all(type(n) is int for n in found)
+
+
+@pytest.mark.parametrize("image_shape", [(8,), (2, 2, 4, 4), (0, 64), (-8, -8), (8.5, 8), "square", 64, (None, 8), ("8", "8")])
+def test_bad_image_shapes(image_shape):
+    """What is no shape of an image is named in the error."""
+    with pytest.raises(ValueError, match="image_shape"):
+        fast(image_shape=image_shape).fit(np.zeros((3, 64)))
+
+
+def test_the_image_shape_must_multiply_to_the_columns():
+    """The error has the shape, what it makes, and the columns that are there."""
+    with pytest.raises(ValueError, match=r"\(7, 9\).*63.*64"):
+        fast(image_shape=(7, 9)).fit(np.zeros((3, 64)))
+
+
+def test_images_of_another_shape_than_said():
+    """Images that don't have the given image_shape are an error that names both."""
+    with pytest.raises(ValueError, match=r"\(3, 4, 6\).*\(6, 4\)"):
+        fast(image_shape=(6, 4)).fit(np.zeros((3, 4, 6)))
+
+
+@pytest.mark.parametrize("given_shape", [(4, 6, 1), (4, 6)])
+def test_the_axis_of_one_channel_may_be_left_out(given_shape):
+    """(H, W) and (H, W, 1) are the same image after fit."""
+    X = np.random.default_rng(0).random((5, 4, 6))
+    estimator = fast().fit(X.reshape(5, *given_shape))
+    expected = estimator.transform(X)
+    np.testing.assert_array_equal(estimator.transform(X[..., None]), expected)
+    assert estimator.reconstruct(X[..., None]).shape == (5, 4, 6, 1)
+    assert estimator.inverse_transform(expected).shape == (5, *given_shape)
+
+
+def test_tensors_and_lists_have_layouts_too():
+    """Nested lists and tensors are taken as arrays are."""
+    X = np.random.default_rng(0).random((5, 3, 2))
+    estimator = fast().fit(X)
+    for other in (X.tolist(), torch.tensor(X), tuple(map(tuple, X.tolist()))):
+        assert clone(estimator).fit(other).image_shape_ == (3, 2)
+        np.testing.assert_allclose(np.asarray(estimator.transform(other)), estimator.transform(X), rtol=1e-5, atol=1e-6)
+
+
+def test_channels_first_and_last_hold_the_same_numbers():
+    """The same images, with channels first and last, give nearly the same scores."""
+    X = np.random.default_rng(0).random((20, 5, 4, 3))
+    last = ConvAutoencoder(2, max_iter=1, early_stopping=False, n_filters=2, random_state=0).fit(X)
+    moved = np.moveaxis(X, -1, 1)
+    first = ConvAutoencoder(2, max_iter=1, early_stopping=False, n_filters=2, random_state=0, channel_axis=1).fit(moved)
+    np.testing.assert_allclose(np.abs(first.transform(moved)), np.abs(last.transform(X)), rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(np.moveaxis(first.reconstruct(moved), 1, -1), last.reconstruct(X), atol=1e-2)

@@ -1,0 +1,284 @@
+"""Training through skorch: learning rates, callbacks, and what ends a training."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import skorch
+import torch
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+from torch.optim.lr_scheduler import StepLR
+
+from skae import ConvAutoencoder, DenseAutoencoder
+
+FAST = {"n_components": 2, "max_iter": 4, "early_stopping": False, "random_state": 0, "batch_size": 20}
+
+
+def dense(**parameters):
+    """Make a small dense autoencoder."""
+    return DenseAutoencoder(**{**FAST, "hidden_layer_sizes": (8,), **parameters})
+
+
+def conv(**parameters):
+    """Make a small convolutional autoencoder."""
+    return ConvAutoencoder(**{**FAST, "n_filters": 2, **parameters})
+
+
+makers = pytest.mark.parametrize("make", [dense, conv])
+
+
+class Recorder(Callback):
+    """Note what skorch tells a callback, in a list that copies of the callback share."""
+
+    def __init__(self, notes):
+        self.notes = notes
+
+    def __deepcopy__(self, memo):
+        return Recorder(self.notes)
+
+    def on_train_begin(self, net, **kwargs):  # noqa: D102
+        self.notes.append("train begin")
+
+    def on_train_end(self, net, **kwargs):  # noqa: D102
+        self.notes.append("train end")
+
+    def on_epoch_begin(self, net, **kwargs):  # noqa: D102
+        self.notes.append("epoch begin")
+
+    def on_epoch_end(self, net, **kwargs):  # noqa: D102
+        self.notes.append("epoch end")
+
+    def on_batch_end(self, net, batch, training, loss, **kwargs):  # noqa: D102
+        assert training
+        assert torch.isfinite(loss)
+        self.notes.append("batch end")
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):  # noqa: D102
+        assert any(parameter.grad is not None for _, parameter in named_parameters)
+        self.notes.append(f"rate {net.optimizer_.param_groups[0]['lr']:.12f}")
+
+
+@makers
+def test_the_net_is_skorchs(make, rows):
+    """net_ is a skorch.NeuralNet with a torch module."""
+    estimator = make().fit(rows)
+    assert isinstance(estimator.net_, skorch.NeuralNet)
+    assert isinstance(estimator.net_.module_, torch.nn.Module)
+    assert not estimator.net_.module_.training
+    assert len(estimator.net_.history) == 4
+
+
+@makers
+def test_callbacks_are_told_of_everything(make, rows):
+    """Hooks of training, epochs and batches are called, as often and in the order that they should be."""
+    notes = []
+    make(net_params={"callbacks": [Recorder(notes)]}).fit(rows)
+    kinds = [note for note in notes if not note.startswith("rate")]
+    assert kinds == ["train begin", *(["epoch begin", *["batch end"] * 3, "epoch end"] * 4), "train end"]
+
+
+@makers
+def test_the_learning_rate_rises_and_falls_along_lines(make, rows):
+    """The rate rises to learning_rate_init in a quarter of all steps, then falls to zero, each along a straight line."""
+    notes = []
+    make(net_params={"callbacks": [Recorder(notes)]}, learning_rate_init=0.01).fit(rows)
+    rates = np.array([float(note.split()[1]) for note in notes if note.startswith("rate")])
+    assert len(rates) == 12
+    assert rates.max() == pytest.approx(0.01)
+    assert rates.argmax() in (2, 3)
+    np.testing.assert_allclose(np.diff(rates[:3]), np.diff(rates[:3])[0])
+    np.testing.assert_allclose(np.diff(rates[3:]), np.diff(rates[3:])[0], rtol=1e-5)
+    assert (rates > 0).all()
+    assert rates[-1] < 0.002
+
+
+@makers
+def test_a_learning_rate_scheduler_of_the_user_takes_over(make, rows):
+    """With skorch's LRScheduler among the callbacks, the rate is what that says."""
+    notes = []
+    callbacks = [LRScheduler(StepLR, step_size=1, gamma=0.5), Recorder(notes)]
+    make(net_params={"callbacks": callbacks}, learning_rate_init=0.008).fit(rows)
+    rates = [float(note.split()[1]) for note in notes if note.startswith("rate")]
+    np.testing.assert_allclose(rates, np.repeat([0.008, 0.004, 0.002, 0.001], 3))
+
+
+@makers
+def test_early_stopping_of_skorch_stops_quietly(make, rows):
+    """A callback that stops the training ends it without a warning, and the estimator is fitted."""
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs", sink=lambda _: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator = make(net_params={"callbacks": [stop]}, max_iter=30).fit(rows)
+    assert 1 <= estimator.n_iter_ <= 4
+    assert len(estimator.loss_curve_) == estimator.n_iter_
+    assert np.isfinite(estimator.transform(rows)).all()
+
+
+@makers
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_callbacks_see_the_validation_loss(make, early_stopping, rows):
+    """Rows held out appear in the history as valid_loss, which skorch's callbacks monitor."""
+    stop = EarlyStopping(monitor="valid_loss" if early_stopping else "train_loss", patience=50, sink=lambda _: None)
+    estimator = make(early_stopping=early_stopping, net_params={"callbacks": [stop]}).fit(rows)
+    assert ("valid_loss" in estimator.net_.history[-1]) == early_stopping
+    assert "train_loss" in estimator.net_.history[-1]
+
+
+@makers
+def test_a_keyboard_interrupt_out_of_a_callback_is_a_stop(make, rows):
+    """What raises KeyboardInterrupt in on_epoch_end stops the training quietly, as skorch's callbacks do."""
+
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator = make(net_params={"callbacks": [Stop()]}).fit(rows)
+    assert estimator.n_iter_ == 2
+
+
+@makers
+def test_checkpoint(make, rows, tmp_path):
+    """Skorch's Checkpoint writes the weights of the best epoch."""
+    checkpoint = Checkpoint(monitor="train_loss_best", dirname=str(tmp_path), f_optimizer=None, f_history=None)
+    estimator = make(net_params={"callbacks": [checkpoint]}).fit(rows)
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    assert saved.keys() == estimator.net_.module_.state_dict().keys()
+
+
+@makers
+def test_clipping_of_gradients(make, rows):
+    """GradientNormClipping, which acts on each batch, changes what is learned."""
+    tiny = make(solver="sgd", net_params={"callbacks": [GradientNormClipping(1e-12)]}).fit(rows)
+    free = make(solver="sgd").fit(rows)
+    start = make(solver="sgd", learning_rate_init=1e-12).fit(rows)
+    np.testing.assert_allclose(tiny.transform(rows), start.transform(rows), atol=1e-4)
+    assert np.abs(free.transform(rows) - start.transform(rows)).max() > 1e-3
+
+
+@makers
+def test_optimizer_parameters_reach_torch(make, rows):
+    """optimizer__ keys go to the optimizer: weights decay as they were told to."""
+
+    def size(estimator):
+        weights = estimator.fit(rows).net_.module_.state_dict()
+        return sum(float(weight.square().sum()) for name, weight in weights.items() if "hidden" in name)
+
+    plain = make(learning_rate_init=0.05)
+    assert size(make(learning_rate_init=0.05, net_params={"optimizer__weight_decay": 5.0})) < 0.6 * size(plain)
+
+
+@pytest.mark.parametrize("solver", [torch.optim.Adagrad, torch.optim.SGD, torch.optim.NAdam])
+@makers
+def test_any_optimizer_class(make, solver, rows):
+    """A class of torch is used as the optimizer, and lowers the loss."""
+    estimator = make(solver=solver, learning_rate_init=0.01, max_iter=10).fit(rows)
+    assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
+
+
+def test_net_params_are_copied(rows):
+    """Fit changes neither the dictionary that the user gave nor the callbacks in it."""
+    callback = EpochScoring(lambda net, X, y: 0.0, name="zero", on_train=True)
+    given = {"callbacks": [("zero", callback)], "optimizer__weight_decay": 0.1}
+    before = copy.copy(given)
+    estimator = dense(net_params=given)
+    state = set(vars(callback))
+    estimator.fit(rows)
+    assert given == before
+    assert estimator.net_params is given
+    assert set(vars(callback)) == state
+
+
+@makers
+def test_nothing_of_the_training_stays(make, rows):
+    """A pickle holds no optimizer, callback or training data: its size does not grow with X."""
+    small = make(net_params={"callbacks": []}, max_iter=1).fit(rows)
+    large = make(net_params={"callbacks": []}, max_iter=1).fit(np.tile(rows, (20, 1)))
+    assert len(pickle.dumps(large)) < len(pickle.dumps(small)) + 2000
+    assert not hasattr(small.net_, "optimizer_")
+
+
+# ----------------------------------------------------------------------------------------------------- Ctrl-C and NaN
+
+
+class Interrupt(Callback):
+    """Press Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch=3):
+        self.epoch = epoch
+
+    def on_batch_begin(self, net, batch, training, **kwargs):  # noqa: D102
+        if len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@makers
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_ctrl_c_keeps_the_weights_and_warns(make, early_stopping, rows):
+    """Ctrl-C ends a training with a warning; the estimator is fitted with what was best so far."""
+    estimator = make(early_stopping=early_stopping, max_iter=10, net_params={"callbacks": [Interrupt()]})
+    with pytest.warns(UserWarning, match="(?i)interrupted"):
+        estimator.fit(rows)
+    assert estimator.n_iter_ == 2
+    assert len(estimator.loss_curve_) == 2
+    assert np.isfinite(estimator.transform(rows)).all()
+    assert estimator.score(rows) > 0.5
+    pickle.loads(pickle.dumps(estimator)).transform(rows)
+
+
+def test_ctrl_c_in_the_first_epoch_gives_pca(rows):
+    """Before anything was learned the start is what is best."""
+    with pytest.warns(UserWarning, match="(?i)interrupted"):
+        estimator = dense(early_stopping=True, net_params={"callbacks": [Interrupt(1)]}).fit(rows)
+    assert estimator.n_iter_ == 0
+    assert estimator.transform(rows).shape == (60, 2)
+
+
+@makers
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_loss_that_is_nan_says_what_to_change(make, early_stopping, rows):
+    """The error names learning_rate_init and its value, and the last good weights are kept."""
+    estimator = make(solver="sgd", learning_rate_init=1e30, early_stopping=early_stopping)
+    with pytest.raises(ValueError, match=r"learning_rate_init=1e\+30.*lower"):
+        estimator.fit(rows)
+    Z = estimator.transform(rows)
+    assert np.isfinite(Z).all()
+    assert estimator.score(rows) > 0.5
+    assert np.isfinite(estimator.loss_curve_).all()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(estimator)).transform(rows), Z)
+    estimator.set_params(learning_rate_init=1e-3).fit(rows)
+    assert np.isfinite(estimator.transform(rows)).all()
+
+
+@makers
+def test_a_loss_that_becomes_nan_later_keeps_the_last_good_weights(make, rows):
+    """Weights from the last epoch with a finite loss are kept."""
+
+    class Spoil(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 3:
+                for parameter in net.module_.parameters():
+                    parameter.data.fill_(float("nan"))
+
+    estimator = make(net_params={"callbacks": [Spoil()]})
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        estimator.fit(rows)
+    assert estimator.n_iter_ == 2
+    assert np.isfinite(estimator.transform(rows)).all()
+    assert estimator.score(rows) > 0.5
+
+
+@makers
+def test_partial_fit_with_nan_keeps_the_weights(make, rows):
+    """A pass that ends in NaN is taken back."""
+    estimator = make(solver="sgd", learning_rate_init=1e-3).partial_fit(rows)
+    before = estimator.transform(rows)
+    broken = make(solver="sgd", learning_rate_init=1e30)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        broken.partial_fit(rows)
+    assert np.isfinite(broken.transform(rows)).all()
+    np.testing.assert_array_equal(estimator.transform(rows), before)

@@ -1,0 +1,85 @@
+"""Objectives against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from skae import objectives
+from skae._net import Objective
+
+
+def pair(*shape, seed=0):
+    """Two tensors and their float64 arrays."""
+    generator = torch.Generator().manual_seed(seed)
+    x_hat, x = torch.randn(*shape, generator=generator), torch.rand(*shape, generator=generator)
+    return (x_hat, x), (x_hat.double().numpy(), x.double().numpy())
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (1, 1), (4, 2, 3), (3, 2, 4, 5)])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (objectives.squared_error, lambda a, b: np.square(a - b)),
+        (objectives.absolute_error, lambda a, b: np.abs(a - b)),
+        (objectives.log_loss, lambda a, b: np.log1p(np.exp(a)) - a * b),
+    ],
+)
+def test_one_loss_per_row(shape, function, expected):
+    """Each objective averages over everything but the first dimension."""
+    tensors, arrays = pair(*shape)
+    found = function(*tensors)
+    assert found.shape == (shape[0],)
+    np.testing.assert_allclose(found.numpy(), expected(*arrays).reshape(shape[0], -1).mean(1), rtol=1e-5)
+
+
+def test_log_loss_of_binary_targets_is_that_of_scikit_learn():
+    """For zeros and ones the cross-entropy of the sigmoid is scikit-learn's log_loss."""
+    logits, target = torch.tensor([[-2.0, 0.5, 3.0, 0.0]]), torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    expected = sklearn_log_loss(target[0].numpy(), logits[0].double().sigmoid().numpy())
+    assert float(objectives.log_loss(logits, target)[0]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("logit", "target", "expected"), [(200.0, 0, 200), (-200.0, 1, 200), (200.0, 1, 0), (1e30, 0, 1e30)])
+def test_log_loss_of_large_logits_does_not_overflow(logit, target, expected):
+    """A logit that no exponential holds costs what it should, and has a finite gradient."""
+    x_hat = torch.tensor([[logit]], requires_grad=True)
+    loss = objectives.log_loss(x_hat, torch.tensor([[float(target)]]))
+    loss.sum().backward()
+    assert float(loss.detach()) == pytest.approx(expected)
+    assert torch.isfinite(x_hat.grad).all()
+
+
+def test_overflow_shows():
+    """A squared difference beyond float32 is infinity, not a wrong number; the absolute one is finite."""
+    x_hat, x = torch.tensor([[1e30]]), torch.tensor([[-1e30]])
+    assert torch.isinf(objectives.squared_error(x_hat, x)).all()
+    assert float(objectives.absolute_error(x_hat, x)) == pytest.approx(2e30)
+
+
+@pytest.mark.parametrize("function", [objectives.squared_error, objectives.absolute_error, objectives.log_loss])
+def test_gradients(function):
+    """Gradients agree with differences."""
+    generator = torch.Generator().manual_seed(1)
+    x_hat = torch.randn(3, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+    x = torch.rand(3, 4, dtype=torch.float64, generator=generator)
+    assert torch.autograd.gradcheck(lambda a: function(a, x), x_hat)
+
+
+def test_weighted_mean():
+    """A weight says how often a row counts; without weights all count once."""
+    losses = torch.tensor([1.0, 2.0, 6.0])
+    assert float(objectives.weighted_mean(losses)) == 3
+    assert float(objectives.weighted_mean(losses, torch.tensor([1.0, 3.0, 0.0]))) == pytest.approx(7 / 4)
+    assert float(objectives.weighted_mean(losses, torch.tensor([2.0, 2.0, 2.0]))) == pytest.approx(3)
+
+
+def test_criterion_takes_rows_of_copies():
+    """Rows that lie along two dimensions, of copies of a network, are judged as one pile, or each for itself."""
+    (x_hat, x), (a, b) = pair(2, 5, 3)
+    weights = torch.rand(2, 5)
+    each = np.square(a - b).mean(2)
+    criterion = Objective(objectives.squared_error)
+    np.testing.assert_allclose(criterion(x_hat, x, weights, each=True).numpy(), each, rtol=1e-5)
+    expected = np.average(each, weights=weights.numpy())
+    assert float(criterion(x_hat, x, weights)) == pytest.approx(expected, rel=1e-5)
