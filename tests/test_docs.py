@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
+from skae import _fitting
+from skae._defaults import make_plan
 
 from .cases import low_rank
 
@@ -134,7 +137,7 @@ def test_every_module_function_and_class_has_a_docstring():
 
 
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
-    """Code blocks of the README run one after another, in an empty folder and on few digits."""
+    """Code blocks of the README run one after another, in an empty folder, on few digits and for few epochs."""
 
     def few_digits(**parameters):
         digits = load_digits(**parameters)
@@ -142,7 +145,12 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
             return tuple(part[:100] for part in digits)
         return type(digits)({name: value[:100] if hasattr(value, "shape") else value for name, value in digits.items()})
 
+    def short_plan(*args, **parameters):
+        plan = make_plan(*args, **parameters)
+        return replace(plan, epochs=min(plan.epochs, 5))
+
     monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
+    monkeypatch.setattr(_fitting, "make_plan", short_plan)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert blocks

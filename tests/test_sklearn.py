@@ -290,6 +290,50 @@ def test_monitors_estimators_are_snapshots(digits):
     assert not np.array_equal(kept[0][1], kept[1][1])
 
 
+class StopAfterTwo:
+    """Callback of scikit-learn that counts tasks, and asks to stop after two epochs."""
+
+    def __init__(self):
+        self.begun, self.ended = [], []
+
+    def setup(self, estimator, context):  # noqa: D102
+        pass
+
+    def teardown(self, estimator, context):  # noqa: D102
+        self.done = True
+
+    def on_fit_task_begin(self, estimator, context):  # noqa: D102
+        self.begun.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context):  # noqa: D102
+        self.ended.append(context.task_name)
+        return self.ended.count("epoch") == 2
+
+
+@makers
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_callback_of_scikit_learn_stops_the_training(make, early_stopping, digits):
+    """Where a callback asks to stop, no further epoch begins, and what was begun is ended, without a warning."""
+    callback = StopAfterTwo()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator = make(max_iter=20, early_stopping=early_stopping).set_callbacks(callback).fit(digits[0][:100])
+    assert estimator.n_iter_ == 2
+    assert callback.begun.count("epoch") == callback.ended.count("epoch") == 2
+    assert len(callback.begun) == len(callback.ended) == 3
+    assert callback.done
+    assert np.isfinite(estimator.transform(digits[0])).all()
+
+
+@makers
+def test_callbacks_are_torn_down_when_fit_fails(make, digits):
+    """An error in training reaches the user, and callbacks are taken down all the same."""
+    callback = StopAfterTwo()
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        make(solver="sgd", learning_rate_init=1e30).set_callbacks(callback).fit(digits[0][:100])
+    assert callback.done
+
+
 def test_two_threads_with_one_seed_are_equal(digits):
     """Two fits at the same time give what one gives alone, and leave the global random states alone."""
     X = digits[0]
