@@ -35,6 +35,8 @@ class Plan:
         By how many standard errors the best look must beat PCA.
     warm_up : float
         The share of all steps in which the learning rate rises.
+    clip : float
+        How many times longer than usual a gradient may be; 0 for no bound.
     """
 
     batch_size: int
@@ -45,6 +47,7 @@ class Plan:
     shares: tuple
     caution: float
     warm_up: float
+    clip: float
 
 
 def auto_components(n_features):
@@ -64,7 +67,9 @@ def auto_hidden(n_samples, n_features):
     return (width,), (width, 2 * width if width == 512 else width)
 
 
-def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_rate_init, early_stopping, crossed):
+def make_plan(
+    n_samples, n_features, width, *, batch_size, max_iter, learning_rate_init, early_stopping, crossed, convolutional
+):
     """Fill in what was left "auto".
 
     Steps grow with the root of the rows, and fall with the features where there are more than 100 of them, since each then says
@@ -82,6 +87,8 @@ def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_ra
         Whether rows may be held out.
     crossed : bool
         Whether folds are possible.
+    convolutional : bool
+        Whether weights are shared over an image, which makes large steps dangerous.
 
     Returns
     -------
@@ -99,6 +106,7 @@ def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_ra
     rate = learning_rate_init
     if rate == "auto":
         rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
+        rate = min(rate, 0.007) if convolutional else rate
     folds = 0 if not early_stopping else 1 if not crossed or not 10 <= n_samples <= 3000 else 3 if n_samples > 1000 else 5
     return Plan(
         batch_size=batch,
@@ -109,6 +117,7 @@ def make_plan(n_samples, n_features, width, *, batch_size, max_iter, learning_ra
         shares=(0.25, 0.5, 0.75, 1.0) if n_samples <= 20000 else (1.0,),
         caution=1.5,
         warm_up=0.25,
+        clip=2.0 if convolutional else 0.0,
     )
 
 

@@ -77,6 +77,7 @@ class Fitting:
             learning_rate_init=estimator.learning_rate_init,
             early_stopping=estimator.early_stopping or held_out is not None,
             crossed=not single and options["output"] == "linear",
+            convolutional="image_size" in options,
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
         if "callbacks" in self.extra:
@@ -179,7 +180,7 @@ class Fitting:
                 end, problem = "diverged", error
             self._finish(net, watcher)
         if end == "interrupted":
-            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
         if problem is not None:
             raise ValueError(_advice(watcher.epoch + 1, estimator, plan)) from problem
 
@@ -237,6 +238,7 @@ class Fitting:
             "lr": rate,
             "batch_size": self.plan.batch_size,
             "warm_up": self.plan.warm_up,
+            "clip": self.plan.clip,
             "precision": self.precision,
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,

@@ -91,7 +91,7 @@ class AutoencoderNet(NeuralNet):
         The share of all steps in which the learning rate rises from zero; then it falls to zero, both along straight lines.
         None keeps it constant.
     clip : float, default=0.0
-        The largest norm of a gradient; 0 for no bound.
+        The largest norm of a gradient, as a multiple of what was usual lately; 0 for no bound.
     watcher : callable, default=None
         Called with the net at the end of every epoch, before the callbacks.
     **kwargs
@@ -162,7 +162,7 @@ class AutoencoderNet(NeuralNet):
         """
         end = "done"
         self.max_epochs = epochs
-        self.n_steps_, self.lowest_ = 0, math.inf
+        self.n_steps_, self.lowest_, self.usual_ = 0, math.inf, None
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, epochs=epochs)
@@ -227,6 +227,14 @@ class AutoencoderNet(NeuralNet):
                 x_hat = self.module_.null(batch[0] if self.prepared else self.module_.prepare(batch[0]))
             return self.criterion_(x_hat, target, batch[1], each=True)
 
+    def _clip_gradients(self):
+        """Shorten a gradient that is much longer than those of late: after one such step a loss may not come back."""
+        weights = list(self.module_.parameters())
+        norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        usual = norm if self.usual_ is None else torch.minimum(0.95 * self.usual_ + 0.05 * norm, 1.05 * self.usual_)
+        torch.nn.utils.clip_grads_with_norm_(weights, self.clip * usual, norm)
+        self.usual_ = usual
+
     def train_step(self, batch, **fit_params):
         """Take one step; without skorch's closure, so optimizers that evaluate several times can't be used."""
         if self.schedules_:
@@ -239,7 +247,7 @@ class AutoencoderNet(NeuralNet):
         copies = len(batch[0]) if batch[0].ndim > 2 else 1
         (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
         if self.clip:
-            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip)
+            self._clip_gradients()
         if self.tells_batches_:
             self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch)
         self.optimizer_.step()
