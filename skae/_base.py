@@ -96,8 +96,9 @@ class BaseAutoencoder(
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
             held_out = None if X_val is None else self._check_X(X_val, reset=False)
-            fitting = Fitting(self, rows, weights, held_out, go_on=go_on)
-        fitting.run(hooks)
+            problem = Fitting(self, rows, weights, held_out, go_on=go_on).run(hooks)
+        if problem is not None:
+            raise problem
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -125,8 +126,9 @@ class BaseAutoencoder(
         with _unchanged_on_error(self):
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
-            fitting = Fitting(self, rows, weights, None, go_on=go_on, one_pass=True)
-        fitting.run_once()
+            problem = Fitting(self, rows, weights, None, go_on=go_on, one_pass=True).run_once()
+        if problem is not None:
+            raise problem
         return self
 
     # --------------------------------------------------------------------------------------------------- using
@@ -334,11 +336,13 @@ class BaseAutoencoder(
 
 @contextmanager
 def _unchanged_on_error(estimator):
-    """Take back every change of the fitted state if what is checked turns out to be unusable."""
+    """Take back every change of the fitted state if a fit can't be done, or is broken off."""
     before = copy.copy(vars(estimator))
     try:
         yield
     except BaseException:
+        # scikit-learn's context of its callbacks is closed later, by the decorator that opened it
+        kept = {name: value for name, value in vars(estimator).items() if name == "_callback_fit_ctx"}
         vars(estimator).clear()
-        vars(estimator).update(before)
+        vars(estimator).update(before, **kept)
         raise

@@ -114,12 +114,7 @@ class Fitting:
             "ceiling": 255.0 if dtype == "uint8" else 1.0,
         }
         options = estimator._network(options)
-        estimator._spec = {
-            **getattr(estimator, "_spec", {}),
-            "network": options,
-            "dtype": dtype,
-            "parameters": _shaping(estimator),
-        }
+        estimator._spec = {"network": options, "dtype": dtype, "parameters": _shaping(estimator)}
         network = estimator._build(options)
         network.start(self.principal, self.generator)
         estimator.n_components_ = estimator._n_features_out = k
@@ -148,7 +143,7 @@ class Fitting:
         for name, value in now.items():
             if value != recorded[name]:
                 raise ValueError(
-                    f"Got {name}={value!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it "
+                    f"Got {name}={getattr(estimator, name)!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it "
                     "can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
                 )
         dtype = str(rows.dtype).removeprefix("torch.")
@@ -159,7 +154,13 @@ class Fitting:
     # --------------------------------------------------------------------------------------------------- training
 
     def run(self, hooks):
-        """Train, and take the best weights."""
+        """Train, and take the best weights.
+
+        Returns
+        -------
+        problem : ValueError or None
+            To be raised, now that the last good weights are installed.
+        """
         estimator, plan, net = self.estimator, self.plan, self.net
         watcher = Watcher(
             net,
@@ -172,20 +173,18 @@ class Fitting:
         )
         following = Epochs(estimator, hooks, epochs=plan.epochs, snapshot=self._snapshot, verbose=estimator.verbose)
         net.watcher, watcher.on_epoch = watcher, following
-        problem = None
         with following:
             try:
                 end = net.train(self.data, plan.epochs)
-            except Diverged as error:
-                end, problem = "diverged", error
+            except Diverged:
+                end = "diverged"
             self._finish(net, watcher)
         if end == "interrupted":
             warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
-        if problem is not None:
-            raise ValueError(_advice(watcher.epoch + 1, estimator, plan)) from problem
+        return self._advice(watcher.epoch + 1) if end == "diverged" else None
 
     def run_once(self):
-        """Make one pass at a constant rate."""
+        """Make one pass at a constant rate; gives what `run` does."""
         estimator, net = self.estimator, self.net
         before = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
         curve = list(getattr(estimator, "loss_curve_", []))
@@ -193,8 +192,8 @@ class Fitting:
         problem = None
         try:
             net.train(self.data, 1)
-        except Diverged as error:
-            problem = error
+        except Diverged:
+            problem = self._advice(1)
             self.network.load_state_dict(before, strict=False)
         else:
             n_iter += 1
@@ -203,8 +202,7 @@ class Fitting:
         estimator.net_, estimator.n_iter_, estimator.best_iter_ = net, n_iter, n_iter
         estimator.loss_curve_, estimator.validation_scores_ = curve, None
         estimator.best_loss_ = min(curve, default=float("nan"))
-        if problem is not None:
-            raise ValueError(_advice(1, estimator, self.plan)) from problem
+        return problem
 
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
@@ -301,6 +299,13 @@ class Fitting:
 
     # ------------------------------------------------------------------------------------------------- the end
 
+    def _advice(self, epoch):
+        """Say what to change when a loss is no longer a number."""
+        return ValueError(
+            f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={self.estimator.learning_rate_init!r}, "
+            f"which is {self.plan.learning_rate:.3g} here: lower it. The weights from before are kept."
+        )
+
     def _in_units(self, loss):
         spec = self.estimator._spec
         return loss * spec["unit"] + spec["floor"]
@@ -340,18 +345,11 @@ class Fitting:
         self.estimator.net_ = final
 
 
-def _advice(epoch, estimator, plan):
-    """Say what to change when a loss is no longer a number."""
-    return (
-        f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={estimator.learning_rate_init!r}, which is "
-        f"{plan.learning_rate:.3g} here: lower it. The weights from before are kept."
-    )
-
-
 def _shaping(estimator):
-    """Collect the parameters that shape the network."""
+    """Collect the parameters that shape the network, as plain numbers, strings and tuples."""
     names = ("n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss")
-    return {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
+    values = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
+    return {name: value if np.ndim(value) == 0 else tuple(np.asarray(value).tolist()) for name, value in values.items()}
 
 
 def _check_loss(loss, rows):

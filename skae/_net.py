@@ -210,21 +210,22 @@ class AutoencoderNet(NeuralNet):
         done = step / self.all_steps_
         return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
 
-    def rebuilt(self, batch):
-        """Reconstruct a batch, and give what it should be beside it."""
-        x = batch[0]
+    def ready(self, batch):
+        """Give the rows of a batch in the space of training, and what they are to be reconstructed as."""
         with torch.no_grad():
-            x = x if self.prepared else self.module_.prepare(x)
-            target = self.module_.target(x)
+            x = batch[0] if self.prepared else self.module_.prepare(batch[0])
+            return x, self.module_.target(x)
+
+    def rebuilt(self, x):
+        """Reconstruct rows in the space of training."""
         with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-            return self.module_(x), target
+            return self.module_(x)
 
     def judge(self, batch, *, null=False):
         """Compute the loss of each row of a batch; `null` reconstructs all rows as the mean."""
         with torch.inference_mode():
-            x_hat, target = self.rebuilt(batch)
-            if null:
-                x_hat = self.module_.null(batch[0] if self.prepared else self.module_.prepare(batch[0]))
+            x, target = self.ready(batch)
+            x_hat = self.module_.null(x) if null else self.rebuilt(x)
             return self.criterion_(x_hat, target, batch[1], each=True)
 
     def _clip_gradients(self):
@@ -242,7 +243,8 @@ class AutoencoderNet(NeuralNet):
             for group in self.optimizer_.param_groups:
                 group["lr"] = group["initial_lr"] * share
         self.optimizer_.zero_grad(set_to_none=True)
-        x_hat, target = self.rebuilt(batch)
+        x, target = self.ready(batch)
+        x_hat = self.rebuilt(x)
         loss = self.criterion_(x_hat, target, batch[1])
         copies = len(batch[0]) if batch[0].ndim > 2 else 1
         (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
