@@ -143,8 +143,8 @@ class Fitting:
         for name, value in now.items():
             if value != recorded[name]:
                 raise ValueError(
-                    f"Got {name}={getattr(estimator, name)!r}, but expected {recorded[name]!r}, as when the network was built: what shapes it "
-                    "can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
+                    f"Got {name}={getattr(estimator, name)!r}, but expected {recorded[name]!r}, as when the network was built: "
+                    "what shapes it can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
                 )
         dtype = str(rows.dtype).removeprefix("torch.")
         before = estimator._spec["dtype"]
