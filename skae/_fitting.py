@@ -1,6 +1,7 @@
 """One fit from beginning to end: start as PCA, hold rows out, train, take the best weights, and record what was done."""
 
 import copy
+import inspect
 import warnings
 
 import numpy as np
@@ -228,6 +229,9 @@ class Fitting:
         estimator = self.estimator
         named = isinstance(estimator.solver, str)
         solver, own, factor = SOLVERS[estimator.solver] if named else (estimator.solver, {}, 1.0)
+        closure = inspect.signature(solver.step).parameters.get("closure")
+        if closure is not None and closure.default is inspect.Parameter.empty:
+            raise ValueError(f"Got solver={solver.__name__}, but expected an optimizer that takes a step without a closure.")
         rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
         settings = {
             "criterion__function": getattr(objectives, estimator.loss),

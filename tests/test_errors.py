@@ -356,3 +356,9 @@ def test_parameters_are_keywords_but_for_the_first():
     for class_ in (DenseAutoencoder, ConvAutoencoder):
         with pytest.raises(TypeError, match="positional"):
             class_(2, 3)
+
+
+def test_an_optimizer_that_needs_a_closure():
+    """An optimizer that evaluates the loss several times a step, as LBFGS does, is refused by name."""
+    with pytest.raises(ValueError, match="solver=LBFGS"):
+        DenseAutoencoder(2, solver=torch.optim.LBFGS).fit(np.random.default_rng(0).normal(size=(30, 5)))
