@@ -88,6 +88,7 @@ class BaseAutoencoder(
             If X or a parameter is not as described, or if the loss is no longer a number. In the latter case the
             autoencoder is left with the last good weights.
         """
+        # what scikit-learn's callbacks see; a ScoringMonitor wants a y, which for an autoencoder is X
         hooks = {"X": X, "y": X if y is None else y}
         if sample_weight is not None:
             hooks["metadata"] = {"sample_weight": sample_weight}
@@ -103,7 +104,7 @@ class BaseAutoencoder(
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn from X in one pass, at a constant learning rate, with no rows held out.
+        """Learn from X in one pass, at a constant learning rate, with no rows held out, progress bar or scikit-learn callbacks.
 
         The first call fixes how X lies, its mean, scale and principal components, so it should see enough rows.
 
@@ -207,10 +208,11 @@ class BaseAutoencoder(
         rows = self._known_rows(X)
         network = self.net_.module_
 
-        def error(x):
-            return network.residual(x)[0].square().mean(1, keepdim=True)
-
-        found = self._run(error, rows, 1)[:, 0].double().cpu().numpy()
+        found = np.empty(len(rows))
+        for piece in self._pieces(rows):
+            with torch.inference_mode():
+                residual = network.residual(padded(to_tensor(rows[piece], self.net_.device)))[0]
+            found[piece] = residual.cpu().double().square().mean(1)[: len(rows[piece])].numpy()
         return found * float(network.centre.scale) ** 2
 
     def score(self, X, y=None, sample_weight=None):
@@ -246,7 +248,7 @@ class BaseAutoencoder(
             w = torch.from_numpy(weights[piece])
             with torch.inference_mode():
                 residual, x = network.residual(padded(to_tensor(rows[piece], self.net_.device)))
-            residual, x = (part[: len(w)].double().cpu() for part in (residual, x))
+            residual, x = (part[: len(w)].cpu().double() for part in (residual, x))
             missed += w @ residual.square()
             squares += w @ x.square()
             sums += w @ x
@@ -261,12 +263,7 @@ class BaseAutoencoder(
     def _known_rows(self, X):
         """Check X against what fit saw."""
         rows = self._check_X(X, reset=False)
-        if self._spec["dtype"] == "uint8" and rows.dtype not in (np.uint8, torch.uint8) and float(rows.max()) <= 1:
-            warnings.warn(
-                f"fit saw uint8, from 0 to 255, but this X of dtype {rows.dtype} has no number above 1. If it was divided by "
-                "255, give it as it was in fit.",
-                stacklevel=3,
-            )
+        check.check_units(rows, self._spec["dtype"])
         return rows
 
     def _pieces(self, rows):
@@ -341,8 +338,8 @@ def _unchanged_on_error(estimator):
     try:
         yield
     except BaseException:
-        # scikit-learn's context of its callbacks is closed later, by the decorator that opened it
-        kept = {name: value for name, value in vars(estimator).items() if name == "_callback_fit_ctx"}
+        # what scikit-learn's callbacks left here is taken down later, by the decorator around fit
+        kept = {name: value for name, value in vars(estimator).items() if name.startswith(("_callback", "_skl_"))}
         vars(estimator).clear()
         vars(estimator).update(before, **kept)
         raise

@@ -10,6 +10,9 @@ __all__ = ["Batches", "Rows", "chunks", "padded", "to_tensor"]
 CHUNK_BYTES = 2**24
 """About how much a piece takes as float32."""
 
+MULTIPLE = 8
+"""Pieces have a multiple of so many rows."""
+
 
 def to_tensor(rows, device="cpu"):
     """Give rows to torch in their own dtype.
@@ -42,19 +45,19 @@ def to_tensor(rows, device="cpu"):
     return rows if rows.dtype in (torch.float64, torch.int64) else rows.to(device)
 
 
-def chunks(n_samples, width, *, multiple=8):
+def chunks(n_samples, width):
     """Cut ``range(n_samples)`` into slices of about `CHUNK_BYTES` for rows of `width` float32 numbers."""
-    size = max(multiple, CHUNK_BYTES // (4 * max(1, width)) // multiple * multiple)
+    size = max(MULTIPLE, CHUNK_BYTES // (4 * max(1, width)) // MULTIPLE * MULTIPLE)
     return gen_batches(n_samples, size)
 
 
-def padded(rows, *, multiple=8):
+def padded(rows):
     """Fill up with rows of zeros to a multiple of 8.
 
     Matrix products of one row, or of a few, run through other kernels than those of many. With this a row comes out the same
     whatever else is in the call.
     """
-    missing = -len(rows) % multiple
+    missing = -len(rows) % MULTIPLE
     return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
 
 

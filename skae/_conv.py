@@ -16,8 +16,8 @@ class ConvAutoencoder(BaseAutoencoder):
     """An autoencoder of images: convolutional, and PCA with a nonlinear correction.
 
     The encoder turns an image into a code of `n_components` numbers, the decoder turns a code into an image of exactly the same
-    size, whatever that is. Both begin as PCA. What training adds is kept only where it pays on images that it did not see, so
-    that the result is not worse than PCA.
+    size, whatever that is. Both begin as PCA. What training adds is kept only where it surely pays on images that it did not
+    see. So the result is seldom worse than PCA, as long as images are independent of each other.
 
     X holds grey images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) whose layout `image_shape` says. After
     fit, images and flat rows of them are interchangeable.
@@ -55,7 +55,8 @@ class ConvAutoencoder(BaseAutoencoder):
         Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
     validation_fraction : float, default=0.1
-        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count.
+        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count, except
+        with "log_loss", with `warm_start`, and with callbacks or compilation in `net_params`.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"
@@ -88,7 +89,7 @@ class ConvAutoencoder(BaseAutoencoder):
     n_iter_ : int
         Epochs trained.
     best_iter_ : int
-        The epoch whose weights were taken; 0 is the start, that is PCA.
+        The epoch whose weights were taken; 0 is the start: PCA, unless `init` or `warm_start` says otherwise.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
     validation_scores_ : list of float or None

@@ -14,7 +14,8 @@ class DenseAutoencoder(BaseAutoencoder):
     """An autoencoder of tables: fully connected, and PCA with a nonlinear correction.
 
     The encoder turns a sample into a code of `n_components` numbers, the decoder turns a code into a sample. Both begin as PCA.
-    What training adds is kept only where it pays on samples that it did not see, so that the result is not worse than PCA.
+    What training adds is kept only where it surely pays on samples that it did not see. So the result is seldom worse than PCA,
+    as long as samples are independent of each other.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ class DenseAutoencoder(BaseAutoencoder):
         Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
     validation_fraction : float, default=0.1
-        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count.
+        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count, except
+        with "log_loss", with `warm_start`, and with callbacks or compilation in `net_params`.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"
@@ -76,7 +78,7 @@ class DenseAutoencoder(BaseAutoencoder):
     n_iter_ : int
         Epochs trained.
     best_iter_ : int
-        The epoch whose weights were taken; 0 is the start, that is PCA.
+        The epoch whose weights were taken; 0 is the start: PCA, unless `init` or `warm_start` says otherwise.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
     validation_scores_ : list of float or None
@@ -93,7 +95,8 @@ class DenseAutoencoder(BaseAutoencoder):
     Notes
     -----
     With squared error, and fewer components than samples and features, the network before its first step is the PCA of all
-    samples: a linear autoencoder can do no better [1]_. Its codes are PCA's scores, and stay in their units.
+    samples: a linear autoencoder can do no better [1]_. Its codes are PCA's scores, and stay in their units. Where there are
+    more than 4,096 both of samples and of features it is the PCA of some of the samples, and nothing is promised.
 
     References
     ----------

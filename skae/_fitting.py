@@ -62,6 +62,7 @@ class Fitting:
         _check_loss(estimator.loss, rows)
         if held_out is not None:
             _check_loss(estimator.loss, held_out)
+            check.check_units(held_out, rows.dtype, exact=estimator.loss == "log_loss")
         self.principal, self.restarted = None, False
         if go_on:
             self._check_same(estimator, rows)
@@ -88,6 +89,7 @@ class Fitting:
             self.precision = torch.bfloat16 if pays else torch.float32
         # made here, so that what skorch or an optimizer finds wrong is found before anything is trained
         if one_pass:
+            self._warn_if_few(go_on)
             self.net, self.data = self._continued()
         else:
             self.net, self.data, self.judged = self._crossed() if self.plan.folds > 1 else self._single()
@@ -98,7 +100,7 @@ class Fitting:
         """Build the network that is PCA, and record how it is built."""
         estimator, rows = self.estimator, self.rows
         n, d = rows.shape
-        k = auto_components(d) if estimator.n_components == "auto" else estimator.n_components
+        k = auto_components(d) if estimator.n_components == "auto" else int(estimator.n_components)
         self.principal = self._directions(rows, self.weights, max(MOST_COORDINATES, k))
         encoder_sizes, decoder_sizes = auto_hidden(n, d)
         output = "sigmoid" if estimator.loss == "log_loss" else "linear"
@@ -138,6 +140,16 @@ class Fitting:
         view = self.estimator._view()
         return find(rows, weights, n_coordinates, generator=self.generator, view=view, device=self.device)
 
+    def _warn_if_few(self, go_on):
+        """Say when a first ``partial_fit`` sees so little that all later rows are seen badly."""
+        k, d = self.estimator.n_components_, self.rows.shape[1]
+        if not go_on and len(self.principal.components) < min(k, d):
+            warnings.warn(
+                f"The first call of partial_fit saw {len(self.rows)} rows, which vary in {len(self.principal.components)} "
+                f"directions, but n_components is {k}. All later rows are seen through these directions: begin with more rows.",
+                stacklevel=5,
+            )
+
     def _check_same(self, estimator, rows):
         """Refuse to go on where the network or the kind of data would be another."""
         recorded, now = estimator._spec["parameters"], _shaping(estimator)
@@ -149,6 +161,7 @@ class Fitting:
                 )
         dtype = str(rows.dtype).removeprefix("torch.")
         before = estimator._spec["dtype"]
+        check.check_units(rows, before, exact=estimator.loss == "log_loss")
         if dtype != before and (np.dtype(dtype).kind == "f") != (np.dtype(before).kind == "f"):
             raise ValueError(f"Got X of dtype {dtype}, but expected {before}, as in the first call.")
 
@@ -192,13 +205,17 @@ class Fitting:
         n_iter = getattr(estimator, "n_iter_", 0)
         problem = None
         try:
-            net.train(self.data, 1)
+            end = net.train(self.data, 1)
         except Diverged:
             problem = self._advice(1)
+            net = bare_net(self.network, self.device)  # the optimizer remembers what went wrong
             self.network.load_state_dict(before, strict=False)
         else:
-            n_iter += 1
-            curve.append(self._in_units(net.history[-1]["train_loss"]))
+            if end == "interrupted":
+                warnings.warn("Training interrupted by user; what was learned in this pass is kept.", stacklevel=4)
+            else:
+                n_iter += 1
+                curve.append(self._in_units(net.history[-1]["train_loss"]))
         net.module_.eval()
         estimator.net_, estimator.n_iter_, estimator.best_iter_ = net, n_iter, n_iter
         estimator.loss_curve_, estimator.validation_scores_ = curve, None
@@ -250,10 +267,14 @@ class Fitting:
         return bare_net(module, self.device, **settings)
 
     def _continued(self):
-        """Go on with the net of the last ``partial_fit``, whose optimizer remembers, or make one."""
-        net, data = getattr(self.estimator, "net_", None), self._data()
-        if net is None or net.optimizer is None:
-            return self._net(self.network, prepared=self.prepared, warm_up=None), data
+        """Go on with the net of the last ``partial_fit``, whose optimizer remembers, or make one if something else is asked."""
+        estimator, data = self.estimator, self._data()
+        asked = [getattr(estimator, name) for name in ("solver", "learning_rate_init", "net_params", "precision", "device")]
+        net = getattr(estimator, "net_", None)
+        if net is None or net.optimizer is None or net.asked != asked:
+            net = self._net(self.network, prepared=self.prepared, warm_up=None)
+            net.asked = copy.deepcopy(asked)
+            return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.iterator_train__generator = self.generator
         return net, data
@@ -287,7 +308,7 @@ class Fitting:
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
-        n, folds = len(self.rows), min(self.plan.folds, len(self.rows))
+        n, folds = len(self.rows), self.plan.folds
         order = torch.randperm(n, generator=self.generator)
         held = [order[i::folds].sort().values for i in range(folds)]
         members = [torch.cat([rows for j, rows in enumerate(held) if j != i]).sort().values for i in range(folds)]
@@ -307,7 +328,7 @@ class Fitting:
         """Say what to change when a loss is no longer a number."""
         return ValueError(
             f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={self.estimator.learning_rate_init!r}, "
-            f"which is {self.plan.learning_rate:.3g} here: lower it. The weights from before are kept."
+            f"which is {self.net.lr:.3g} here: lower it. The weights from before are kept."
         )
 
     def _in_units(self, loss):
@@ -344,6 +365,8 @@ class Fitting:
         self.network.load_state_dict(choice.weights, strict=False)
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
+        if choice is watcher.start and self.restarted:
+            self._note_units(self.network, self.principal)
         final = bare_net(self.network, self.device)
         final.history = net.history
         self.estimator.net_ = final

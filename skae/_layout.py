@@ -5,7 +5,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 __all__ = ["Layout", "as_array", "find_layout"]
 
@@ -175,8 +174,3 @@ def _checked_shape(image_shape):
             f"Got image_shape={image_shape!r}, but expected 'auto', (H, W), (H, W, C), or (C, H, W) with channel_axis=1."
         )
     return shape
-
-
-def tensor_or_array(rows, wanted):
-    """Give a CPU or GPU tensor as it is if `wanted`, else as an ndarray."""
-    return rows if wanted else rows.detach().cpu().numpy() if isinstance(rows, torch.Tensor) else rows

@@ -36,6 +36,7 @@ OWN_KEYS = (
     "precision",
     "prepared",
     "warm_up",
+    "clip",
     "watcher",
 )
 """What skae tells skorch itself, and `net_params` can't."""
@@ -84,7 +85,7 @@ class AutoencoderNet(NeuralNet):
     optimizer : type, default=None
         None for a net that is not trained.
     precision : torch.dtype, default=torch.float32
-        What matrix products are computed in: float32, bfloat16 or float16.
+        What matrix products are computed in: float32 or bfloat16.
     prepared : bool, default=False
         Whether the dataset holds rows in the space of training; if not, each batch of raw rows is prepared.
     warm_up : float or None, default=None
@@ -183,6 +184,8 @@ class AutoencoderNet(NeuralNet):
                 if method_name == "on_epoch_end":
                     raise Stopped from stop
                 raise
+        if method_name == "on_epoch_end" and self.watcher is not None and self.watcher.done:
+            raise Stopped
 
     def on_epoch_end(self, net, **kwargs):
         """Let the watcher look at the weights, before the callbacks see what it recorded."""
@@ -297,10 +300,10 @@ def extra_settings(net_params):
     """Copy what the user wants to tell skorch, and refuse what skae says itself."""
     extra = copy.deepcopy(net_params or {})
     for key in extra:
-        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module"):
+        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module", "criterion"):
             raise ValueError(
                 f"Got net_params with the key {key!r}, but expected none that skae sets itself, which are "
-                f"{', '.join(OWN_KEYS)}, and those of module, iterator_train and iterator_valid. The parameters of the "
-                "estimator say the same."
+                f"{', '.join(OWN_KEYS)}, and those of module, criterion, iterator_train and iterator_valid. The parameters of "
+                "the estimator say the same."
             )
     return extra

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from skae._batches import Batches
-from skae._net import Stopped
 from skae.networks.blocks import stacked
 
 __all__ = ["Choice", "FoldBatches", "Watcher", "crossed"]
@@ -45,9 +44,10 @@ class Choice:
 
     def beats(self, other, caution):
         """Say whether this is better, by more than `caution` standard errors of the difference."""
-        gained = other.losses - self.losses
-        if len(gained) < 2:
-            return False  # one row says nothing
+        with np.errstate(invalid="ignore"):
+            gained = other.losses - self.losses
+        if len(gained) < 2 or not np.isfinite(gained).all():
+            return False  # one row says nothing, and neither does a loss beyond all numbers
         return float(gained.mean()) > caution * float(gained.std(ddof=1)) / np.sqrt(len(gained))
 
 
@@ -81,6 +81,8 @@ class Watcher:
         Of the rows held out, at the start and after each look, with all of the way gone.
     null : float
         Of the rows held out if all were reconstructed as the mean.
+    done : bool
+        Whether to end the training: a callback asked for it, or nothing is gained.
     """
 
     def __init__(self, net, held_out, *, epochs, looks, shares, caution, copies=False, on_epoch=None):
@@ -91,7 +93,7 @@ class Watcher:
         self.copies = copies
         self.on_epoch = on_epoch
         self.epoch, self.epochs = 0, epochs
-        self.hopeless = False
+        self.done = False
         self.looks = {round(epochs * (i + 1) / looks) for i in range(looks)} if held_out else set()
         # what says how far a network is from PCA
         self.reached = [weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name]
@@ -112,13 +114,12 @@ class Watcher:
                     if losses.mean() < self.best.loss:
                         self.best = Choice(self.epoch, losses, self.weights())
             self.losses.append(float(losses.mean()))
-            self.hopeless = self._hopeless()
+            self.done = self._hopeless()
         if self.held_out:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))
-        asked = self.on_epoch is not None and self.on_epoch(self)
-        if asked or self.hopeless:
-            raise Stopped
+        if self.on_epoch is not None and self.on_epoch(self):
+            self.done = True
 
     def _hopeless(self):
         """Say whether to give up: nothing gained at all after a fifth of the epochs, or nothing sure after two."""

@@ -26,6 +26,7 @@ __all__ = [
     "check_finite",
     "check_rows",
     "check_sizes",
+    "check_units",
     "check_weights",
     "fit_context",
     "resolve_device",
@@ -61,7 +62,7 @@ def check_rows(estimator, X, *, reset):
     else:
         X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least)
         X = _plain_dtype(X)
-    check_finite(X, name="X", estimator=estimator)
+    check_finite(X, estimator=estimator)
     return X
 
 
@@ -88,7 +89,7 @@ def check_codes(Z, n_components):
         raise ValueError(
             f"Got codes with {Z.shape[1]} columns, but expected {n_components}: that is the n_components_ of this fit."
         )
-    check_finite(Z, name="the codes")
+    check_finite(Z)
     return Z
 
 
@@ -112,6 +113,8 @@ def _check_tensor(estimator, X, *, least):
 
 def _plain_dtype(X):
     """Turn the few dtypes that torch or arithmetic cannot take into the nearest that they can."""
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"Got X of dtype {X.dtype}, but expected real numbers.")
     if X.dtype.kind == "b" or X.dtype == np.float16:
         return X.astype(np.float32)
     if X.dtype.kind == "f" and X.dtype.itemsize > 8:
@@ -119,7 +122,7 @@ def _plain_dtype(X):
     return X
 
 
-def check_finite(X, *, name, estimator=None, start=0):
+def check_finite(X, *, estimator=None):
     """Raise an error that names row and column of the first NaN or infinity.
 
     A number beyond the range of float32 is refused as well: codes and reconstructions are float32.
@@ -128,12 +131,8 @@ def check_finite(X, *, name, estimator=None, start=0):
     ----------
     X : ndarray or torch.Tensor of shape (n_samples, n_features)
         The rows to look at.
-    name : str
-        What the error calls them.
     estimator : estimator, default=None
         Where the names of the columns may stand.
-    start : int, default=0
-        The number of the first row, where `X` is a piece of a larger array.
     """
     tensor = isinstance(X, torch.Tensor)
     if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
@@ -150,11 +149,40 @@ def check_finite(X, *, name, estimator=None, start=0):
         bad = ~(np.abs(rows) <= limit)
         row, column = (int(i) for i in np.argwhere(bad)[0])
         value = rows[row, column]
-        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"a value too large for float32 ({value})"
+        what = (
+            "NaN"
+            if np.isnan(value)
+            else "infinity"
+            if np.isinf(value)
+            else f"a value too large for float32 ({value}, more than {limit:.3g})"
+        )
         names = getattr(estimator, "feature_names_in_", None)
         label = "" if names is None else f" ({names[column]!r})"
         who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
-        raise ValueError(f"Input {name} contains {what} in column {column}{label}, row {start + piece.start + row}.{who}")
+        raise ValueError(f"Input X contains {what} in column {column}{label}, row {piece.start + row}.{who}")
+
+
+def check_units(X, seen, *, exact=False):
+    """Look whether X is in the units that fit saw, as far as dtypes tell.
+
+    Parameters
+    ----------
+    X : ndarray or torch.Tensor
+        Checked rows.
+    seen : str or dtype
+        The dtype that fit saw.
+    exact : bool, default=False
+        Whether uint8 and other dtypes stand for different units, so that one for the other is an error.
+    """
+    now, seen = (str(dtype).removeprefix("torch.") for dtype in (X.dtype, seen))
+    if exact and (now == "uint8") != (seen == "uint8"):
+        raise ValueError(f"Got X of dtype {now}, but expected {seen}, as fit saw it: uint8 is divided by 255, others are not.")
+    if seen == "uint8" and now != "uint8" and 0 < float(X.max()) <= 1:
+        warnings.warn(
+            f"fit saw uint8, from 0 to 255, but this X of dtype {now} has no number above 1. If it was divided by 255, give it "
+            "as it was in fit.",
+            stacklevel=4,
+        )
 
 
 def check_weights(sample_weight, X):
@@ -178,6 +206,7 @@ def check_weights(sample_weight, X):
     weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("Got a sample_weight that is zero for every row, but expected a positive weight somewhere.")
+    weights = weights / weights.max()  # first, so that a sum of huge ones doesn't overflow
     return weights / weights[weights > 0].mean()
 
 
@@ -229,7 +258,9 @@ def resolve_device(device, *, fall_back=False):
         found = torch.device(device)
         there = found.type == "cpu" or any(name == str(found) or name.split(":")[0] == str(found) for name in present)
     except RuntimeError as error:
-        raise ValueError(f"Got device={device!r}, but expected 'auto' or one of {present}.") from error
+        if not fall_back:
+            raise ValueError(f"Got device={device!r}, but expected 'auto' or one of {present}.") from error
+        there = False
     if there:
         return found
     if not fall_back:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from skorch.callbacks import Callback
 
 from skae import ConvAutoencoder, DenseAutoencoder
 
@@ -491,3 +492,64 @@ def test_a_device_that_is_gone_falls_back_to_the_cpu(rows):
     with pytest.raises(ValueError, match="cuda:99"):
         estimator.fit(rows)
     np.testing.assert_array_equal(estimator.transform(rows), expected)
+
+
+def test_partial_fit_recovers_from_a_divergence():
+    """After a rate that was too high, partial_fit goes on from the weights before with the rate that is asked then."""
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    autoencoder = DenseAutoencoder(2, learning_rate_init=1e30, batch_size=10, random_state=0)
+    with pytest.raises(ValueError, match="learning_rate_init=1e"):
+        autoencoder.partial_fit(X)
+    start = autoencoder.score(X)
+    autoencoder.set_params(learning_rate_init=1e-3).partial_fit(X)
+    assert autoencoder.n_iter_ == 1
+    assert autoencoder.score(X) == pytest.approx(start, abs=0.1)
+
+
+def test_partial_fit_takes_what_is_asked_now():
+    """A changed learning rate is that of the next pass."""
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    autoencoder = DenseAutoencoder(2, random_state=0).partial_fit(X)
+    before = autoencoder.transform(X)
+    autoencoder.set_params(learning_rate_init=1e-12).partial_fit(X)
+    np.testing.assert_allclose(autoencoder.transform(X), before, atol=1e-5)
+
+
+def test_a_first_partial_fit_of_few_rows_warns():
+    """Few rows say too little about the directions of X, and that is said."""
+    X = np.random.default_rng(0).normal(size=(3, 20))
+    with pytest.warns(UserWarning, match="saw 3 rows"):
+        DenseAutoencoder(8, random_state=0).partial_fit(X)
+
+
+def test_a_broken_off_fit_is_taken_back():
+    """An error of a callback in a second fit leaves the first one as it was."""
+
+    class Broken(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("broken")
+
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    autoencoder = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X)
+    before = autoencoder.transform(X)
+    with pytest.raises(RuntimeError, match="broken"):
+        autoencoder.set_params(n_components=5, net_params={"callbacks": [Broken()]}).fit(X)
+    assert autoencoder.n_components_ == 2
+    np.testing.assert_array_equal(autoencoder.transform(X), before)
+
+
+def test_x_val_in_other_units_is_refused_or_warned_of():
+    """X_val that was divided by 255 where X was not is an error for log_loss, and a warning else."""
+    X = np.random.default_rng(0).integers(0, 256, size=(60, 6)).astype(np.uint8)
+    with pytest.raises(ValueError, match="uint8"):
+        DenseAutoencoder(2, loss="log_loss", max_iter=2).fit(X, X_val=X / 255)
+    with pytest.warns(UserWarning, match="divided by 255"):
+        DenseAutoencoder(2, max_iter=2).fit(X, X_val=X / 255)
+
+
+def test_huge_weights():
+    """Weights count by their ratios, however large they are."""
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    plain = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X, sample_weight=np.ones(60))
+    huge = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X, sample_weight=np.full(60, 1e308))
+    np.testing.assert_array_equal(plain.transform(X), huge.transform(X))

@@ -57,7 +57,7 @@ def test_a_late_bad_number_is_found():
     X = np.zeros((9000, 1000), dtype=np.float32)
     X[8765, 432] = np.nan
     with pytest.raises(ValueError, match=r"column 432, row 8765"):
-        check.check_finite(X, name="X")
+        check.check_finite(X)
 
 
 @pytest.mark.parametrize("value", [1e38, -1e38, 1e300])
