@@ -115,7 +115,7 @@ def make_plan(
         folds=folds,
         looks=min(5, epochs),
         shares=(0.25, 0.5, 0.75, 1.0) if n_samples <= 20000 else (1.0,),
-        caution=1.5,
+        caution=2.0,
         warm_up=0.25,
         clip=2.0 if convolutional else 0.0,
     )
