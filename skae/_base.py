@@ -40,7 +40,7 @@ class BaseAutoencoder(
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "warm_start": ["boolean"],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],

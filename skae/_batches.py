@@ -1,14 +1,22 @@
 """Rows become tensor batches: pieces in order for looking at all of X, shuffled ones for training."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 from torch.utils.data import Dataset, Subset
 
-__all__ = ["Batches", "Rows", "chunks", "padded", "to_tensor"]
+from skae._stored import Stored
 
-CHUNK_BYTES = 2**24
-"""About how much a piece takes as float32."""
+__all__ = ["Batches", "Rows", "Selected", "StoredBatches", "choose", "chunks", "padded", "select", "to_tensor"]
+
+CHUNK_BYTES = 2**22
+"""About how much a piece takes as float32: what is done to it stays in the processor's caches."""
+
+BUFFER_BYTES = 2**26
+"""How much of what is streamed is shuffled together; two buffers are held at a time."""
 
 MULTIPLE = 8
 """Pieces have a multiple of so many rows."""
@@ -61,13 +69,67 @@ def padded(rows):
     return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
 
 
+def choose(X, count, generator=None):
+    """Choose rows that stand for all: at random, or evenly spread without a generator.
+
+    Parameters
+    ----------
+    X : ndarray, torch.Tensor or Stored of shape (n_samples, ...)
+        Of what is stored, short stretches are chosen, which take fewer readings.
+    count : int
+        About how many.
+    generator : torch.Generator, default=None
+        Where the choice comes from.
+
+    Returns
+    -------
+    numbers : torch.Tensor
+        Of the rows, rising.
+    """
+    n = len(X)
+    if isinstance(X, Stored):
+        return X.some(min(count, n), generator)
+    if generator is None:
+        return torch.arange(0, n, max(1, n // count))
+    return torch.randperm(n, generator=generator)[:count].sort().values
+
+
+def select(X, numbers):
+    """Give the rows of rising `numbers`, a tensor, in the kind of array that X is."""
+    if isinstance(X, torch.Tensor):
+        return X.index_select(0, numbers.to(X.device))
+    return X.take(numbers.numpy()) if isinstance(X, Stored) else np.take(X, numbers.numpy(), axis=0)
+
+
+class Selected:
+    """Some of the rows of X, which are taken from it slice by slice.
+
+    Parameters
+    ----------
+    X : ndarray, torch.Tensor or Stored of shape (n_samples, ...)
+        All rows.
+    numbers : torch.Tensor
+        Rising, those of the rows wanted.
+    """
+
+    def __init__(self, X, numbers):
+        self.X, self.numbers = X, numbers
+        self.shape, self.dtype = (len(numbers), *X.shape[1:]), X.dtype
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, piece):
+        return select(self.X, self.numbers[piece])
+
+
 class Rows(Dataset):
     """The rows of a fit, and their weights.
 
     Parameters
     ----------
-    X : ndarray or torch.Tensor of shape (n_samples, ...)
-        Kept as they are: uint8 stays uint8.
+    X : ndarray, torch.Tensor or Stored of shape (n_samples, ...)
+        Kept as they are: uint8 stays uint8. What is stored gives slices only.
     weights : ndarray of shape (n_samples,), default=None
         None counts all rows the same.
     device : torch.device, default="cpu"
@@ -135,3 +197,89 @@ class Batches:
             start = i * self.batch_size
             stop = self.n_samples if i == len(self) - 1 else start + self.batch_size
             yield self.rows[slice(start, stop) if order is None else order[start:stop]]
+
+
+class StoredBatches:
+    """Batches of rows that are streamed, as skorch's ``iterator_train``.
+
+    A pass takes blocks of neighbouring rows in random order, fills a buffer with them and shuffles what is in it, while a
+    thread fills the next. So it reads everything once, in long stretches, and holds two buffers.
+
+    Parameters
+    ----------
+    dataset : Rows
+        Whose rows are `Stored`.
+    batch_size : int
+        Rows per batch. A last batch of one row is left out.
+    shuffle : bool, default=True
+        Always true.
+    generator : torch.Generator, default=None
+        Where the order comes from.
+    left_out : torch.Tensor, default=None
+        Numbers of rows that take no part. Those without weight take none either.
+    """
+
+    def __init__(self, dataset, batch_size, shuffle=True, generator=None, left_out=None):
+        self.rows = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.generator = generator
+        self.kept = np.ones(len(dataset), bool) if dataset.weights is None else dataset.weights.numpy() > 0
+        if left_out is not None:
+            self.kept[left_out.numpy()] = False
+        self.n_samples = int(self.kept.sum())
+
+    def __len__(self):
+        full, rest = divmod(self.n_samples, self.batch_size)
+        return max(1, full + (rest > 1))
+
+    def __iter__(self):
+        rows, weights, given = None, None, 0
+        for more, their_weights in self._shuffled():
+            rows = more if rows is None else np.concatenate([rows, more])
+            if their_weights is not None:
+                weights = their_weights if weights is None else torch.cat([weights, their_weights])
+            if len(rows) >= self.batch_size:
+                yield self._batch(rows[: self.batch_size], None if weights is None else weights[: self.batch_size])
+                rows, weights, given = (
+                    rows[self.batch_size :],
+                    None if weights is None else weights[self.batch_size :],
+                    given + 1,
+                )
+        if given < len(self):
+            yield self._batch(rows, weights)
+
+    def _batch(self, rows, weights):
+        return to_tensor(rows, self.rows.device), None if weights is None else weights.to(self.rows.device)
+
+    def _shuffled(self):
+        """Give rows and weights in random order, at most a batch at a time."""
+        source = self.rows.X
+        size = source.block
+        order = torch.randperm(math.ceil(len(source) / size), generator=self.generator).tolist()
+        together = max(1, BUFFER_BYTES // (size * source.row_bytes))
+        parts = [order[i : i + together] for i in range(0, len(order), together)]
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="skae-read") as reader:
+            coming = reader.submit(self._read, parts[0], size)
+            for following in [*parts[1:], None]:
+                rows, numbers = coming.result()
+                coming = None if following is None else reader.submit(self._read, following, size)
+                order = torch.randperm(len(rows), generator=self.generator).numpy()
+                for piece in gen_batches(len(rows), self.batch_size):
+                    weights = None if self.rows.weights is None else self.rows.weights[numbers[order[piece]]]
+                    yield np.take(rows, order[piece], axis=0), weights
+
+    def _read(self, blocks, size):
+        """Fill a buffer: the rows of some blocks that take part, and their numbers."""
+        source = self.rows.X
+        numbers = np.concatenate([np.arange(block * size, min(len(source), (block + 1) * size)) for block in blocks])
+        out = np.empty((len(numbers), *source.shape[1:]), source.dtype)
+        taken, filled = self.kept[numbers], 0
+        for block in blocks:
+            start, stop = block * size, min(len(source), (block + 1) * size)
+            rows = source[start:stop]
+            kept = self.kept[start:stop]
+            rows = rows if kept.all() else rows[kept]
+            out[filled : filled + len(rows)] = rows
+            filled += len(rows)
+        return out[:filled], numbers[taken]

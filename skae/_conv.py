@@ -5,6 +5,7 @@ from numbers import Integral
 from skae import _validation as check
 from skae._base import BaseAutoencoder
 from skae._layout import find_layout
+from skae._stored import stored
 from skae._validation import Interval, Options, StrOptions
 from skae.networks import ConvNetwork
 from skae.networks.grid import Grid
@@ -54,9 +55,10 @@ class ConvAutoencoder(BaseAutoencoder):
     early_stopping : bool, default=True
         Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
-    validation_fraction : float, default=0.1
-        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count, except
-        with "log_loss", with `warm_start`, and with callbacks or compilation in `net_params`.
+    validation_fraction : float or "auto", default="auto"
+        The share held out where there are more than 3,000 samples. "auto": a tenth, at most 3,000 samples. Fewer are
+        cross-validated, so that all of them count, except with "log_loss", with `warm_start`, with callbacks or compilation in
+        `net_params`, and where samples are large.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"
@@ -152,7 +154,7 @@ class ConvAutoencoder(BaseAutoencoder):
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,
-        validation_fraction=0.1,
+        validation_fraction="auto",
         warm_start=False,
         device="auto",
         precision="auto",
@@ -181,6 +183,7 @@ class ConvAutoencoder(BaseAutoencoder):
         self.verbose = verbose
 
     def _check_X(self, X, *, reset):
+        X = stored(X)
         layout = find_layout(X, self.image_shape, self.channel_axis) if reset else self._layout
         rows = check.check_rows(self, layout.rows(X), reset=reset)
         if reset:

@@ -5,13 +5,26 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Plan", "auto_components", "auto_hidden", "make_plan", "pays_in_bfloat16"]
-
-MOST_COORDINATES = 512
-"""Principal coordinates that networks see and give back; PCA's rest is reconstructed as its mean."""
+__all__ = [
+    "BATCH_NUMBERS",
+    "MOST_INPUTS",
+    "Plan",
+    "auto_components",
+    "auto_coordinates",
+    "auto_held_out",
+    "auto_hidden",
+    "make_plan",
+    "pays_in_bfloat16",
+]
 
 MOST_INPUTS = 128
-"""How many of them the correction to the encoder sees."""
+"""How many principal coordinates the correction to the encoder sees."""
+
+MOST_HELD_OUT = 3000
+"""Beyond that more rows to judge by say hardly more, and are better learned from."""
+
+BATCH_NUMBERS = 2**24
+"""The most numbers in a batch: a training step holds about a dozen times as much, in float32."""
 
 
 @dataclass
@@ -55,16 +68,30 @@ def auto_components(n_features):
     return max(1, min(32, n_features // 2))
 
 
+def auto_coordinates(n_components, *, convolutional):
+    """Principal coordinates that a network sees and gives back; PCA's rest is reconstructed as its mean.
+
+    Convolutions add what the first 256 leave out; without them 384 are needed. Twice as many as components at least.
+    """
+    return max(256 if convolutional else 384, 2 * n_components)
+
+
 def auto_hidden(n_samples, n_features):
     """Widths of the hidden layers of encoder and decoder.
 
     A third of the root of the numbers in X, as a power of 2, from 128 to 512; no more than 128 for fewer than 32 features. The
-    decoder has two layers, the second of twice the width where the first has 512: a small encoder and a large decoder use
-    operations best.
+    encoder has one layer of at most 256, the decoder two, the second of twice the width where the first has 512: a small
+    encoder and a large decoder use operations best.
     """
     most = 512 if n_features >= 32 else 128
     width = int(min(most, max(128, 2 ** round(math.log2(math.sqrt(n_samples * n_features) / 3)))))
-    return (width,), (width, 2 * width if width == 512 else width)
+    return (min(width, 256),), (width, 2 * width if width == 512 else width)
+
+
+def auto_held_out(n_samples, fraction):
+    """How many rows are held out where there are too many for folds: a share, "auto" for a tenth but at most 3,000."""
+    wanted = min(MOST_HELD_OUT, 0.1 * n_samples) if fraction == "auto" else fraction * n_samples
+    return min(n_samples - 1, max(1, round(wanted)))
 
 
 def make_plan(
@@ -80,7 +107,7 @@ def make_plan(
     n_samples, n_features : int
         Rows to learn from, and their numbers.
     width : int
-        Of the widest hidden layer of the encoder.
+        Of the wider of the first hidden layers of encoder and decoder.
     batch_size, max_iter, learning_rate_init : number or "auto"
         As the user gave them.
     early_stopping : bool
@@ -98,6 +125,8 @@ def make_plan(
     batch = batch_size
     if batch == "auto":
         batch = 128 if n_samples < 4000 else 256 if n_samples < 20000 else 512
+        while batch > 8 and batch * n_features > BATCH_NUMBERS:
+            batch //= 2
     batch = min(batch, n_samples)
     epochs = max_iter
     if epochs == "auto":

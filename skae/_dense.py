@@ -45,9 +45,10 @@ class DenseAutoencoder(BaseAutoencoder):
     early_stopping : bool, default=True
         Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
-    validation_fraction : float, default=0.1
-        The share held out where there are more than 3,000 samples. Fewer are cross-validated, so that all of them count, except
-        with "log_loss", with `warm_start`, and with callbacks or compilation in `net_params`.
+    validation_fraction : float or "auto", default="auto"
+        The share held out where there are more than 3,000 samples. "auto": a tenth, at most 3,000 samples. Fewer are
+        cross-validated, so that all of them count, except with "log_loss", with `warm_start`, with callbacks or compilation in
+        `net_params`, and where samples are large.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"
@@ -136,7 +137,7 @@ class DenseAutoencoder(BaseAutoencoder):
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,
-        validation_fraction=0.1,
+        validation_fraction="auto",
         warm_start=False,
         device="auto",
         precision="auto",

@@ -2,18 +2,19 @@
 
 import copy
 import inspect
+import math
 import warnings
 
-import numpy as np
 import torch
 
 from skae import _validation as check
 from skae import objectives
-from skae._batches import Batches, Rows, chunks, to_tensor
-from skae._defaults import MOST_COORDINATES, MOST_INPUTS, auto_components, auto_hidden, make_plan, pays_in_bfloat16
+from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
+from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16
 from skae._net import SOLVERS, Diverged, bare_net, extra_settings
-from skae._principal import principal_components, random_components
 from skae._progress import Epochs
+from skae._starting import check_same, directions, note_units, start, warn_if_few
+from skae._stored import Stored
 from skae._training import FoldBatches, Watcher, crossed
 
 __all__ = ["Fitting"]
@@ -21,9 +22,14 @@ __all__ = ["Fitting"]
 PREPARED_BYTES = 2**27
 """Rows are kept as the network sees them if that takes no more than this; if not, every batch is prepared anew."""
 
+CROSSED_BYTES = 2**28
+"""Folds are made if the rows, as each of them sees them, take no more than this."""
+
+HELD_BYTES = 2**26
+"""The most that is held out of what is streamed: it stays in memory."""
 
 JUDGED_AT_ONCE = 4096
-"""Rows held out that are judged in one go."""
+"""Rows held out that are judged in one go, at the most."""
 
 MOST_RESTARTED = 20000
 """Up to so many rows, the principal components of a network are found without the rows held out."""
@@ -36,7 +42,7 @@ class Fitting:
     ----------
     estimator : BaseAutoencoder
         With valid parameters; its fitted attributes are set here.
-    rows : ndarray or torch.Tensor of shape (n, d)
+    rows : ndarray, torch.Tensor or Stored of shape (n, d)
         Checked.
     weights : ndarray of shape (n,) or None
         With a mean of 1.
@@ -54,31 +60,37 @@ class Fitting:
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
         if weights is not None and not weights.all():
-            kept = weights > 0  # a row without weight is as good as not there
-            rows, weights = rows[torch.from_numpy(kept) if isinstance(rows, torch.Tensor) else kept], weights[kept]
-            if len(rows) < 2:
-                raise ValueError(f"Got {len(rows)} row with a positive sample_weight, but expected at least 2.")
+            kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
+            if len(kept) < 2:
+                raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
+            if not isinstance(rows, Stored):  # whose batches leave it out
+                rows, weights = select(rows, kept), weights[kept.numpy()]
         self.rows, self.weights, self.held_out = rows, weights, held_out
-        _check_loss(estimator.loss, rows)
+        if estimator.loss == "log_loss":
+            check.check_shares(rows)
         if held_out is not None:
-            _check_loss(estimator.loss, held_out)
+            if estimator.loss == "log_loss":
+                check.check_shares(held_out)
             check.check_units(held_out, rows.dtype, exact=estimator.loss == "log_loss")
         self.principal, self.restarted = None, False
         if go_on:
-            self._check_same(estimator, rows)
+            check_same(estimator, rows)
             self.network = estimator.net_.module_
         else:
-            self.network = self._start()
+            self.network, self.principal = start(estimator, rows, weights, self.generator, self.device)
+            if one_pass:
+                warn_if_few(estimator, self.principal, rows.shape)
         options = estimator._spec["network"]
         single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
+        copies = 6 * 4 * len(rows) * self.network.n_working
         self.plan = make_plan(
             *rows.shape,
-            max([*options["encoder_sizes"], 1]),
+            max([*options["encoder_sizes"], *options["decoder_sizes"][:1], 1]),
             batch_size=estimator.batch_size,
             max_iter=estimator.max_iter,
             learning_rate_init=estimator.learning_rate_init,
             early_stopping=estimator.early_stopping or held_out is not None,
-            crossed=not single and options["output"] == "linear",
+            crossed=not single and options["output"] == "linear" and copies <= CROSSED_BYTES,
             convolutional="image_size" in options,
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
@@ -89,81 +101,9 @@ class Fitting:
             self.precision = torch.bfloat16 if pays else torch.float32
         # made here, so that what skorch or an optimizer finds wrong is found before anything is trained
         if one_pass:
-            self._warn_if_few(go_on)
             self.net, self.data = self._continued()
         else:
             self.net, self.data, self.judged = self._crossed() if self.plan.folds > 1 else self._single()
-
-    # ------------------------------------------------------------------------------------------------ the start
-
-    def _start(self):
-        """Build the network that is PCA, and record how it is built."""
-        estimator, rows = self.estimator, self.rows
-        n, d = rows.shape
-        k = auto_components(d) if estimator.n_components == "auto" else int(estimator.n_components)
-        self.principal = self._directions(rows, self.weights, max(MOST_COORDINATES, k))
-        encoder_sizes, decoder_sizes = auto_hidden(n, d)
-        output = "sigmoid" if estimator.loss == "log_loss" else "linear"
-        dtype = str(rows.dtype).removeprefix("torch.")
-        options = {
-            "n_features": d,
-            "n_components": k,
-            "n_coordinates": len(self.principal.components),
-            "n_inputs": min(len(self.principal.components), MOST_INPUTS),
-            "encoder_sizes": encoder_sizes,
-            "decoder_sizes": decoder_sizes,
-            "activation": estimator.activation,
-            "output": output,
-            "ceiling": 255.0 if dtype == "uint8" else 1.0,
-        }
-        options = estimator._network(options)
-        estimator._spec = {"network": options, "dtype": dtype, "parameters": _shaping(estimator)}
-        network = estimator._build(options)
-        network.start(self.principal, self.generator)
-        estimator.n_components_ = estimator._n_features_out = k
-        estimator.init_ = self.principal.rule
-        self._note_units(network, self.principal)
-        return network
-
-    def _note_units(self, network, principal):
-        """Record how a loss in the space of training becomes one in units of X."""
-        loss, d = self.estimator.loss, network.n_features
-        unit = principal.scale ** {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[loss]
-        unseen = max(0.0, principal.total - float(principal.variances.sum())) / d
-        rotated = self.estimator._spec["network"].get("rotated", False)
-        self.estimator._spec["unit"] = unit if loss == "log_loss" else unit * network.n_working / d
-        self.estimator._spec["floor"] = unit * unseen if rotated else 0.0
-
-    def _directions(self, rows, weights, n_coordinates):
-        """Find the linear autoencoder that a network starts as."""
-        find = random_components if self.estimator.init == "random" else principal_components
-        view = self.estimator._view()
-        return find(rows, weights, n_coordinates, generator=self.generator, view=view, device=self.device)
-
-    def _warn_if_few(self, go_on):
-        """Say when a first ``partial_fit`` sees so little that all later rows are seen badly."""
-        k, d = self.estimator.n_components_, self.rows.shape[1]
-        if not go_on and len(self.principal.components) < min(k, d):
-            warnings.warn(
-                f"The first call of partial_fit saw {len(self.rows)} rows, which vary in {len(self.principal.components)} "
-                f"directions, but n_components is {k}. All later rows are seen through these directions: begin with more rows.",
-                stacklevel=5,
-            )
-
-    def _check_same(self, estimator, rows):
-        """Refuse to go on where the network or the kind of data would be another."""
-        recorded, now = estimator._spec["parameters"], _shaping(estimator)
-        for name, value in now.items():
-            if value != recorded[name]:
-                raise ValueError(
-                    f"Got {name}={getattr(estimator, name)!r}, but expected {recorded[name]!r}, as when the network was built: "
-                    "what shapes it can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
-                )
-        dtype = str(rows.dtype).removeprefix("torch.")
-        before = estimator._spec["dtype"]
-        check.check_units(rows, before, exact=estimator.loss == "log_loss")
-        if dtype != before and (np.dtype(dtype).kind == "f") != (np.dtype(before).kind == "f"):
-            raise ValueError(f"Got X of dtype {dtype}, but expected {before}, as in the first call.")
 
     # --------------------------------------------------------------------------------------------------- training
 
@@ -228,7 +168,7 @@ class Fitting:
         size = n * working * (4 if self.precision == torch.float32 else 2)
         self.prepared = size <= PREPARED_BYTES
         X = self._prepare(self.network, self.rows) if self.prepared else self.rows
-        if not self.prepared and self.device.type != "cpu":
+        if not self.prepared and not isinstance(X, Stored) and _has_room(self.device, X):
             X = to_tensor(X).to(self.device)
         return Rows(X, self.weights, self.device)
 
@@ -261,6 +201,8 @@ class Fitting:
             "precision": self.precision,
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,
+            "iterator_train": StoredBatches if self._streams else Batches,
+            "parts": math.ceil(self.plan.batch_size * self.network.n_working / (2 * BATCH_NUMBERS)),
             **settings,
             **self.extra,
         }
@@ -277,6 +219,7 @@ class Fitting:
             return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.iterator_train__generator = self.generator
+        net.iterator_train = StoredBatches if self._streams else Batches
         return net, data
 
     def _single(self):
@@ -286,25 +229,44 @@ class Fitting:
             data, held_out = self._data(), []
             if self.held_out is not None:
                 X = self._prepare(self.network, self.held_out) if self.prepared else self.held_out
-                held_out = Batches(Rows(X, None, self.device), JUDGED_AT_ONCE)
+                held_out = Batches(Rows(X, None, self.device), self._judged_at_once())
             return self._net(self.network, prepared=self.prepared), data, held_out
-        n_held = min(n - 1, max(1, round(self.estimator.validation_fraction * n)))
-        order = torch.randperm(n, generator=self.generator)
-        held, kept = order[:n_held].sort().values, order[n_held:].sort().values
-        if self.principal is not None and MOST_RESTARTED >= n > n_held + 1:
+        n_held = auto_held_out(n, self.estimator.validation_fraction)
+        if isinstance(self.rows, Stored):
+            n_held = max(1, min(n_held, HELD_BYTES // self.rows.row_bytes))
+        held = choose(self.rows, n_held, self.generator)
+        others = torch.ones(n, dtype=torch.bool)
+        others[held] = False
+        if self.principal is not None and MOST_RESTARTED >= n > len(held) + 1:
             # on rows that it has seen PCA looks better than it is; these it has not
-            principal = self._directions(*self._some(kept), len(self.principal.components))
+            principal = self._directions(others.nonzero()[:, 0])
             self.network.become(principal)
-            self._note_units(self.network, principal)
+            note_units(self.estimator, self.network, principal)
             self.restarted = True
         data = self._data()
-        held_out = Batches(torch.utils.data.Subset(data, held), JUDGED_AT_ONCE)
-        return self._net(self.network, prepared=self.prepared), torch.utils.data.Subset(data, kept), held_out
+        if self._streams:
+            weights = None if self.weights is None else self.weights[held.numpy()]
+            judged = Rows(select(self.rows, held), weights, self.device)
+            net = self._net(self.network, iterator_train__left_out=held)
+            return net, data, Batches(judged, self._judged_at_once())
+        judged = Batches(torch.utils.data.Subset(data, held), self._judged_at_once())
+        kept = torch.utils.data.Subset(data, others.nonzero()[:, 0])
+        return self._net(self.network, prepared=self.prepared), kept, judged
 
-    def _some(self, chosen):
-        """Give some of the rows, and their weights."""
-        rows = self.rows[chosen.to(self.rows.device) if isinstance(self.rows, torch.Tensor) else chosen.numpy()]
-        return rows, None if self.weights is None else self.weights[chosen.numpy()]
+    @property
+    def _streams(self):
+        """Whether batches are read from where the rows are stored."""
+        return isinstance(self.rows, Stored) and not self.prepared
+
+    def _judged_at_once(self):
+        """How many rows are judged in one go."""
+        return max(8, min(JUDGED_AT_ONCE, BATCH_NUMBERS // self.network.most_numbers))
+
+    def _directions(self, chosen):
+        """Find the linear autoencoder of some of the rows."""
+        weights = None if self.weights is None else self.weights[chosen.numpy()]
+        found = len(self.principal.components)
+        return directions(self.estimator, Selected(self.rows, chosen), weights, found, self.generator, self.device)
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
@@ -312,7 +274,7 @@ class Fitting:
         order = torch.randperm(n, generator=self.generator)
         held = [order[i::folds].sort().values for i in range(folds)]
         members = [torch.cat([rows for j, rows in enumerate(held) if j != i]).sort().values for i in range(folds)]
-        starts = [self._directions(*self._some(rows), len(self.principal.components)) for rows in members]
+        starts = [self._directions(rows) for rows in members]
         self.prepared = True
         together, X, held_out = crossed(
             self.network, starts, held, self.weights, lambda network: self._prepare(network, self.rows)
@@ -366,26 +328,14 @@ class Fitting:
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
         if choice is watcher.start and self.restarted:
-            self._note_units(self.network, self.principal)
+            note_units(self.estimator, self.network, self.principal)
         final = bare_net(self.network, self.device)
         final.history = net.history
         self.estimator.net_ = final
 
 
-def _shaping(estimator):
-    """Collect the parameters that shape the network, as plain numbers, strings and tuples."""
-    names = ("n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss")
-    values = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
-    return {name: value if np.ndim(value) == 0 else tuple(np.asarray(value).tolist()) for name, value in values.items()}
-
-
-def _check_loss(loss, rows):
-    """Refuse data outside [0, 1] for the loss that needs it."""
-    if loss != "log_loss" or rows.dtype in (np.uint8, torch.uint8):
-        return
-    low, high = float(rows.min()), float(rows.max())
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"Got loss='log_loss' with X from {low:.6g} to {high:.6g}, but expected numbers in [0, 1], or uint8. Use "
-            "'squared_error', or scale X."
-        )
+def _has_room(device, X):
+    """Say whether all rows can lie on the device, beside what a training needs."""
+    if device.type != "cuda":
+        return device.type != "cpu"
+    return X.nbytes < 0.6 * torch.cuda.mem_get_info(device)[0]

@@ -2,8 +2,10 @@
 
 import copy
 import math
+import warnings
 
 import torch
+from sklearn.utils import gen_batches
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 
@@ -38,6 +40,7 @@ OWN_KEYS = (
     "warm_up",
     "clip",
     "watcher",
+    "parts",
 )
 """What skae tells skorch itself, and `net_params` can't."""
 
@@ -93,6 +96,9 @@ class AutoencoderNet(NeuralNet):
         None keeps it constant.
     clip : float, default=0.0
         The largest norm of a gradient, as a multiple of what was usual lately; 0 for no bound.
+    parts : int, default=1
+        A batch is taken through the network in so many parts, whose gradients add up: the same step in less memory. More, where
+        a device runs out of it.
     watcher : callable, default=None
         Called with the net at the end of every epoch, before the callbacks.
     **kwargs
@@ -109,6 +115,7 @@ class AutoencoderNet(NeuralNet):
         prepared=False,
         warm_up=None,
         clip=0.0,
+        parts=1,
         watcher=None,
         iterator_train=Batches,
         iterator_valid=Batches,
@@ -120,6 +127,7 @@ class AutoencoderNet(NeuralNet):
         self.prepared = prepared
         self.warm_up = warm_up
         self.clip = clip
+        self.parts = parts
         self.watcher = watcher
         super().__init__(
             module,
@@ -245,18 +253,48 @@ class AutoencoderNet(NeuralNet):
             share = self.learning_rate_share(self.n_steps_)
             for group in self.optimizer_.param_groups:
                 group["lr"] = group["initial_lr"] * share
-        self.optimizer_.zero_grad(set_to_none=True)
-        x, target = self.ready(batch)
-        x_hat = self.rebuilt(x)
-        loss = self.criterion_(x_hat, target, batch[1])
-        copies = len(batch[0]) if batch[0].ndim > 2 else 1
-        (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
+        step = self._gradients(batch)
         if self.clip:
             self._clip_gradients()
         if self.tells_batches_:
             self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch)
         self.optimizer_.step()
         self.n_steps_ += 1
+        return step
+
+    def _gradients(self, batch):
+        """Compute loss and gradients of a batch, in as many parts as there is memory for."""
+        while True:
+            self.optimizer_.zero_grad(set_to_none=True)
+            try:
+                if self.parts == 1:
+                    return self._backward(batch, 1.0)
+                total = float(len(batch[0])) if batch[1] is None else batch[1].sum()
+                done = []  # with what was reconstructed only if a callback may ask for it
+                for part in gen_batches(len(batch[0]), math.ceil(len(batch[0]) / self.parts)):
+                    weights = None if batch[1] is None else batch[1][part]
+                    share = (float(part.stop - part.start) if weights is None else weights.sum()) / total
+                    step = self._backward((batch[0][part], weights), share)
+                    done.append(step if self.tells_batches_ else {"loss": step["loss"]})
+                x_hat = torch.cat([step["y_pred"] for step in done]) if self.tells_batches_ else None
+                return {"loss": sum(step["loss"] for step in done), "y_pred": x_hat}
+            except torch.OutOfMemoryError:
+                if self.parts >= len(batch[0]) or batch[0].ndim > 2:
+                    raise
+            self.parts *= 2
+            warnings.warn(
+                f"A batch of {len(batch[0])} rows does not fit into the memory of {self.device}: from here on it is taken in "
+                f"{self.parts} parts, which gives the same steps.",
+                stacklevel=2,
+            )
+
+    def _backward(self, batch, share):
+        """Add the gradients of a batch, or of a part with this share of its weight."""
+        x, target = self.ready(batch)
+        x_hat = self.rebuilt(x)
+        loss = self.criterion_(x_hat, target, batch[1]) * share
+        copies = len(batch[0]) if batch[0].ndim > 2 else 1
+        (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
         return {"loss": loss.detach(), "y_pred": x_hat.detach()}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):

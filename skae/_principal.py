@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skae._batches import chunks, to_tensor
+from skae._batches import Selected, choose, chunks, to_tensor
 
 __all__ = ["Principal", "principal_components", "random_components"]
 
@@ -20,6 +20,9 @@ DUAL_NUMBERS = 2**27
 
 DOUBLE_FLOPS = 2e10
 """Up to this many operations the covariance is summed in float64, beyond it in float32."""
+
+MOST_FLOPS = 1e12
+"""Up to this many the covariance is that of all rows; beyond it, that of as many rows as they allow."""
 
 
 @dataclass
@@ -58,7 +61,7 @@ def principal_components(X, weights, n_coordinates, *, generator, view=None, dev
 
     Parameters
     ----------
-    X : ndarray or torch.Tensor of shape (n, d)
+    X : ndarray, torch.Tensor, Stored or Selected of shape (n, d)
         Rows in any real dtype; never copied as a whole.
     weights : ndarray of shape (n,) or None
         How often each row counts.
@@ -78,30 +81,27 @@ def principal_components(X, weights, n_coordinates, *, generator, view=None, dev
     """
     n, d = X.shape
     seen = d if view is None else view(torch.zeros(1, d)).shape[1]
-    # what a view shows of the mean doesn't say all of it
-    reference, shift, scale = _moments(X, weights, max(1, n // SAMPLE) if view is None and d <= n else 1)
-    if seen <= min(n, MOST_FEATURES):
-        mean, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
+    primal = seen <= min(n, MOST_FEATURES)
+    rows = max(4 * seen, round(MOST_FLOPS / seen**2)) if primal else min(SAMPLE, max(2, DUAL_NUMBERS // seen))
+    if rows < n:
+        X, weights = _some(X, weights, choose(X, rows, generator))
+    if primal:
+        reference, shift, scale = _moments(*_some(X, weights, choose(X, SAMPLE)))
+        mean, centre, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
         if not bool(torch.isfinite(gram).all()) or float(mean.square().mean()) > 0.01:
             # the sample said too little of where the data lie: take the mean and scale of all rows instead
-            reference, shift, scale = _moments(X, weights, 1)
-            mean, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
-        if view is None:
-            shift = shift + mean.cpu() * scale
+            reference, shift, scale = _moments(X, weights)
+            mean, centre, gram = _covariance(X, weights, reference, shift, scale, device, view, seen)
+        shift = shift + centre.cpu() * scale
         variances, vectors = torch.linalg.eigh(gram)
         total, components = float(gram.trace()), vectors.flip(1).T
-        rule = "pca" if seen >= d else f"pca of {seen} block means"
         variances = variances.flip(0)
     else:
-        rows = min(n, SAMPLE, max(2, DUAL_NUMBERS // seen))
-        chosen = slice(None)
-        if rows < n:
-            chosen = torch.randperm(n, generator=generator)[:rows].sort().values.numpy()
-            X, weights = X[chosen], None if weights is None else weights[chosen]
-            reference, shift, scale = _moments(X, weights, 1)
+        reference, shift, scale = _moments(X, weights)
         variances, components, total = _dual(X, weights, reference, shift, scale, device, view)
-        rule = "pca" if seen >= d else f"pca of {seen} block means"
-        rule += "" if rows == n else f", {rows} rows"
+    rule = "pca" if seen >= d else f"pca of {seen} block means"
+    rule += "" if len(X) == n else f", {len(X)} rows"
+    n = len(X)
     # beyond this a direction is rounding, and its coordinate noise
     precision = 1e-13 if variances.dtype == torch.float64 else 1e-7
     known = int((variances > precision * variances[0].clamp(min=1e-300)).sum())
@@ -125,10 +125,10 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
 
     Takes and gives what `principal_components` does.
     """
-    n = len(X)
-    reference, shift, scale = _moments(X, weights, 1)
-    some = slice(None, None, max(1, n // SAMPLE))
-    rows = _scaled(to_tensor(X[some]), reference, shift, scale, "cpu")
+    n, d = X.shape
+    reference, shift, scale = _moments(X, weights)
+    some, _ = _some(X, None, choose(X, min(SAMPLE, max(2, DUAL_NUMBERS // d))))
+    rows = _scaled(to_tensor(some[:]), reference, shift, scale, "cpu")
     rows = rows if view is None else view(rows)
     keep = max(1, min(n_coordinates, n - 1, rows.shape[1]))
     components = torch.linalg.qr(torch.randn(rows.shape[1], keep, generator=generator)).Q.T
@@ -145,20 +145,32 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
     )
 
 
-def _moments(X, weights, step):
-    """Mean (as a row and a shift from it) and overall scale of every `step`-th row, in float64."""
+def _some(X, weights, numbers):
+    """Give some of the rows and of the weights, by rising numbers; no row is copied before it is asked for."""
+    if len(numbers) == len(X):
+        return X, weights
+    inner = X.numbers[numbers] if isinstance(X, Selected) else numbers
+    return Selected(X.X if isinstance(X, Selected) else X, inner), None if weights is None else weights[numbers.numpy()]
+
+
+def _moments(X, weights):
+    """Mean (as a row and a shift from it) and overall scale, in float64; of bytes exactly, and quickly."""
     n, d = X.shape
     reference = to_tensor(X[:1])[0].cpu()
     count, total, squares = 0.0, torch.zeros(d, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
-    for piece in chunks(n, 2 * d * step):
-        rows = to_tensor(X[piece][::step]).cpu()
+    for piece in chunks(n, 2 * d):
+        rows = to_tensor(X[piece]).cpu()
+        if rows.dtype == torch.uint8 and weights is None:
+            away = rows.float().sub_(reference.float())
+            count += len(rows)
+            total += away.sum(0, dtype=torch.float64)
+            squares += away.square_().sum(0, dtype=torch.float64)
+            continue
         away = _less(rows, reference)
-        w = torch.ones(len(rows), dtype=torch.float64)
-        if weights is not None:
-            w = torch.from_numpy(np.ascontiguousarray(weights[piece][::step]))
+        w = torch.ones(len(rows), dtype=torch.float64) if weights is None else torch.from_numpy(weights[piece])
         count += float(w.sum())
         total += w @ away
-        squares += w @ away.square()
+        squares += w @ away.square_()
     shift = total / max(count, 1e-300)
     variance = float((squares / max(count, 1e-300) - shift.square()).clamp(min=0).mean())
     tiny = 1e-24 * float(squares.mean() / max(count, 1e-300))  # what is left over of a constant is rounding
@@ -179,29 +191,30 @@ def _scaled(rows, reference, shift, scale, device):
     mean = reference.double() + shift
     high = mean.float()
     low = (mean - high.double()).float()
-    return ((rows.to(device).float() - high.to(device)) - low.to(device)) / scale
+    return torch.sub(rows.to(device), high.to(device)).sub_(low.to(device)).div_(scale)
 
 
 def _covariance(X, weights, reference, shift, scale, device, view, seen):
-    """Mean (less the one given) and covariance of the scaled rows, in one pass."""
+    """Mean (less the one given) and covariance of what is seen of the scaled rows, and the mean of all of them, in one pass."""
     n, d = len(X), seen
     precise = torch.float64 if n * d * d <= DOUBLE_FLOPS and torch.device(device).type != "mps" else torch.float32
     gram = torch.zeros(d, d, dtype=precise, device=device)
     total, count = torch.zeros(d, dtype=precise, device=device), 0.0
+    everything = torch.zeros(X.shape[1], dtype=precise, device=device)
     for piece in chunks(n, X.shape[1]):
         rows = _scaled(to_tensor(X[piece]), reference, shift, scale, device)
-        rows = (rows if view is None else view(rows)).to(precise)
-        if weights is None:
-            count += len(rows)
-            total += rows.sum(0)
-            gram.addmm_(rows.T, rows)
-        else:
+        w = torch.ones(len(rows), dtype=precise, device=device)
+        if weights is not None:
             w = torch.from_numpy(weights[piece]).to(device, precise)
-            count += float(w.sum())
-            total += w @ rows
-            gram.addmm_(rows.T * w, rows)
+        count += float(w.sum())
+        if view is not None:
+            everything += w @ rows.to(precise)
+            rows = view(rows)
+        rows = rows.to(precise)
+        total += w @ rows
+        gram.addmm_(rows.T if weights is None else rows.T * w, rows)
     mean = total / count
-    return mean, gram / count - torch.outer(mean, mean)
+    return mean, mean if view is None else everything / count, gram / count - torch.outer(mean, mean)
 
 
 def _dual(X, weights, reference, shift, scale, device, view):

@@ -18,6 +18,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skae._stored import Stored, stored
+
 __all__ = [
     "Interval",
     "Options",
@@ -25,9 +27,11 @@ __all__ = [
     "check_codes",
     "check_finite",
     "check_rows",
+    "check_shares",
     "check_sizes",
     "check_units",
     "check_weights",
+    "extremes",
     "fit_context",
     "resolve_device",
     "seeded",
@@ -45,17 +49,23 @@ def check_rows(estimator, X, *, reset):
     ----------
     estimator : estimator
         Gets ``n_features_in_`` and ``feature_names_in_`` if `reset`, and is compared with them if not.
-    X : array-like or torch.Tensor of shape (n_samples, n_features)
+    X : array-like, torch.Tensor or Stored of shape (n_samples, n_features)
         The data as the user gave it.
     reset : bool
         Whether this is a fit.
 
     Returns
     -------
-    X : ndarray or torch.Tensor of shape (n_samples, n_features)
-        Real and finite, in its own dtype; a tensor stays on its device.
+    X : ndarray, torch.Tensor or Stored of shape (n_samples, n_features)
+        Real and finite, in its own dtype; a tensor stays on its device. What is stored is checked when it is read.
     """
     least = 2 if reset else 1
+    X = stored(X)
+    if isinstance(X, Stored):
+        _check_shape(estimator, X, least=least)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        X.look = lambda rows, first: check_finite(rows, estimator=estimator, first=first)
+        return X
     if isinstance(X, torch.Tensor):
         X = _check_tensor(estimator, X, least=least)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -81,7 +91,11 @@ def check_codes(Z, n_components):
     Z : ndarray or torch.Tensor of shape (n_samples, n_components)
         In its own dtype.
     """
-    if isinstance(Z, torch.Tensor):
+    Z = stored(Z)
+    if isinstance(Z, Stored):
+        _check_shape(None, Z, least=1)
+        Z.look = lambda rows, first: check_finite(rows, first=first)
+    elif isinstance(Z, torch.Tensor):
         Z = _check_tensor(None, Z, least=1)
     else:
         Z = _plain_dtype(check_array(Z, dtype="numeric", ensure_all_finite=False))
@@ -89,26 +103,33 @@ def check_codes(Z, n_components):
         raise ValueError(
             f"Got codes with {Z.shape[1]} columns, but expected {n_components}: that is the n_components_ of this fit."
         )
-    check_finite(Z)
+    if not isinstance(Z, Stored):
+        check_finite(Z)
     return Z
 
 
 def _check_tensor(estimator, X, *, least):
     """Check number of dimensions, rows and dtype of a tensor: scikit-learn's checks take arrays on the CPU only."""
-    who = "the decoder" if estimator is None else type(estimator).__name__
     X = X.detach()
     if X.is_complex():
         raise ValueError(f"Complex data not supported. Got a tensor of dtype {X.dtype}, but expected real numbers.")
     if X.layout != torch.strided:
         raise TypeError(f"Got a tensor of layout {X.layout}, but expected a dense one: call its to_dense().")
+    _check_shape(estimator, X, least=least)
+    return X.float() if X.dtype in (torch.bool, torch.float16, torch.bfloat16) else X
+
+
+def _check_shape(estimator, X, *, least):
+    """Refuse what isn't a table, or is empty."""
+    who = "the decoder" if estimator is None else type(estimator).__name__
     if X.ndim != 2:
-        raise ValueError(f"Got a tensor of shape {tuple(X.shape)}, but {who} expected a 2D one of rows and columns.")
+        what = "a tensor" if isinstance(X, torch.Tensor) else "X"
+        raise ValueError(f"Got {what} of shape {tuple(X.shape)}, but {who} expected a 2D one of rows and columns.")
     if len(X) < least or X.shape[1] < 1:
         raise ValueError(
             f"Found array with {len(X)} sample(s) (shape={tuple(X.shape)}) while a minimum of {least} "
             f"sample(s) and 1 feature(s) is required by {who}."
         )
-    return X.float() if X.dtype in (torch.bool, torch.float16, torch.bfloat16) else X
 
 
 def _plain_dtype(X):
@@ -122,7 +143,7 @@ def _plain_dtype(X):
     return X
 
 
-def check_finite(X, *, estimator=None):
+def check_finite(X, *, estimator=None, first=0):
     """Raise an error that names row and column of the first NaN or infinity.
 
     A number beyond the range of float32 is refused as well: codes and reconstructions are float32.
@@ -133,6 +154,8 @@ def check_finite(X, *, estimator=None):
         The rows to look at.
     estimator : estimator, default=None
         Where the names of the columns may stand.
+    first : int, default=0
+        The number of the first row, where X is a part of something longer.
     """
     tensor = isinstance(X, torch.Tensor)
     if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
@@ -159,7 +182,7 @@ def check_finite(X, *, estimator=None):
         names = getattr(estimator, "feature_names_in_", None)
         label = "" if names is None else f" ({names[column]!r})"
         who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
-        raise ValueError(f"Input X contains {what} in column {column}{label}, row {piece.start + row}.{who}")
+        raise ValueError(f"Input X contains {what} in column {column}{label}, row {first + piece.start + row}.{who}")
 
 
 def check_units(X, seen, *, exact=False):
@@ -177,12 +200,29 @@ def check_units(X, seen, *, exact=False):
     now, seen = (str(dtype).removeprefix("torch.") for dtype in (X.dtype, seen))
     if exact and (now == "uint8") != (seen == "uint8"):
         raise ValueError(f"Got X of dtype {now}, but expected {seen}, as fit saw it: uint8 is divided by 255, others are not.")
-    if seen == "uint8" and now != "uint8" and 0 < float(X.max()) <= 1:
+    if seen == "uint8" and now != "uint8" and 0 < extremes(X)[1] <= 1:
         warnings.warn(
             f"fit saw uint8, from 0 to 255, but this X of dtype {now} has no number above 1. If it was divided by 255, give it "
             "as it was in fit.",
             stacklevel=4,
         )
+
+
+def check_shares(X):
+    """Refuse data outside [0, 1], or 0 to 255 for uint8, for the loss that needs it."""
+    low, high = (0, 1) if str(X.dtype).endswith("uint8") else extremes(X)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"Got loss='log_loss' with X from {low:.6g} to {high:.6g}, but expected numbers in [0, 1], or uint8. Use "
+            "'squared_error', or scale X."
+        )
+
+
+def extremes(X):
+    """Find the smallest and the largest number of X, piece by piece."""
+    size = max(1, CHUNK_BYTES // max(1, X.shape[1] * X[:1].itemsize))
+    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in gen_batches(len(X), size))]
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def check_weights(sample_weight, X):

@@ -10,12 +10,13 @@ import skae
 ROOT = Path(skae.__file__).parent
 
 ROWS = [
-    ["_validation", "_batches", "_layout", "objectives", "networks.grid", "networks.blocks"],
+    ["_stored", "_layout", "objectives", "networks.grid", "networks.blocks"],
+    ["_validation", "_batches"],
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv"],
     ["networks"],
     ["_defaults", "_net"],
-    ["_training", "_progress"],
+    ["_starting", "_training", "_progress"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],

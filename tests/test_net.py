@@ -282,3 +282,51 @@ def test_partial_fit_with_nan_keeps_the_weights(make, rows):
         broken.partial_fit(rows)
     assert np.isfinite(broken.transform(rows)).all()
     np.testing.assert_array_equal(estimator.transform(rows), before)
+
+
+@makers
+@pytest.mark.parametrize("weighted", [False, True])
+def test_parts_give_the_same_steps(make, weighted, images):
+    """A batch that is taken in parts gives the weights that it gives as a whole, to rounding."""
+    rows = images.reshape(len(images), -1)
+    weights = np.linspace(0.5, 2, len(rows)) if weighted else None
+
+    def trained(parts):
+        autoencoder = make(solver="sgd", **({"image_shape": (6, 5)} if make is conv else {}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skae._fitting.BATCH_NUMBERS", 20 * 30 / 2 / parts)
+            autoencoder.fit(rows, sample_weight=weights)
+        assert autoencoder.net_.history[-1]["train_loss"] > 0
+        return autoencoder.transform(rows)
+
+    np.testing.assert_allclose(trained(3), trained(1), rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_too_large_for_the_device_is_halved(rows, monkeypatch):
+    """Where memory runs out, batches are taken in halves, with a warning, and the result is the same."""
+    expected = dense().fit(rows).transform(rows)
+    forward, seen = DenseAutoencoder._network_class.forward, []
+
+    def forward_with_little_memory(self, x):
+        if len(x) > 6 and torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("out of memory")
+        seen.append(len(x))
+        return forward(self, x)
+
+    monkeypatch.setattr(DenseAutoencoder._network_class, "forward", forward_with_little_memory)
+    with pytest.warns(UserWarning, match="A batch of 20 rows does not fit into the memory of cpu: .* 4 parts") as caught:
+        codes = dense().fit(rows).transform(rows)
+    assert len([w for w in caught if "does not fit" in str(w.message)]) == 2  # to 2 parts, and then to 4
+    assert max(seen) <= 6
+    np.testing.assert_allclose(codes, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_row_too_large_for_the_device_is_an_error(rows, monkeypatch):
+    """Where not even one row fits, the device's error is raised."""
+
+    def forward(self, x):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(DenseAutoencoder._network_class, "forward", forward)
+    with pytest.raises(torch.OutOfMemoryError), pytest.warns(UserWarning, match="does not fit"):
+        dense().fit(rows)

@@ -1,0 +1,152 @@
+"""Rows that are kept on disk, or behind anything else that gives slices: read piece by piece, checked as they are read."""
+
+import math
+import os
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+__all__ = ["Stored", "stored"]
+
+STREAMED_BYTES = 2**28
+"""What takes no more than this is read at once, and is then an array like any other."""
+
+BLOCK_BYTES = 2**18
+"""How much is read in one go at least, so that disks are not asked for single rows."""
+
+STRETCHES = 64
+"""From so many places of the data come the rows that stand for all."""
+
+
+def stored(X):
+    """Wrap what is to be streamed, read what is small, and give everything else back.
+
+    Parameters
+    ----------
+    X : object
+        Memory maps and any object with `shape`, `dtype` and slices, such as datasets of h5py and arrays of zarr, are meant.
+
+    Returns
+    -------
+    X : Stored, ndarray or the same object
+        A memory map stays one if it is small: the system reads it as needed.
+    """
+    if isinstance(X, np.ndarray):
+        return Stored(X) if isinstance(X, np.memmap) and X.nbytes > STREAMED_BYTES and X.ndim > 1 else X
+    if isinstance(X, (Stored, torch.Tensor)) or any(hasattr(X, name) for name in ("columns", "toarray", "todense")):
+        return X
+    # arrays of other libraries, which are in memory, and columns of a table, which have one dimension, go the usual way
+    lazy = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__")) and not hasattr(X, "__array_namespace__")
+    if not lazy or len(X.shape) < 2:
+        return X
+    whole = Stored(X)
+    return whole if math.prod(X.shape) * whole.dtype.itemsize > STREAMED_BYTES else np.asarray(X[:])
+
+
+class Stored:
+    """A table that gives slices as arrays.
+
+    Parameters
+    ----------
+    source : object
+        With `shape`, `dtype` and slices along the first dimension.
+    shape : tuple of int, default=None
+        To see the rows of the source in; None for the shape that they have.
+    look : callable, default=None
+        ``(rows, number of the first) -> None``, called with every slice that is read, to raise an error.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Of what is given: that of the source, but for the few that torch doesn't have.
+    """
+
+    def __init__(self, source, shape=None, look=None):
+        self.source = source
+        self.look = look
+        self.shape = tuple(source.shape) if shape is None else tuple(shape)
+        self.ndim = len(self.shape)
+        dtype = np.dtype(source.dtype)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"Got X of dtype {dtype}, but expected real numbers.")
+        if dtype.kind == "b" or dtype == np.float16:
+            dtype = np.dtype(np.float32)
+        elif dtype.kind == "f" and dtype.itemsize > 8:
+            dtype = np.dtype(np.float64)
+        self.dtype = dtype.newbyteorder("=")
+
+    def __len__(self):
+        return self.shape[0]
+
+    @property
+    def row_bytes(self):
+        """What a row takes in memory."""
+        return max(1, math.prod(self.shape[1:]) * self.dtype.itemsize)
+
+    def reshape(self, *shape):
+        """See the same rows in another shape."""
+        shape = shape[0] if len(shape) == 1 else shape
+        if shape[0] != len(self) or math.prod(shape) != math.prod(self.shape):
+            raise ValueError(f"Got the shape {shape}, but expected one of {len(self)} rows like {self.shape}.")
+        return Stored(self.source, shape, self.look)
+
+    def __getitem__(self, piece):
+        """Read a slice, and look whether it is all there."""
+        start, stop, step = piece.indices(len(self))
+        if step != 1:
+            raise ValueError(f"Got a step of {step}, but expected slices of neighbouring rows.")
+        self._look_at_file(start, stop)
+        rows = np.asarray(self.source[start:stop])
+        if len(rows) != stop - start:
+            raise ValueError(
+                f"Got {len(rows)} rows from X where rows {start} to {stop - 1} were asked for: it has become shorter than "
+                f"{len(self)} rows."
+            )
+        rows = rows.reshape(len(rows), *self.shape[1:]).astype(self.dtype, copy=False)
+        if self.look is not None:
+            self.look(rows, start)
+        return rows
+
+    def _look_at_file(self, start, stop):
+        """Refuse to read a memory map beyond the end of its file, which would end the process."""
+        whole = self.source
+        while isinstance(getattr(whole, "base", None), np.memmap):
+            whole = whole.base
+        if not isinstance(whole, np.memmap) or whole.filename is None:
+            return
+        expected, found = whole.offset + whole.nbytes, os.stat(whole.filename).st_size
+        if found < expected:
+            raise ValueError(
+                f"Got a memory map of {expected} bytes whose file has become shorter, {found} bytes, while rows {start} to "
+                f"{stop - 1} were read: write {os.fspath(whole.filename)} anew."
+            )
+
+    @property
+    def block(self):
+        """Say how many neighbouring rows are read in one go: whole chunks, where the source is kept in chunks."""
+        least = max(1, BLOCK_BYTES // self.row_bytes)
+        kept = getattr(self.source, "chunks", None)
+        chunk = kept[0] if kept and isinstance(kept[0], int) else 1
+        return min(len(self), math.ceil(least / chunk) * chunk)
+
+    def some(self, count, generator=None):
+        """Choose rows, evenly spread or at random, in stretches: their numbers, rising."""
+        length = max(1, min(count // STRETCHES, self.block))
+        places = len(self) // length
+        number = min(places, math.ceil(count / length))
+        if generator is None:
+            firsts = torch.linspace(0, places - 1, number).round().long().unique()
+        else:
+            firsts = torch.randperm(places, generator=generator)[:number].sort().values
+        return (firsts[:, None] * length + torch.arange(length)).flatten()[:count]
+
+    def take(self, numbers):
+        """Read rows by their rising numbers, each run of neighbours in one go."""
+        numbers = np.asarray(numbers)
+        out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1), len(numbers)]
+        for first, last in pairwise(edges):
+            if first < last:
+                out[first:last] = self[int(numbers[first]) : int(numbers[last - 1]) + 1]
+        return out

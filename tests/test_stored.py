@@ -1,0 +1,392 @@
+"""Data larger than memory: memory maps, HDF5, zarr and anything that gives slices."""
+
+import threading
+from itertools import chain
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.utils import gen_batches
+from skorch.callbacks import Callback
+
+from skae import ConvAutoencoder, DenseAutoencoder, _batches, _fitting, _stored
+from skae._batches import Rows, StoredBatches, choose, select
+from skae._stored import Stored, stored
+
+from .cases import grey_images, low_rank
+
+N = 400
+
+
+@pytest.fixture(autouse=True)
+def streams(monkeypatch):
+    """Stream what is small, in small blocks and buffers, and never keep it prepared."""
+    monkeypatch.setattr(_stored, "STREAMED_BYTES", 0)
+    monkeypatch.setattr(_stored, "BLOCK_BYTES", 512)
+    monkeypatch.setattr(_batches, "BUFFER_BYTES", 4096)
+    monkeypatch.setattr(_fitting, "PREPARED_BYTES", 0)
+    monkeypatch.setattr(_fitting, "CROSSED_BYTES", 0)
+
+
+class Source:
+    """An array that gives slices only, and notes them."""
+
+    def __init__(self, array, fail_at=None):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.fail_at = fail_at
+        self.read = []
+
+    def __getitem__(self, piece):
+        start, stop, _ = piece.indices(len(self.array))
+        if self.fail_at is not None and stop > self.fail_at:
+            raise OSError("the disk is gone")
+        self.read.append(stop - start)
+        return self.array[piece]
+
+
+def table(**settings):
+    """Make rows."""
+    return low_rank(N, 8, **{"dtype": np.float32, **settings})
+
+
+def as_memmap(X, folder):
+    """Write an array, and map it."""
+    np.save(folder / "X.npy", X)
+    return np.load(folder / "X.npy", mmap_mode="r")
+
+
+def as_hdf5(X, folder):
+    """Write an array as a compressed dataset in chunks."""
+    file = h5py.File(folder / "X.h5", "w")
+    return file.create_dataset("X", data=X, chunks=(16, *X.shape[1:]), compression="gzip")
+
+
+def as_zarr(X, folder):
+    """Write an array in chunks."""
+    array = zarr.create_array(str(folder / "X.zarr"), shape=X.shape, dtype=X.dtype, chunks=(16, *X.shape[1:]))
+    array[:] = X
+    return array
+
+
+kinds = pytest.mark.parametrize(
+    "kind", [as_memmap, as_hdf5, as_zarr, lambda X, folder: Source(X)], ids=["memmap", "hdf5", "zarr", "any"]
+)
+
+
+def dense(**parameters):
+    """Make a small dense autoencoder."""
+    return DenseAutoencoder(
+        3, **{"max_iter": 4, "hidden_layer_sizes": (16,), "random_state": 0, "batch_size": 32, **parameters}
+    )
+
+
+def conv(**parameters):
+    """Make a small convolutional autoencoder."""
+    return ConvAutoencoder(3, **{"max_iter": 2, "n_filters": 2, "random_state": 0, "batch_size": 32, **parameters})
+
+
+@kinds
+def test_all_methods_work_on_what_is_stored(kind, tmp_path):
+    """Fit streams, and what follows gives for stored rows what it gives for an array, and leaves PCA behind."""
+    X = table()
+    kept = kind(X, tmp_path)
+    assert isinstance(stored(kept), Stored)
+    autoencoder = dense(max_iter=20).fit(kept)
+    assert isinstance(autoencoder.net_.history[0]["train_loss"], float)
+    assert autoencoder.init_ == "pca"
+    assert autoencoder.best_iter_ > 0
+    codes = autoencoder.transform(kept)
+    assert_array_equal(codes, autoencoder.transform(X))
+    assert_array_equal(autoencoder.reconstruct(kept), autoencoder.reconstruct(X))
+    assert_array_equal(autoencoder.reconstruction_error(kept), autoencoder.reconstruction_error(X))
+    assert autoencoder.score(kept) == autoencoder.score(X)
+    for part in gen_batches(N, 100):
+        assert_allclose(autoencoder.transform(kept[part]), codes[part], rtol=1e-5, atol=1e-5)
+
+
+@kinds
+def test_images_are_streamed(kind, tmp_path):
+    """Images in any kind of store are laid out as an array of them would be."""
+    X = grey_images(N, 6, 5, dtype=np.uint8)
+    kept = kind(X, tmp_path)
+    autoencoder = conv().fit(kept)
+    assert autoencoder.image_shape_ == (6, 5)
+    assert autoencoder.inverse_transform(autoencoder.transform(kept)).shape == X.shape
+    assert_array_equal(autoencoder.transform(kept), autoencoder.transform(X))
+
+
+def test_codes_may_be_stored(tmp_path):
+    """inverse_transform streams codes."""
+    X = table()
+    autoencoder = dense().fit(X)
+    codes = autoencoder.transform(X)
+    assert_array_equal(autoencoder.inverse_transform(as_hdf5(codes, tmp_path)), autoencoder.inverse_transform(codes))
+
+
+def test_streamed_starts_as_the_same_pca(tmp_path):
+    """Mean, scale and components are those of all rows, whether they are streamed or not."""
+    X = table()
+    there = dense(max_iter=1, early_stopping=False).fit(as_memmap(X, tmp_path)).net_.module_
+    here = dense(max_iter=1, early_stopping=False).fit(X).net_.module_
+    assert_allclose(there.centre.mean.sum(0), here.centre.mean.sum(0), rtol=1e-5)
+    assert_allclose(there.components, here.components, atol=1e-3)
+
+
+def test_streamed_learns_as_well_as_in_memory(tmp_path, monkeypatch):
+    """Sorted rows that are streamed are learned about as well as shuffled ones in memory."""
+    X = low_rank(3000, 8, dtype=np.float32)
+    X = X[X[:, 0].argsort()]
+    streamed = dense(max_iter=10, batch_size=64).fit(as_memmap(X, tmp_path)).score(X)
+    monkeypatch.setattr(_stored, "STREAMED_BYTES", 2**28)
+    whole = dense(max_iter=10, batch_size=64).fit(X).score(X)
+    assert streamed == pytest.approx(whole, abs=0.02)
+
+
+@pytest.mark.parametrize("make", [dense, conv])
+def test_equal_seeds_give_equal_streamed_fits(make):
+    """The thread that reads ahead changes nothing: two fits are equal to the bit."""
+    X = Source(table(dtype=np.uint8, low=0, high=255))
+    codes = [make().fit(X).transform(X) for _ in range(2)]
+    assert_array_equal(*codes)
+
+
+def test_nothing_is_read_in_large_pieces(monkeypatch):
+    """Fit and transform read pieces that are bounded, however long X is."""
+    monkeypatch.setattr(_batches, "CHUNK_BYTES", 2048)
+    X = Source(table())
+    autoencoder = dense().fit(X)
+    autoencoder.transform(X), autoencoder.score(X), autoencoder.reconstruction_error(X)
+    assert max(X.read) <= 64
+
+
+def test_training_reads_each_row_once_a_pass():
+    """One more epoch reads X once more."""
+    counts = []
+    for epochs in (1, 2, 3):
+        X = Source(table())
+        dense(max_iter=epochs, early_stopping=False).fit(X)
+        counts.append(sum(X.read))
+    assert counts[1] - counts[0] == counts[2] - counts[1] == N
+
+
+@given(st.integers(2, 200), st.integers(1, 70), st.booleans(), st.booleans())
+def test_every_row_comes_once(n, batch_size, weighted, part):
+    """In one pass every row that takes part is in one batch with its weight, but for a last one that would be alone."""
+    X = np.stack([np.arange(n), np.zeros(n)], axis=1).astype(np.float32)
+    weights = np.arange(n) * 1.0 if weighted else None  # the first has none
+    out = torch.arange(0, n, 3) if part else None
+    expected = set(range(n)) - ({0} if weighted else set()) - set(out.tolist() if part else [])
+    if not expected:
+        return
+    batches = StoredBatches(Rows(Stored(X), weights), batch_size, generator=torch.Generator().manual_seed(0), left_out=out)
+    found = list(batches)
+    assert len(found) == len(batches)
+    came = [int(i) for i in chain(*(rows[:, 0] for rows, _ in found))]
+    assert len(came) == len(set(came))
+    assert set(came) <= expected
+    assert len(came) >= len(expected) - 1
+    assert all(len(rows) <= batch_size for rows, _ in found)
+    if weighted:
+        assert all(torch.equal(w, rows[:, 0]) for rows, w in found)
+
+
+def test_passes_differ_and_rows_are_mixed():
+    """Every pass has another order, and a batch holds rows from far apart."""
+    X = np.arange(4000, dtype=np.float32).reshape(-1, 1)
+    batches = StoredBatches(Rows(Stored(X)), 100, generator=torch.Generator().manual_seed(0))
+    first, second = ([rows[:, 0] for rows, _ in batches] for _ in range(2))
+    assert not torch.equal(first[0], second[0])
+    assert all(float(rows.max() - rows.min()) > 1000 for rows in first)
+
+
+@pytest.mark.parametrize("generator", [None, torch.Generator().manual_seed(0)])
+def test_some_rows_stand_for_all(generator):
+    """Of stored rows short stretches are chosen, from all over, and taken in order."""
+    X = np.arange(5000, dtype=np.float32).reshape(-1, 1)
+    source = Source(X)
+    numbers = choose(Stored(source), 1000, generator)
+    assert 900 <= len(numbers) <= 1000
+    assert bool((numbers.diff() > 0).all())
+    assert numbers[0] < 500
+    assert numbers[-1] > 4500
+    assert_array_equal(select(Stored(source), numbers), X[numbers])
+    assert len(source.read) <= 80
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_a_late_number_that_is_none_is_found(value):
+    """The error names the row, comes before training starts, and leaves the estimator as it was."""
+    X = table(dtype=np.float64)
+    X[377, 5] = value
+    autoencoder = dense(net_params={"callbacks": [("never", _Never())]})
+    with pytest.raises(ValueError, match=r"column 5, row 377\."):
+        autoencoder.fit(Source(X))
+    assert not hasattr(autoencoder, "net_")
+    fitted = dense().fit(table())
+    with pytest.raises(ValueError, match=r"column 5, row 377\."):
+        fitted.transform(Source(X))
+
+
+class _Never(Callback):
+    """A callback of skorch's that must not hear of a training."""
+
+    def on_train_begin(self, net, **kwargs):
+        raise AssertionError("training has begun")
+
+
+def test_a_file_that_becomes_shorter_is_an_error(tmp_path):
+    """A memory map whose file was cut is refused, where reading it would end the process; so are rows that are gone."""
+    X = as_memmap(table(), tmp_path)
+    fitted = dense().fit(X)
+    with open(tmp_path / "X.npy", "r+b") as file:
+        file.truncate(4096)
+    for call in (fitted.transform, dense().fit, fitted.score):
+        with pytest.raises(ValueError, match="file has become shorter, 4096 bytes, while rows 0 to"):
+            call(X)
+    short = Source(table())
+    short.array = short.array[:300]
+    with pytest.raises(ValueError, match="has become shorter than 400 rows"):
+        fitted.transform(short)
+
+
+def test_an_error_while_reading_ahead_reaches_the_caller():
+    """What the thread that reads meets is raised from fit, no thread is left, and the estimator is as before."""
+    autoencoder = dense(max_iter=100).fit(Source(table()))
+    before = autoencoder.transform(table())
+    n_threads = threading.active_count()
+    X = Source(table())
+
+    def watch(net, **kwargs):
+        X.fail_at = 200
+
+    watcher = _After(watch)
+    with pytest.raises(OSError, match="the disk is gone"):
+        autoencoder.set_params(net_params={"callbacks": [("watch", watcher)]}).fit(X)
+    assert threading.active_count() == n_threads
+    assert_array_equal(autoencoder.transform(table()), before)
+
+
+class _After(Callback):
+    """A callback that does something at the end of an epoch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.function(net)
+
+
+def test_a_pass_can_be_broken_off():
+    """Whoever takes one batch only leaves no thread behind."""
+    n_threads = threading.active_count()
+    batches = iter(StoredBatches(Rows(Stored(table())), 16, generator=torch.Generator()))
+    next(batches)
+    batches.close()
+    assert threading.active_count() == n_threads
+
+
+def test_rows_without_weight_count_nothing(tmp_path):
+    """Weights are streamed with their rows, and wild rows of weight zero don't matter."""
+    X = table()
+    X[::7] = 1e6
+    weights = np.ones(N)
+    weights[::7] = 0
+    autoencoder = dense(max_iter=10).fit(as_hdf5(X, tmp_path), sample_weight=weights)
+    assert autoencoder.score(X, sample_weight=weights) > 0.7
+    assert autoencoder.net_.module_.centre.mean.sum(0).abs().max() < 100
+
+
+def test_partial_fit_streams(tmp_path):
+    """One pass over stored rows, and then one over others in memory."""
+    X = table()
+    autoencoder = dense().partial_fit(as_zarr(X, tmp_path)).partial_fit(X)
+    assert autoencoder.n_iter_ == 2
+    assert autoencoder.score(X) > 0.5
+
+
+def test_stored_rows_to_choose_the_epoch_by(tmp_path):
+    """X_val may be stored as well."""
+    autoencoder = dense().fit(table(), X_val=as_hdf5(table(seed=1), tmp_path))
+    assert len(autoencoder.validation_scores_) > 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, ">f8", bool])
+def test_dtypes_of_stores(dtype, tmp_path):
+    """What torch doesn't have becomes the nearest that it has, piece by piece; integers stay what they are."""
+    X = table(low=0, high=200).astype(dtype)
+    kept = as_memmap(X, tmp_path)
+    with np.errstate(all="raise"):
+        codes = dense(max_iter=1).fit(kept).transform(kept)
+    assert codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.array([["a", "b"]] * 5), "dtype <U1, but expected real numbers"),
+        (np.ones((5, 2), complex), "complex128, but expected real numbers"),
+        (np.ones((5, 2, 2)), r"shape \(5, 2, 2\), but DenseAutoencoder expected a 2D one"),
+        (np.ones((0, 3)), r"0 sample\(s\)"),
+        (np.ones((1, 3)), r"1 sample\(s\)"),
+        (np.ones((5, 0)), r"0 feature"),
+    ],
+)
+def test_unusable_stores(source, message):
+    """What can't be learned from is refused before anything is read."""
+    with pytest.raises(ValueError, match=message):
+        dense().fit(Source(source))
+
+
+def test_width_must_be_that_of_fit():
+    """As for arrays, the number of columns is compared with that of fit."""
+    autoencoder = dense().fit(Source(table()))
+    with pytest.raises(ValueError, match="has 5 features, but DenseAutoencoder is expecting 8"):
+        autoencoder.transform(Source(np.ones((9, 5))))
+
+
+def test_units_of_stored_floats_are_looked_at():
+    """A warning where fit saw bytes and stored floats in [0, 1] follow; an error where log_loss can't take X."""
+    X = table(dtype=np.uint8, low=0, high=255)
+    autoencoder = dense().fit(Source(X))
+    with pytest.warns(UserWarning, match="no number above 1"):
+        autoencoder.transform(Source(X / np.float32(255)))
+    with pytest.raises(ValueError, match="expected numbers in"):
+        dense(loss="log_loss").fit(Source(table()))
+
+
+def test_small_stores_are_arrays(monkeypatch, tmp_path):
+    """What is small is read at once: a fit is the same to the bit as on the array, folds and all."""
+    monkeypatch.undo()
+    X = table()
+    kept = as_hdf5(X, tmp_path)
+    assert isinstance(stored(kept), np.ndarray)
+    assert_array_equal(clone(dense()).fit(kept).transform(X), dense().fit(X).transform(X))
+
+
+def test_what_is_in_memory_is_no_store():
+    """Arrays, tensors, sparse matrices and tables go their own ways."""
+    pd = pytest.importorskip("pandas")
+    sp = pytest.importorskip("scipy.sparse")
+    things = [np.ones((3, 2)), torch.ones(3, 2), sp.csr_array(np.ones((3, 2))), pd.DataFrame({"dtype": [1.0], "b": [2.0]})]
+    assert all(stored(thing) is thing for thing in things)
+    assert stored([[1.0]]) == [[1.0]]
+
+
+def test_slices_only():
+    """A stored table can be reshaped row by row, and gives neighbouring rows."""
+    rows = Stored(np.ones((6, 2, 2)))
+    assert rows.reshape(6, 4)[1:3].shape == (2, 4)
+    with pytest.raises(ValueError, match=r"Got the shape \(3, 8\)"):
+        rows.reshape(3, 8)
+    with pytest.raises(ValueError, match="Got a step of 2"):
+        rows[::2]
