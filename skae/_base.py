@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
 from skae._fitting import Fitting
-from skae._net import bare_net
+from skae._net import bare_net, compile_settings
 from skae._validation import Interval, StrOptions, fit_context
 from skae.networks.blocks import ACTIVATIONS
 
@@ -149,7 +149,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
-        return self._answer(self._run(self.net_.module_.encode, rows, self.n_components_), X)
+        return self._answer(self._run(self.net_.encode, rows, self.n_components_), X)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -168,7 +168,7 @@ class BaseAutoencoder(
         codes = check.check_codes(X, self.n_components_)
 
         def decode(z):
-            return self.net_.module_.decode(z.to(self.net_.device, torch.float32))
+            return self.net_.decode(z.to(self.net_.device, torch.float32))
 
         return self._shape(self._answer(self._run(decode, codes, self.n_features_in_), X, always=True), None)
 
@@ -187,8 +187,8 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
-        network = self.net_.module_
-        found = self._run(lambda x: network.decode(network.encode(x)), rows, self.n_features_in_)
+        net = self.net_
+        found = self._run(lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
         return self._shape(self._answer(found, X, always=True), np.shape(X))
 
     def reconstruction_error(self, X):
@@ -310,7 +310,8 @@ class BaseAutoencoder(
         if weights is not None:
             network = self._build(self._spec["network"])
             network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
-            self.net_ = bare_net(network, check.resolve_device(self.device, fall_back=True))
+            device = check.resolve_device(self.device, fall_back=True)
+            self.net_ = bare_net(network, device, **compile_settings(self.net_params))
 
     def __copy__(self):
         """Share the network: a shallow copy doesn't go through the pickled state."""

@@ -48,7 +48,8 @@ class ConvAutoencoder(BaseAutoencoder):
         Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
         "auto" grows with the root of the number of samples.
     batch_size : int or "auto", default="auto"
-        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512.
+        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512; fewer where samples are so large that a
+        batch would have more than 16 million numbers.
     max_iter : int or "auto", default="auto"
         The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
         more than 100 features.

@@ -23,7 +23,8 @@ class DenseAutoencoder(BaseAutoencoder):
         Length of a code. "auto": half of the number of features, at most 32.
     hidden_layer_sizes : int, array-like of int or "auto", default="auto"
         Widths of the hidden layers of the encoder; those of the decoder are the same in reverse. An empty tuple leaves a linear
-        autoencoder. "auto": one layer in the encoder and two in the decoder, whose width grows with X from 128 to 512.
+        autoencoder. "auto": one layer in the encoder, of 128 or 256, and two in the decoder, whose width grows with X from 128
+        to 512, or 1,024 in the last.
     activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
         What follows each hidden layer.
     init : {"auto", "random"}, default="auto"
@@ -38,7 +39,8 @@ class DenseAutoencoder(BaseAutoencoder):
         Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
         "auto" grows with the root of the number of samples.
     batch_size : int or "auto", default="auto"
-        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512.
+        Samples per step. "auto": 128 below 4,000 samples, 256 below 20,000, else 512; fewer where samples are so large that a
+        batch would have more than 16 million numbers.
     max_iter : int or "auto", default="auto"
         The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
         more than 100 features.

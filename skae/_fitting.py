@@ -11,7 +11,7 @@ from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16
-from skae._net import SOLVERS, Diverged, bare_net, extra_settings
+from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
 from skae._starting import check_same, directions, note_units, start, warn_if_few
 from skae._stored import Stored
@@ -329,7 +329,7 @@ class Fitting:
             setattr(self.estimator, name, value)
         if choice is watcher.start and self.restarted:
             note_units(self.estimator, self.network, self.principal)
-        final = bare_net(self.network, self.device)
+        final = bare_net(self.network, self.device, **compile_settings(self.extra))
         final.history = net.history
         self.estimator.net_ = final
 

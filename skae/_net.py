@@ -5,14 +5,14 @@ import math
 import warnings
 
 import torch
-from sklearn.utils import gen_batches
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 
 from skae import objectives
 from skae._batches import Batches
+from skae._stored import slices
 
-__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Objective", "Stopped", "bare_net", "extra_settings"]
+__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Objective", "Stopped", "bare_net", "compile_settings", "extra_settings"]
 
 SOLVERS = {
     "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
@@ -79,7 +79,8 @@ class Objective(torch.nn.Module):
 class AutoencoderNet(NeuralNet):
     """A skorch net that reconstructs its input, without work that is done per row or per batch in Python.
 
-    Batches are pairs of rows and weights (or None). The loss of an epoch is read from the device once.
+    Batches are pairs of rows and weights (or None). The loss of an epoch is read from the device once. ``encode`` and
+    ``decode`` are those of the module, compiled if skorch is told to compile.
 
     Parameters
     ----------
@@ -150,8 +151,12 @@ class AutoencoderNet(NeuralNet):
 
     def torch_compile(self, module, name):
         """Compile in place, which leaves the type, the names of the weights and pickling as they are."""
-        if self.compile and name == "module":
-            module.compile(**self.get_params_for("compile"))
+        if name == "module":
+            self.encode, self.decode = module.encode, module.decode
+            if self.compile:
+                settings = self.get_params_for("compile")
+                module.compile(**settings)
+                self.encode, self.decode = (torch.compile(function, **settings) for function in (module.encode, module.decode))
         return module
 
     def train(self, dataset, epochs):
@@ -271,7 +276,7 @@ class AutoencoderNet(NeuralNet):
                     return self._backward(batch, 1.0)
                 total = float(len(batch[0])) if batch[1] is None else batch[1].sum()
                 done = []  # with what was reconstructed only if a callback may ask for it
-                for part in gen_batches(len(batch[0]), math.ceil(len(batch[0]) / self.parts)):
+                for part in slices(len(batch[0]), math.ceil(len(batch[0]) / self.parts)):
                     weights = None if batch[1] is None else batch[1][part]
                     share = (float(part.stop - part.start) if weights is None else weights.sum()) / total
                     step = self._backward((batch[0][part], weights), share)
@@ -332,6 +337,11 @@ def bare_net(network, device="cpu", **settings):
     net.initialize()
     net.module_.eval()
     return net
+
+
+def compile_settings(net_params):
+    """Give of what the user tells skorch what is about compilation, which matters for a net that is only used, too."""
+    return {key: value for key, value in (net_params or {}).items() if key.split("__")[0] == "compile"}
 
 
 def extra_settings(net_params):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-__all__ = ["Stored", "stored"]
+__all__ = ["Stored", "slices", "stored"]
 
 STREAMED_BYTES = 2**28
 """What takes no more than this is read at once, and is then an array like any other."""
@@ -17,6 +17,11 @@ BLOCK_BYTES = 2**18
 
 STRETCHES = 64
 """From so many places of the data come the rows that stand for all."""
+
+
+def slices(n, size):
+    """Cut ``range(n)`` into slices of `size`: scikit-learn's ``gen_batches`` without checks that take as long as a network."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def stored(X):

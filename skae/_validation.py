@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import torch
 from sklearn.base import _fit_context as fit_context
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._stored import Stored, stored
+from skae._stored import Stored, slices, stored
 
 __all__ = [
     "Interval",
@@ -162,7 +162,7 @@ def check_finite(X, *, estimator=None, first=0):
         return
     limit = float(np.finfo(np.float32).max) / 4
     size = max(1, CHUNK_BYTES // max(1, X.shape[1] * (X.element_size() if tensor else X.itemsize)))
-    for piece in gen_batches(len(X), size):
+    for piece in slices(len(X), size):
         rows = X[piece]
         # min and max let NaN and infinity through, and need no array of their own size
         low, high = float(rows.min()), float(rows.max())
@@ -221,7 +221,7 @@ def check_shares(X):
 def extremes(X):
     """Find the smallest and the largest number of X, piece by piece."""
     size = max(1, CHUNK_BYTES // max(1, X.shape[1] * X[:1].itemsize))
-    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in gen_batches(len(X), size))]
+    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in slices(len(X), size))]
     return min(low for low, _ in found), max(high for _, high in found)
 
 
