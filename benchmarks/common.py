@@ -1,9 +1,13 @@
-"""What the benchmarks share: loading images, printing Markdown tables, and saying what was run on which machine."""
+"""What the benchmarks share: images, made or loaded, a clock, Markdown tables, and what was run on which machine."""
 
+import contextlib
 import gzip
+import io
 import os
 import platform
 import subprocess
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,23 @@ import torch
 
 import skae
 
-__all__ = ["flat", "head", "load_images", "mean_squared_error", "row", "setting"]
+__all__ = [
+    "as_floats",
+    "as_maps",
+    "blobs",
+    "flat",
+    "head",
+    "in_pieces",
+    "interleaved",
+    "load_images",
+    "mean_squared_error",
+    "row",
+    "setting",
+    "timed",
+    "torch_device",
+]
+
+# ------------------------------------------------------------------------------------------------------------- images
 
 
 def load_images(path):
@@ -53,14 +73,102 @@ def _read_idx(folder, name):
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
+def blobs(n, shape, seed=0):
+    """Make images of three soft spots at random places, with some noise.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    shape : tuple of int
+        (height, width) or (height, width, channels).
+    seed : int, default=0
+        Of places, widths, brightness and noise.
+
+    Returns
+    -------
+    X : ndarray of shape (n, *shape)
+        uint8. No linear map of few numbers makes such images, but a curved one does.
+    """
+    rng = np.random.default_rng(seed)
+    height, width, channels = (*shape, 1)[:3]
+    X = np.empty((n, height, width, channels), np.uint8)
+    size = max(1, 2**22 // (height * width * channels))
+    for begin in range(0, n, size):
+        part = X[begin : begin + size]
+        spread = rng.uniform(0.08, 0.2, (len(part), 3, 1)).astype(np.float32)
+
+        def bumps(pixels, spread=spread):
+            along = np.linspace(0, 1, pixels, dtype=np.float32)
+            return np.exp(-np.square((along - rng.random((len(spread), 3, 1), np.float32)) / spread) / 2)
+
+        down, right = bumps(height), bumps(width)
+        for channel in range(channels):
+            brightness = rng.uniform(40, 110, (len(part), 3, 1)).astype(np.float32)
+            image = (down * brightness).swapaxes(1, 2) @ right  # (images, height, width), at most 330
+            part[..., channel] = np.minimum(image, 239)
+        part += rng.integers(0, 16, part.shape, np.uint8)
+    return X.reshape(n, *shape)
+
+
 def flat(X):
     """See images as rows."""
     return X.reshape(len(X), -1)
 
 
+def as_floats(X):
+    """Give pixels in [0, 1] as float32."""
+    return X.astype(np.float32) / 255
+
+
+def as_maps(X):
+    """Give images as torch's convolutions want them: (n, channels, height, width), float32 in [0, 1]."""
+    return np.ascontiguousarray(np.moveaxis(as_floats(X if X.ndim == 4 else X[..., None]), -1, 1))
+
+
 def mean_squared_error(X, X_hat, ceiling=1.0):
     """Mean over all numbers, in float64, with X and its reconstruction divided by `ceiling`."""
     return float(np.square((np.asarray(X, np.float64) - X_hat) / ceiling).mean())
+
+
+# ---------------------------------------------------------------------------------------------------------- measuring
+
+
+def timed(run):
+    """Run, and give the seconds it took, and what it gave; what it prints is dropped."""
+    silence = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+        warnings.simplefilter("ignore")
+        start = time.perf_counter()
+        found = run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter() - start, found
+
+
+def interleaved(contenders, repeats):
+    """Run each contender (a function of a seed) once, then each once more, and so on; gives the results of each."""
+    results = {name: [] for name in contenders}
+    for seed in range(repeats):
+        for name, run in contenders.items():
+            results[name].append(run(seed))
+    return results
+
+
+def torch_device(device):
+    """Say where the loops written here run: "auto" is CUDA if it is there."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def in_pieces(module, x, device):
+    """Run a module, or a function, on all of x without gradients."""
+    if isinstance(module, torch.nn.Module):
+        module.eval()
+    with torch.inference_mode():
+        return torch.cat([module(part.to(device)).cpu() for part in x.split(1000)]).numpy()
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
 
 
 def head(*columns):
@@ -80,7 +188,7 @@ def setting():
     versions += f"skorch {skorch.__version__}, torch {torch.__version__}, skae {skae.__version__}{_commit()}"
     able = getattr(torch.cpu, "get_capabilities", dict)()
     bf16 = "with" if able.get("avx512_bf16") or able.get("amx_bf16") else "without"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = os.cpu_count()
     machine = f"{torch.get_num_threads()} torch threads on {cores} cores of {_processor()}, {bf16} bfloat16 instructions"
     if torch.cuda.is_available():
         machine += f"; {torch.cuda.get_device_name()}"

@@ -1,26 +1,33 @@
 """Time a fit, and say what it reaches: skae, PCA, the loop of the textbooks, and the packages that one might take instead.
 
     python benchmarks/speed.py --idx fashion-mnist/
-    python benchmarks/speed.py --data mnist.npz --repeats 3 --peers mlp pyod pythae encdr
+    python benchmarks/speed.py --data mnist.npz --repeats 3 --peers mlp keras pyod pythae encdr
 
 All get the same images, as bytes; what each must do with them first is part of its time. All are fitted on a few images before
 the clock runs. Runs are interleaved, and the table has medians. The textbook loop's test error after each epoch, which takes no
-part in its time, stands in a table of its own.
+part in its time, stands in a table of its own; from it comes after how many seconds that loop is as good as another contender.
 """
 
 import argparse
-import contextlib
-import importlib
-import io
-import tempfile
-import time
-import warnings
 
 import numpy as np
 import torch
-from common import flat, head, load_images, mean_squared_error, row, setting
-from sklearn.decomposition import PCA
-from sklearn.neural_network import MLPRegressor
+from common import (
+    as_floats,
+    as_maps,
+    flat,
+    head,
+    in_pieces,
+    interleaved,
+    load_images,
+    mean_squared_error,
+    row,
+    setting,
+    timed,
+    torch_device,
+)
+from peers import PEERS, present
+from sklearn.decomposition import PCA, IncrementalPCA
 from skorch import NeuralNetRegressor
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -61,18 +68,6 @@ class Textbook(nn.Module):
 # ------------------------------------------------------------------------------- contenders: seconds, and test errors
 
 
-def timed(fit):
-    """Run, and give the seconds it took; what it prints is dropped."""
-    silence = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
-        warnings.simplefilter("ignore")
-        start = time.perf_counter()
-        fitted = fit()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        return time.perf_counter() - start, fitted
-
-
 def run_dense(X, T, args, seed):
     """DenseAutoencoder as it comes."""
     model = DenseAutoencoder(args.k, device=args.device, random_state=seed, **args.settings)
@@ -89,7 +84,17 @@ def run_conv(X, T, args, seed):
 
 def run_pca(X, T, args, seed):
     """PCA as it comes."""
-    seconds, model = timed(lambda: PCA(args.k, random_state=seed).fit(as_floats(flat(X))))
+    return run_linear(PCA(args.k, random_state=seed), X, T)
+
+
+def run_ipca(X, T, args, seed):
+    """IncrementalPCA as it comes: the one of scikit-learn's that takes X piece by piece."""
+    return run_linear(IncrementalPCA(args.k), X, T)
+
+
+def run_linear(model, X, T):
+    """Fit one of scikit-learn's on pixels in [0, 1]."""
+    seconds, model = timed(lambda: model.fit(as_floats(flat(X))))
     tests = as_floats(flat(T))
     return seconds, [mean_squared_error(tests, model.inverse_transform(model.transform(tests)))]
 
@@ -97,7 +102,7 @@ def run_pca(X, T, args, seed):
 def run_textbook(X, T, args, seed):
     """Adam with a rate of 1e-3, batches of 64 from a DataLoader, squared error."""
     torch.manual_seed(seed)
-    device = torch_device(args)
+    device = torch_device(args.device)
     tests = torch.from_numpy(as_maps(T))
     seconds, loop = 0.0, None
     errors, clock = [], []
@@ -129,7 +134,7 @@ def textbook_epoch(loop, X, k, device):
 def run_skorch(X, T, args, seed):
     """Train the same module by skorch as it comes, which holds out a fifth of the images."""
     torch.manual_seed(seed)
-    device = torch_device(args)
+    device = torch_device(args.device)
 
     def fit():
         images = as_maps(X)
@@ -148,115 +153,31 @@ def run_skorch(X, T, args, seed):
     return seconds, [mean_squared_error(tests, in_pieces(net.module_, tests, device))]
 
 
-def run_mlp(X, T, args, seed):
-    """scikit-learn's MLPRegressor that has its input as target."""
-    model = MLPRegressor(hidden_layer_sizes=(512, args.k, 512), max_iter=args.epochs, random_state=seed)
-    rows = as_floats(flat(X))
-    seconds, model = timed(lambda: model.fit(rows, rows))
-    tests = as_floats(flat(T))
-    return seconds, [mean_squared_error(tests, model.predict(tests))]
-
-
-def run_pyod(X, T, args, seed):
-    """Take PyOD's AutoEncoder, with the code as its last layer, on pixels in [0, 1]."""
-    from pyod.models.auto_encoder import AutoEncoder
-
-    model = AutoEncoder(
-        preprocessing=False, hidden_neuron_list=[64, args.k], epoch_num=args.epochs, random_state=seed, verbose=0
-    )
-    seconds, _ = timed(lambda: model.fit(as_floats(flat(X))))
-    distances = model.decision_function(as_floats(flat(T)))  # from each row to its reconstruction
-    return seconds, [float(np.square(distances).mean() / flat(T).shape[1])]
-
-
-def run_pythae(X, T, args, seed):
-    """Take Pythae's AE with its own network and the textbook's rate."""
-    from pythae.models import AE, AEConfig
-    from pythae.pipelines import TrainingPipeline
-    from pythae.trainers import BaseTrainerConfig
-
-    images, tests = as_maps(X), as_maps(T)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = BaseTrainerConfig(output_dir=folder, num_epochs=args.epochs, learning_rate=1e-3, seed=seed)
-        settings.no_cuda = torch_device(args) == "cpu"
-        model = AE(AEConfig(input_dim=images.shape[1:], latent_dim=args.k))
-        seconds, _ = timed(lambda: TrainingPipeline(model=model, training_config=settings)(images))
-    device = next(model.parameters()).device
-    found = in_pieces(lambda x: model({"data": x}).recon_x, torch.from_numpy(tests), device)
-    return seconds, [mean_squared_error(tests, found)]
-
-
-def run_encdr(X, T, args, seed):
-    """Take encdr with its own settings but sizes and epochs, on pixels in [0, 1]."""
-    from encdr import ENCDR
-
-    model = ENCDR(
-        hidden_dims=[512],
-        latent_dim=args.k,
-        max_epochs=args.epochs,
-        standardize=False,
-        random_state=seed,
-        trainer_kwargs={"enable_progress_bar": False, "enable_model_summary": False},
-    )
-    seconds, _ = timed(lambda: model.fit(as_floats(flat(X))))
-    tests = as_floats(flat(T))
-    return seconds, [mean_squared_error(tests, model.predict(tests))]
-
-
 CONTENDERS = {
     "dense": ("DenseAutoencoder", run_dense),
     "conv": ("ConvAutoencoder", run_conv),
     "pca": ("PCA", run_pca),
+    "ipca": ("IncrementalPCA", run_ipca),
     "textbook": ("textbook loop, {epochs} epochs", run_textbook),
     "skorch": ("the same in skorch, {epochs} epochs", run_skorch),
 }
-PEERS = {
-    "mlp": ("MLPRegressor 512-k-512, {epochs} epochs", run_mlp, ["sklearn"]),
-    "pyod": ("PyOD AutoEncoder, {epochs} epochs", run_pyod, ["pyod.models.auto_encoder"]),
-    "pythae": ("Pythae AE, {epochs} epochs", run_pythae, ["pythae.models", "pythae.pipelines", "pythae.trainers"]),
-    "encdr": ("encdr 512-k-512, {epochs} epochs", run_encdr, ["encdr"]),
-}
-
-# ------------------------------------------------------------------------------------------------------------ helpers
 
 
-def as_floats(X):
-    """Give pixels in [0, 1] as float32."""
-    return X.astype(np.float32) / 255
+def compared(name, results):
+    """Say how many times faster than the textbook loop a contender is, and when that loop is as good.
 
-
-def as_maps(X):
-    """Give images as torch's convolutions want them: (n, channels, height, width), float32 in [0, 1]."""
-    return np.ascontiguousarray(np.moveaxis(as_floats(X if X.ndim == 4 else X[..., None]), -1, 1))
-
-
-def in_pieces(module, x, device):
-    """Run a module, or a function, on all of x without gradients."""
-    if isinstance(module, nn.Module):
-        module.eval()
-    with torch.inference_mode():
-        return torch.cat([module(part.to(device)).cpu() for part in x.split(1000)]).numpy()
-
-
-def torch_device(args):
-    """Say where the loops written here run."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
-
-
-def present(peers):
-    """Tell the peers that can be imported from those that can't, with the reason."""
-    found, missing = {}, []
-    for name in peers:
-        label, run, modules = PEERS[name]
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                for module in modules:
-                    importlib.import_module(module)
-        except Exception as error:  # a package that is broken is left out as well
-            missing.append(f"{label.split(',')[0]} ({type(error).__name__}: {error})")
-        else:
-            found[name] = label, run
-    return found, missing
+    The first is a ratio of seconds, whatever the errors; the second is the time after which the loop's median test error is no
+    larger than that of the contender.
+    """
+    if "textbook" not in results:
+        return None, None
+    seconds, error = (np.median([pick(run) for run in results[name]]) for pick in (lambda run: run[0], lambda run: run[1][-1]))
+    errors, clock = (np.median([run[i] for run in results["textbook"]], axis=0) for i in (1, 2))
+    times = f"{np.median([run[0] for run in results['textbook']]) / seconds:.2f}"
+    good = np.flatnonzero(errors <= error)
+    if name == "textbook":
+        return times, None
+    return times, f"{clock[good[0]]:.1f} (epoch {good[0] + 1})" if len(good) else f"not in {clock[-1]:.1f}"
 
 
 def main():
@@ -287,12 +208,11 @@ def main():
                 raise
             missing.append(f"{label.split(',')[0]} ({type(error).__name__}: {error})")
             del contenders[name]
-    results = {name: [] for name in contenders}
-    for seed in range(args.repeats):
-        for name, (_, run) in contenders.items():
-            results[name].append(run(X, T, args, seed))
+    chosen = {name: lambda seed, run=run: run(X, T, args, seed) for name, (_, run) in contenders.items()}
+    results = interleaved(chosen, args.repeats)
 
-    head("", "fit, s", "each run, s", "test MSE", "each run")
+    loop = ("times faster than the textbook loop", "textbook loop as good after, s")
+    head("", "fit, s", "each run, s", "test MSE", "each run", *loop)
     for name, (label, _) in contenders.items():
         seconds, errors = [run[0] for run in results[name]], [run[1][-1] for run in results[name]]
         row(
@@ -301,6 +221,7 @@ def main():
             " ".join(f"{value:.2f}" for value in seconds),
             f"{np.median(errors):.5f}",
             " ".join(f"{value:.5f}" for value in errors),
+            *compared(name, results),
         )
     if "textbook" in results:
         print()
