@@ -1,125 +1,258 @@
-"""Measure how much memory a fit and a transform take, beside the data.
+"""Measure how much memory a fit, and a transform, takes beside the data: in memory, and in a file larger than memory.
 
-    python benchmarks/memory.py --folder /var/tmp
-    python benchmarks/memory.py --folder /var/tmp --scale 0.02
+    python benchmarks/memory.py --folder /data                                     # writes up to 20 GB there, and deletes them
+    python benchmarks/memory.py --only first dense conv large large-file grey-file
+    python benchmarks/memory.py --folder /data --scale 0.01 --max-iter 1           # a try
 
-Each case runs in a process of its own, and a thread looks at RssAnon in /proc/self/status every 5 ms. The figures are its peaks
-less what it was once everything is imported and the data is there; pages of a mapped file are not in it. The mapped files are
-written first, in full, and deleted at the end: 20 GB for the largest. Of what is too large for memory, codes are asked for in
-slices, in a loop. Linux only.
+Every fit and every transform is a process of its own. What counts is the anonymous memory (RssAnon in /proc, so only on Linux):
+arrays and tensors, but not the pages of a mapped file, which the system takes back when it needs them. The parent reads it
+every 5 ms, and gives the peak above what there was when torch and skae were imported and the data read or mapped; for a
+transform, when the fitted estimator was loaded as well. The case `first` says what any first fit takes, however small. All is
+done on the CPU.
 """
 
 import argparse
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from common import blobs, flat, head, row, setting
+from sklearn.decomposition import PCA, IncrementalPCA
 
 from skae import ConvAutoencoder, DenseAutoencoder
 
+MB = 1e6
+ESTIMATORS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder, "pca": PCA, "ipca": IncrementalPCA}
+
+
+@dataclass
+class Case:
+    """What is fitted, on which images.
+
+    Attributes
+    ----------
+    label : str
+        For the table.
+    estimator : str
+        A key of `ESTIMATORS`.
+    images : int
+        How many; 0 for as many as make `--gigabytes`.
+    shape : tuple of int
+        Of one image, uint8.
+    mapped : bool
+        Whether they stay in a file.
+    limit : int
+        How many MB a fit may take.
+    max_iter : int, default=None
+        None for the default.
+    transformed : int, default=60000
+        At most so many rows go into the call of transform.
+    """
+
+    label: str
+    estimator: str
+    images: int
+    shape: tuple
+    mapped: bool
+    limit: int
+    max_iter: int | None = None
+    transformed: int = 60000
+
+
+SMALL, COLOUR, GREY = (28, 28), (512, 512, 3), (1024, 1024)
 CASES = {
-    "dense": ("60,000 rows of 784 bytes in memory, dense", "600"),
-    "conv": ("60,000 images of 28 x 28 bytes in memory, conv", "600"),
-    "mapped": ("20 GB of rows of 784 bytes, mapped, dense with 128 hidden units, one epoch", "1000"),
-    "large": ("2,000 images of 512 x 512 x 3 bytes, mapped, conv", "2500"),
-    "large-memory": ("2,000 images of 512 x 512 x 3 bytes in memory, conv", "2500"),
-    "larger": ("500 images of 1024 x 1024 bytes, mapped, conv", None),
+    "first": Case("whatever is fitted first", "dense", 1000, (8, 8), False, 500),
+    "dense": Case("images in memory", "dense", 60000, SMALL, False, 1000),
+    "conv": Case("images in memory", "conv", 60000, SMALL, False, 1000),
+    "pca": Case("images in memory", "pca", 60000, SMALL, False, 1000),
+    "file": Case("rows in a file", "dense", 0, SMALL, True, 2000, 1, 1000000),
+    "ipca-file": Case("rows in a file", "ipca", 0, SMALL, True, 2000, None, 1000000),
+    "large": Case("large images in memory", "conv", 2000, COLOUR, False, 4000, None, 200),
+    "large-file": Case("large images in a file", "conv", 2000, COLOUR, True, 4000, None, 200),
+    "grey-file": Case("large images in a file", "conv", 500, GREY, True, 4000, None, 200),
 }
+"""The limits are what a machine of 8 GB can spare, less for what fits into it easily; change them as you like."""
+
+# -------------------------------------------------------------------------------------------------- in the child process
 
 
-def anonymous():
-    """Give the process's anonymous memory in megabytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024 / 1e6
+def child(task):
+    """Do one task, and tell the parent where it begins and ends."""
+    images = task["images"]
+    if task["mapped"]:
+        X = np.memmap(task["path"], np.uint8, "r", shape=tuple(images))
+    else:
+        X = np.fromfile(task["path"], np.uint8).reshape(images)
+    X = X if task["estimator"] == "conv" else flat(X)
+    found = {}
+    if task["what"] == "fit":
+        settings = {} if task["max_iter"] is None else {"max_iter": task["max_iter"]}
+        if task["estimator"] in ("dense", "conv"):
+            settings.update(random_state=0, device="cpu")
+        model = ESTIMATORS[task["estimator"]](min(32, X[0].size // 2), **settings)
+    else:
+        model = pickle.loads(Path(task["model"]).read_bytes())
+        X = X[: task["transformed"]]
+    warnings.simplefilter("ignore")
+    _wait("begin")
+    start = time.perf_counter()
+    if task["what"] == "fit":
+        model.fit(X)
+    else:
+        found["result"] = model.transform(X).nbytes
+    found["seconds"] = time.perf_counter() - start
+    _wait("end")
+    if task["what"] == "fit":
+        found["n_iter"] = getattr(model, "n_iter_", None) if task["estimator"] in ("dense", "conv") else None
+        Path(task["model"]).write_bytes(pickle.dumps(model))
+    _wait(json.dumps(found))
 
 
-class Peak:
-    """The most anonymous memory while in a context, less what it was at the beginning."""
+def _wait(word):
+    """Say a word to the parent, and go on when it has answered: it looks at the memory in between."""
+    print(word, flush=True)
+    sys.stdin.readline()
 
-    def __enter__(self):
-        self.base, self.most, self.done = anonymous(), 0.0, False
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.start = time.perf_counter()
-        self.thread.start()
-        return self
 
-    def _watch(self):
-        while not self.done:
-            self.most = max(self.most, anonymous() - self.base)
+# ------------------------------------------------------------------------------------------------- in the parent process
+
+
+class Peak(threading.Thread):
+    """Read the anonymous memory of another process every 5 ms, from outside: the process itself may be too busy to look.
+
+    Parameters
+    ----------
+    pid : int
+        Of the process.
+    """
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.path = Path(f"/proc/{pid}/status")
+        self.highest = self.first = self.now()
+        self.going = True
+
+    def now(self):
+        """Give RssAnon in bytes."""
+        lines = self.path.read_text().splitlines()
+        return 1024 * next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0)
+
+    def run(self):
+        """Look until it is enough."""
+        while self.going:
+            self.highest = max(self.highest, self.now())
             time.sleep(0.005)
 
-    def __exit__(self, *error):
-        self.seconds, self.done = time.perf_counter() - self.start, True
-        self.thread.join()
+    def end(self):
+        """Give the peak above the beginning, in bytes."""
+        self.highest = max(self.highest, self.now())
+        self.going = False
+        self.join()
+        return self.highest - self.first
 
 
-def write(folder, n, shape):
-    """Write n images into a file, from a thousand that are changed a little from one to the next, and map it."""
-    some = blobs(min(n, 1000), shape)
-    whole = np.lib.format.open_memmap(folder / "X.npy", mode="w+", dtype=np.uint8, shape=(n, *shape))
-    for i, first in enumerate(range(0, n, len(some))):
-        part = some[: n - first]
-        whole[first : first + len(part)] = part + np.uint8(i % 16)
-    whole.flush()
-    del whole
-    return np.load(folder / "X.npy", mmap_mode="r")
+def measure(task):
+    """Run a task in a new process, and give what it found, with its peak."""
+    command = [sys.executable, __file__, "--case", json.dumps(task)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        peak, found = None, {}
+        for line in process.stdout:
+            word = line.strip()
+            if word == "begin":
+                peak = Peak(process.pid)
+                peak.start()
+            elif word == "end":
+                found["peak"] = peak.end()
+            elif word.startswith("{"):
+                found.update(json.loads(word))
+            else:
+                continue  # nothing of ours, and nobody waits
+            process.stdin.write("\n")
+            process.stdin.flush()
+        if peak is not None:
+            peak.going = False
+    if process.returncode:
+        raise RuntimeError(f"The process ended with {process.returncode}: perhaps for want of memory.")
+    return found
 
 
-def measure(case, folder, scale):
-    """Run one case in this process, and print what was found as JSON."""
-    conv = case != "dense" and case != "mapped"
-    estimator = (ConvAutoencoder if conv else DenseAutoencoder)(32, random_state=0, device="cpu")
-    if case in ("dense", "conv"):
-        X = blobs(round(60_000 * scale), (28, 28))
-    elif case == "mapped":
-        X = write(folder, round(20e9 / 784 * scale), (28, 28))
-        estimator.set_params(max_iter=1, hidden_layer_sizes=(128,))  # so that it takes minutes, not half an hour
-    elif case == "larger":
-        X = write(folder, round(500 * scale), (1024, 1024))
-    else:
-        X = write(folder, round(2000 * scale), (512, 512, 3))
-        X = X[:] if case == "large" else np.array(X)
-    X = X if conv else X.reshape(len(X), -1)
-    DenseAutoencoder(2, max_iter=1).fit(flat(blobs(100, (4, 4))))  # what torch loads at the first use is no part of a fit
-    with Peak() as fit:
-        estimator.fit(X)
-    step = 10_000_000 // X[0].size
-    with Peak() as transform:
-        if case == "mapped":
-            for first in range(0, len(X) // 20, step):
-                estimator.transform(X[first : first + step])
-        else:
-            estimator.transform(X)
-    found = {"fit": fit.most, "transform": transform.most, "seconds": fit.seconds, "rows": len(X)}
-    print(json.dumps({**found, "epochs": estimator.n_iter_, "init": estimator.init_}))
+def write_images(path, n, shape):
+    """Write images to a file: some are made, the rest are these, shifted, and every other time with light and dark swapped."""
+    pool = blobs(min(n, max(1, 2**26 // int(np.prod(shape)))), shape)
+    with open(path, "wb") as file:
+        for turn, begin in enumerate(range(0, n, len(pool))):
+            some = np.roll(pool, (3 * turn, 5 * turn), axis=(1, 2))[: n - begin]
+            (255 - some if turn % 2 else some).tofile(file)
 
 
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", help="where the mapped files are written (default: the system's temporary folder)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the rows, to try it")
+    parser.add_argument("--folder", help="where the files go (default: a temporary folder)")
+    parser.add_argument("--gigabytes", type=float, default=20.0, help="of the rows in a file (default 20)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of all numbers of images (default 1)")
+    parser.add_argument("--max-iter", type=int, help="epochs of all fits (default: 1 for rows in a file, else the estimator's)")
+    parser.add_argument("--limit", type=int, help="MB that a fit may take (default: another for each case)")
+    parser.add_argument("--repeats", type=int, default=1, help="of every process; medians, but the largest peak (default 1)")
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--case", choices=list(CASES), help=argparse.SUPPRESS)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
-        return measure(args.case, Path(args.folder), args.scale)
-    head("", "rows", "fit, MB", "transform, MB", "at most", "fit, s", "epochs", "init_")
-    for case in args.only:
-        label, most = CASES[case]
-        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-            command = [sys.executable, __file__, "--case", case, "--folder", folder, "--scale", str(args.scale)]
-            found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
-        peaks = (f"**{found[which]:.0f}**" for which in ("fit", "transform"))
-        row(label, f"{found['rows']:,}", *peaks, most, f"{found['seconds']:.1f}", found["epochs"], found["init"])
-    print(f"\n1 MB is 10^6 bytes. Of the 20 GB, the codes of the first twentieth were asked for. {setting()}")
-    return None
+        return child(json.loads(args.case))
+    if not Path("/proc/self/status").exists():
+        parser.error("there is no /proc here to read memory from")
+    what = ("fit, s", "epochs", "fit, peak MB", "limit, MB", "within", "transform of", "s", "peak MB", "of these the codes")
+    head("data", "estimator", "rows", "numbers each", "data, MB", *what)
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        for name in args.only:
+            case = CASES[name]
+            each = int(np.prod(case.shape))
+            n = max(20, round(args.scale * (case.images or args.gigabytes * 1e9 / each)))
+            path = Path(folder, "images")
+            write_images(path, n, case.shape)
+            subprocess.run(["sync"], check=False)  # so that writing doesn't go on beside the fit
+            task = {
+                **{key: getattr(case, key) for key in ("estimator", "mapped", "transformed")},
+                "images": [n, *case.shape],
+                "path": str(path),
+                "model": str(Path(folder, "model")),
+                "max_iter": (args.max_iter or case.max_iter) if case.estimator in ("dense", "conv") else None,
+            }
+            try:
+                rounds = [[measure({**task, "what": what}) for what in ("fit", "transform")] for _ in range(args.repeats)]
+            except RuntimeError as error:
+                row(case.label, ESTIMATORS[case.estimator].__name__, f"{n:,}", f"{each:,}", f"{n * each / MB:,.0f}", str(error))
+                continue
+            fits, transforms = zip(*rounds, strict=True)
+            peaks = [max(run["peak"] for run in runs) / MB for runs in (fits, transforms)]
+            limit = args.limit or case.limit
+            row(
+                case.label,
+                ESTIMATORS[case.estimator].__name__,
+                f"{n:,}",
+                f"{each:,}",
+                f"{n * each / MB:,.0f}",
+                f"{np.median([run['seconds'] for run in fits]):.1f}",
+                fits[0]["n_iter"],
+                f"{peaks[0]:,.0f}",
+                f"{limit:,}",
+                "yes" if peaks[0] <= limit else "**no**",
+                f"{min(n, case.transformed):,} rows",
+                f"{np.median([run['seconds'] for run in transforms]):.2f}",
+                f"{peaks[1]:,.0f}",
+                f"{transforms[0]['result'] / MB:.0f}",
+            )
+    print("\nPeaks are above what was there before, in MB of a million bytes; that of a transform includes the codes it gives.")
+    print("Of many rows only the first are transformed in one call: for all of them, a caller would go over slices.")
+    return print(f"Each process was run {args.repeats} times. {setting()}")
 
 
 if __name__ == "__main__":
