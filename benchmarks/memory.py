@@ -82,8 +82,8 @@ CASES = {
     "large-file": Case("large images in a file", "conv", 2000, COLOUR, True, 2500, None, 200),
     "grey-file": Case("large images in a file", "conv", 500, GREY, True, 2500, None, 200),
 }
-"""The limits are what skae is meant to keep to. For the rows in a file the network is smaller than by default, so that an epoch of
-25 million rows takes minutes."""
+"""The limits are what skae is meant to keep to. For the rows in a file the network is smaller than by default, so that an
+epoch of 25 million rows takes minutes."""
 
 # -------------------------------------------------------------------------------------------------- in the child process
 

@@ -98,7 +98,7 @@ def principal_components(X, weights, n_coordinates, *, generator, view=None, dev
         variances = variances.flip(0)
     else:
         reference, shift, scale = _moments(X, weights)
-        variances, components, total = _dual(X, weights, reference, shift, scale, device, view)
+        variances, components, total = _dual(X, weights, reference, shift, scale, device, view, seen)
     rule = "pca" if seen >= d else f"pca of {seen} block means"
     rule += "" if len(X) == n else f", {len(X)} rows"
     n = len(X)
@@ -217,13 +217,13 @@ def _covariance(X, weights, reference, shift, scale, device, view, seen):
     return mean, mean if view is None else everything / count, gram / count - torch.outer(mean, mean)
 
 
-def _dual(X, weights, reference, shift, scale, device, view):
+def _dual(X, weights, reference, shift, scale, device, view, seen):
     """Principal directions from the products of the rows with each other, for data with more columns than rows."""
-    rows = []
+    # in one array: many small ones that are kept between large ones that aren't would leave the heap full of holes
+    rows = torch.empty(len(X), seen, device=device)
     for piece in chunks(*X.shape):
         part = _scaled(to_tensor(X[piece]), reference, shift, scale, device)
-        rows.append(part if view is None else view(part))
-    rows = torch.cat(rows)
+        rows[piece] = part if view is None else view(part)
     root = torch.ones(len(rows), device=device)
     if weights is not None:
         root = torch.from_numpy(weights).to(device, torch.float32).sqrt()
