@@ -210,9 +210,10 @@ class BaseAutoencoder(
 
         found = np.empty(len(rows))
         for piece in self._pieces(rows):
+            part = to_tensor(rows[piece], self.net_.device)
             with torch.inference_mode():
-                residual = network.residual(padded(to_tensor(rows[piece], self.net_.device)))[0]
-            found[piece] = residual.cpu().double().square().mean(1)[: len(rows[piece])].numpy()
+                residual = network.residual(padded(part))[0]
+            found[piece] = residual.cpu().double().square().mean(1)[: len(part)].numpy()
         return found * float(network.centre.scale) ** 2
 
     def score(self, X, y=None, sample_weight=None):

@@ -63,8 +63,8 @@ class Fitting:
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
             if len(kept) < 2:
                 raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
-            if not isinstance(rows, Stored):  # whose batches leave it out
-                rows, weights = select(rows, kept), weights[kept.numpy()]
+            rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
+            weights = weights[kept.numpy()]
         self.rows, self.weights, self.held_out = rows, weights, held_out
         if estimator.loss == "log_loss":
             check.check_shares(rows)
@@ -164,7 +164,7 @@ class Fitting:
 
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
-        n, working = len(self.rows), self.network.n_working
+        n, working = max(len(self.rows), 0 if self.held_out is None else len(self.held_out)), self.network.n_working
         size = n * working * (4 if self.precision == torch.float32 else 2)
         self.prepared = size <= PREPARED_BYTES
         X = self._prepare(self.network, self.rows) if self.prepared else self.rows
@@ -202,11 +202,15 @@ class Fitting:
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,
             "iterator_train": StoredBatches if self._streams else Batches,
-            "parts": math.ceil(self.plan.batch_size * self.network.n_working / (2 * BATCH_NUMBERS)),
+            "parts": self._parts(),
             **settings,
             **self.extra,
         }
         return bare_net(module, self.device, **settings)
+
+    def _parts(self):
+        """Say in how many parts a batch is taken, so that memory is bounded."""
+        return math.ceil(self.plan.batch_size * self.network.n_working / (2 * BATCH_NUMBERS))
 
     def _continued(self):
         """Go on with the net of the last ``partial_fit``, whose optimizer remembers, or make one if something else is asked."""
@@ -220,6 +224,7 @@ class Fitting:
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.iterator_train__generator = self.generator
         net.iterator_train = StoredBatches if self._streams else Batches
+        net.parts = max(net.parts, self._parts())
         return net, data
 
     def _single(self):
@@ -233,7 +238,7 @@ class Fitting:
             return self._net(self.network, prepared=self.prepared), data, held_out
         n_held = auto_held_out(n, self.estimator.validation_fraction)
         if isinstance(self.rows, Stored):
-            n_held = max(1, min(n_held, HELD_BYTES // self.rows.row_bytes))
+            n_held = min(n_held, max(8, HELD_BYTES // self.rows.row_bytes))  # a few at least, or they say nothing
         held = choose(self.rows, n_held, self.generator)
         others = torch.ones(n, dtype=torch.bool)
         others[held] = False

@@ -159,6 +159,15 @@ class AutoencoderNet(NeuralNet):
                 self.encode, self.decode = (torch.compile(function, **settings) for function in (module.encode, module.decode))
         return module
 
+    def __getstate__(self):
+        """Leave out what may be compiled."""
+        return {name: value for name, value in super().__getstate__().items() if name not in ("encode", "decode")}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "module_"):
+            self.encode, self.decode = self.module_.encode, self.module_.decode
+
     def train(self, dataset, epochs):
         """Train, and say how it ended.
 

@@ -15,6 +15,9 @@ STREAMED_BYTES = 2**28
 BLOCK_BYTES = 2**18
 """How much is read in one go at least, so that disks are not asked for single rows."""
 
+MOST_BLOCK_BYTES = 2**24
+"""And at the most, also where the chunks of a file are larger."""
+
 STRETCHES = 64
 """From so many places of the data come the rows that stand for all."""
 
@@ -102,11 +105,24 @@ class Stored:
         if step != 1:
             raise ValueError(f"Got a step of {step}, but expected slices of neighbouring rows.")
         self._look_at_file(start, stop)
-        rows = np.asarray(self.source[start:stop])
-        if len(rows) != stop - start:
+        rows = self.source[start:stop]
+        if np.ma.is_masked(rows):
+            raise ValueError(f"Got masked numbers in rows {start} to {stop - 1} of X, but expected all of them to be there.")
+        rows = np.asarray(rows)
+        if len(rows) < stop - start:
             raise ValueError(
                 f"Got {len(rows)} rows from X where rows {start} to {stop - 1} were asked for: it has become shorter than "
                 f"{len(self)} rows."
+            )
+        if rows.shape != (stop - start, *self.source.shape[1:]):
+            expected = (stop - start, *self.source.shape[1:])
+            raise ValueError(
+                f"Got an array of shape {rows.shape} for rows {start} to {stop - 1} of X, but expected {expected}."
+            )
+        if not np.can_cast(rows.dtype, self.dtype, "same_kind"):
+            raise ValueError(
+                f"Got rows {start} to {stop - 1} of X as {rows.dtype}, but expected {self.dtype}: the dtype of X isn't that of "
+                "its slices. Wrap it in an object that says which dtype its slices have."
             )
         rows = rows.reshape(len(rows), *self.shape[1:]).astype(self.dtype, copy=False)
         if self.look is not None:
@@ -120,7 +136,8 @@ class Stored:
             whole = whole.base
         if not isinstance(whole, np.memmap) or whole.filename is None:
             return
-        expected, found = whole.offset + whole.nbytes, os.stat(whole.filename).st_size
+        # of what is mapped, which may have lost its name since
+        expected, found = whole.offset + whole.nbytes, whole._mmap.size()
         if found < expected:
             raise ValueError(
                 f"Got a memory map of {expected} bytes whose file has become shorter, {found} bytes, while rows {start} to "
@@ -129,11 +146,12 @@ class Stored:
 
     @property
     def block(self):
-        """Say how many neighbouring rows are read in one go: whole chunks, where the source is kept in chunks."""
+        """Say how many neighbouring rows are read in one go: whole chunks, where the source is in chunks that aren't large."""
         least = max(1, BLOCK_BYTES // self.row_bytes)
         kept = getattr(self.source, "chunks", None)
         chunk = kept[0] if kept and isinstance(kept[0], int) else 1
-        return min(len(self), math.ceil(least / chunk) * chunk)
+        most = max(1, MOST_BLOCK_BYTES // self.row_bytes)
+        return min(len(self), most, math.ceil(least / chunk) * chunk)
 
     def some(self, count, generator=None):
         """Choose rows, evenly spread or at random, in stretches: their numbers, rising."""
@@ -147,8 +165,10 @@ class Stored:
         return (firsts[:, None] * length + torch.arange(length)).flatten()[:count]
 
     def take(self, numbers):
-        """Read rows by their rising numbers, each run of neighbours in one go."""
+        """Read rows by their rising numbers: with the few between them, or each run of neighbours in one go."""
         numbers = np.asarray(numbers)
+        if len(numbers) and numbers[-1] - numbers[0] < 2 * len(numbers):
+            return self[int(numbers[0]) : int(numbers[-1]) + 1][numbers - numbers[0]]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1), len(numbers)]
         for first, last in pairwise(edges):

@@ -162,7 +162,7 @@ def test_nothing_is_read_in_large_pieces(monkeypatch):
     X = Source(table())
     autoencoder = dense().fit(X)
     autoencoder.transform(X), autoencoder.score(X), autoencoder.reconstruction_error(X)
-    assert max(X.read) <= 64
+    assert max(X.read) <= 128
 
 
 def test_training_reads_each_row_once_a_pass():
@@ -390,3 +390,79 @@ def test_slices_only():
         rows.reshape(3, 8)
     with pytest.raises(ValueError, match="Got a step of 2"):
         rows[::2]
+
+
+@pytest.mark.parametrize("prepared", [0, 2**27])
+def test_few_rows_with_weight(prepared, monkeypatch):
+    """Where most stored rows have no weight, the fit is that of the others, prepared or not, whatever the first row holds."""
+    monkeypatch.setattr(_fitting, "PREPARED_BYTES", prepared)
+    X = table(dtype=np.float64)
+    weights = np.zeros(N)
+    weights[1::10] = 1
+    X[weights == 0] = 1e20
+    for init in ("auto", "random"):
+        autoencoder = dense(init=init, batch_size=8).fit(Source(X), sample_weight=weights)
+        assert autoencoder.net_.module_.centre.mean.sum(0).abs().max() < 100
+        assert np.isfinite(autoencoder.transform(X[1::10])).all()
+
+
+def test_a_file_without_a_name_is_still_mapped(tmp_path):
+    """A memory map whose file was deleted or replaced can be read on."""
+    X = as_memmap(table(), tmp_path)
+    fitted = dense().fit(X)
+    (tmp_path / "X.npy").unlink()
+    (tmp_path / "X.npy").write_bytes(b"short")
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows * 0.5, "as float64, but expected int16"),
+        (lambda rows: np.ma.masked_less(rows, 50), "masked numbers in rows"),
+        (lambda rows: np.tile(rows, 2), "of shape .* for rows .*, but expected"),
+        (lambda rows: np.concatenate([rows, rows]), "of shape .* for rows .*, but expected"),
+    ],
+)
+def test_slices_must_be_what_the_store_says(change, message):
+    """Slices of another dtype or shape than announced, or with masked numbers, are errors and not cast."""
+    source = Source(table(dtype=np.int16, low=0, high=100))
+    fitted = dense().fit(source)
+    plain = source.__class__.__getitem__
+
+    class Other(Source):
+        def __getitem__(self, piece):
+            return change(plain(self, piece))
+
+    with pytest.raises(ValueError, match=message):
+        fitted.transform(Other(source.array))
+
+
+def test_large_chunks_are_read_in_parts(monkeypatch):
+    """A block is no larger than a bound, however the file is cut."""
+    source = Source(table())
+    source.chunks = (N, 8)
+    assert Stored(source).block == N
+    monkeypatch.setattr(_stored, "MOST_BLOCK_BYTES", 32 * 100)
+    assert Stored(source).block == 100
+
+
+def test_x_val_counts_for_memory(monkeypatch):
+    """Rows to judge by that are too many to be kept prepared are prepared batch by batch."""
+    monkeypatch.setattr(_fitting, "PREPARED_BYTES", 4 * 8 * 100)
+    prepared = []
+    prepare = _fitting.Fitting._prepare
+    monkeypatch.setattr(
+        _fitting.Fitting, "_prepare", lambda self, network, rows: prepared.append(len(rows)) or prepare(self, network, rows)
+    )
+    dense().fit(table()[:50], X_val=Source(table()))
+    assert not prepared
+    dense().fit(table()[:50], X_val=table()[:60])
+    assert prepared == [50, 60]
+
+
+def test_errors_read_each_row_once():
+    """reconstruction_error reads stored rows once."""
+    fitted, source = dense().fit(table()), Source(table())
+    fitted.reconstruction_error(source)
+    assert sum(source.read) == N
