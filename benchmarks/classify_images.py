@@ -14,7 +14,7 @@ import argparse
 import time
 
 import numpy as np
-from common import flat, head, load_images, mean_squared_error, row, setting
+from common import add_image_source, flat, head, load_images, mean_squared_error, row, setting
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -34,16 +34,14 @@ def accuracies(Z, y, Z_test, y_test, chosen):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", help=".npz with X_train, y_train, X_test, y_test")
-    source.add_argument("--idx", help="folder with the four IDX files")
+    add_image_source(parser)
     parser.add_argument("--rows", type=int, help="training rows (default all)")
     parser.add_argument("--test-rows", type=int, help="test rows (default all)")
     parser.add_argument("--svc-rows", type=int, default=10000, help="training rows of the SVC (default 10000)")
     parser.add_argument("--k", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    X, y, T, y_test = load_images(args.data or args.idx)
+    X, y, T, y_test = load_images(args.source)
     X, y, T, y_test = X[: args.rows], y[: args.rows], T[: args.test_rows], y_test[: args.test_rows]
     ceiling = 255.0 if X.dtype == np.uint8 else 1.0
     chosen = np.random.default_rng(args.seed).permutation(len(X))[: args.svc_rows]

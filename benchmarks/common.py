@@ -18,6 +18,7 @@ import torch
 import skae
 
 __all__ = [
+    "add_image_source",
     "as_floats",
     "as_maps",
     "blobs",
@@ -71,6 +72,14 @@ def _read_idx(folder, name):
     content = gzip.decompress(path.read_bytes()) if path.exists() else (folder / name).read_bytes()
     shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def add_image_source(parser, *, made_up=False):
+    """Let a script be told where its images are; `made_up` where it can do without."""
+    source = parser.add_mutually_exclusive_group(required=not made_up)
+    default = " (default: made-up images)" if made_up else ""
+    source.add_argument("--idx", dest="source", help=f"folder with the four IDX files{default}")
+    source.add_argument("--data", dest="source", help=".npz with X_train, y_train, X_test, y_test")
 
 
 def blobs(n, shape, seed=0):

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import torch
-from common import blobs, flat, head, interleaved, load_images, row, setting, timed
+from common import add_image_source, blobs, flat, head, interleaved, load_images, row, setting, timed
 from sklearn.decomposition import PCA
 
 from skae import ConvAutoencoder, DenseAutoencoder
@@ -135,9 +135,7 @@ def one_row(fitted, pca, images, args):
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--idx", help="folder with the four IDX files (default: made-up images)")
-    source.add_argument("--data", help=".npz with X_train, y_train, X_test, y_test")
+    add_image_source(parser, made_up=True)
     parser.add_argument("--rows", type=int, default=100000, help="images are repeated up to so many (default 100000)")
     parser.add_argument("--fit-rows", type=int, default=20000, help="one epoch on so many: enough for the widest layers")
     parser.add_argument("--calls", type=int, default=500, help="with one row, a repeat (default 500)")
@@ -146,8 +144,7 @@ def main():
     parser.add_argument("--device", default="auto")
     parser.add_argument("--skip-compile", action="store_true", help="leave out torch.compile, which takes a minute")
     args = parser.parse_args()
-    where = args.idx or args.data
-    images = load_images(where)[0] if where else blobs(min(args.rows, 60000), (28, 28))
+    images = load_images(args.source)[0] if args.source else blobs(min(args.rows, 60000), (28, 28))
     images = np.resize(images, (args.rows, *images.shape[1:]))
     learned = images[: args.fit_rows]
 

@@ -16,7 +16,7 @@ import functools
 
 import numpy as np
 import torch
-from common import blobs, flat, head, interleaved, load_images, row, setting, timed
+from common import add_image_source, blobs, flat, head, interleaved, load_images, row, setting, timed
 from sklearn.datasets import load_digits
 from skorch import NeuralNetRegressor
 from torch import nn
@@ -196,9 +196,7 @@ LOOPS = {
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--idx", help="folder with the four IDX files (default: made-up images)")
-    source.add_argument("--data", help=".npz with X_train, y_train, X_test, y_test")
+    add_image_source(parser, made_up=True)
     parser.add_argument("--images", type=int, default=8192, help="how many (default 8192)")
     parser.add_argument("--effort", type=float, default=1.0, help="share of the epochs (default 1)")
     parser.add_argument("--repeats", type=int, default=5)
@@ -206,8 +204,7 @@ def main():
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", nargs="+", choices=list(LOOPS), default=list(LOOPS))
     args = parser.parse_args()
-    where = args.idx or args.data
-    images = load_images(where)[0][: args.images] if where else blobs(args.images, (28, 28))
+    images = load_images(args.source)[0][: args.images] if args.source else blobs(args.images, (28, 28))
     digits = load_digits().data.astype(np.float32)
     cases = [
         ("digits, dense", DenseAutoencoder, digits, 128, 60, "float32"),

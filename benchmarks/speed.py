@@ -13,6 +13,7 @@ import argparse
 import numpy as np
 import torch
 from common import (
+    add_image_source,
     as_floats,
     as_maps,
     flat,
@@ -183,9 +184,7 @@ def compared(name, results):
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--idx", help="folder with the four IDX files")
-    source.add_argument("--data", help=".npz with X_train, y_train, X_test, y_test")
+    add_image_source(parser)
     parser.add_argument("--k", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=10, help="of the loops that have no rule of their own (default 10)")
     parser.add_argument("--repeats", type=int, default=3)
@@ -194,7 +193,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=[])
     args = parser.parse_args()
-    X, _, T, _ = load_images(args.idx or args.data)
+    X, _, T, _ = load_images(args.source)
     X = X[: args.rows]
     found, missing = present(args.peers)
     contenders = {**{name: CONTENDERS[name] for name in args.only}, **found}

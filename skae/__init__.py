@@ -5,15 +5,17 @@ The doors
     ``_base``                    what both do: fit, transform, inverse_transform, reconstruct, score, and their state
 
 X becomes batches
+    ``_stored``                  what is on disk gives slices
     ``_validation``              X in, checked array out; device, seed, weights; all private imports from scikit-learn
     ``_layout``                  how an image lies in X
-    ``_batches``                 rows become tensor batches
+    ``_batches``                 rows become tensor batches, in memory or streamed
     ``_principal``               mean, scale and principal components, piece by piece
 
 Batches become a trained network
     ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``
     ``objectives``               how far a reconstruction is from its input
     ``_net``                     the skorch net: one step, one epoch, the learning rate
+    ``_starting``                where a training starts: from PCA, or from weights that are there
     ``_training``                which rows are held out, which weights are taken
     ``_defaults``                what "auto" means
     ``_fitting``                 one fit from beginning to end

@@ -105,14 +105,14 @@ class Selected:
 
     Parameters
     ----------
-    X : ndarray, torch.Tensor or Stored of shape (n_samples, ...)
+    X : ndarray, torch.Tensor, Stored or Selected of shape (n_samples, ...)
         All rows.
     numbers : torch.Tensor
         Rising, those of the rows wanted.
     """
 
     def __init__(self, X, numbers):
-        self.X, self.numbers = X, numbers
+        self.X, self.numbers = (X.X, X.numbers[numbers]) if isinstance(X, Selected) else (X, numbers)
         self.shape, self.dtype = (len(numbers), *X.shape[1:]), X.dtype
 
     def __len__(self):
@@ -233,52 +233,43 @@ class StoredBatches:
         return max(1, full + (rest > 1))
 
     def __iter__(self):
-        rows, weights, given = None, None, 0
-        for more, their_weights in self._shuffled():
+        rows, numbers, given = None, None, 0
+        for more, theirs in self._shuffled():
             rows = more if rows is None else np.concatenate([rows, more])
-            if their_weights is not None:
-                weights = their_weights if weights is None else torch.cat([weights, their_weights])
+            numbers = theirs if numbers is None else np.concatenate([numbers, theirs])
             if len(rows) >= self.batch_size:
-                yield self._batch(rows[: self.batch_size], None if weights is None else weights[: self.batch_size])
-                rows, weights, given = (
-                    rows[self.batch_size :],
-                    None if weights is None else weights[self.batch_size :],
-                    given + 1,
-                )
+                yield self._batch(rows[: self.batch_size], numbers[: self.batch_size])
+                rows, numbers, given = rows[self.batch_size :], numbers[self.batch_size :], given + 1
         if given < len(self):
-            yield self._batch(rows, weights)
+            yield self._batch(rows, numbers)
 
-    def _batch(self, rows, weights):
-        return to_tensor(rows, self.rows.device), None if weights is None else weights.to(self.rows.device)
+    def _batch(self, rows, numbers):
+        weights = None if self.rows.weights is None else self.rows.weights[numbers].to(self.rows.device)
+        return to_tensor(rows, self.rows.device), weights
 
     def _shuffled(self):
-        """Give rows and weights in random order, at most a batch at a time."""
+        """Give rows and their numbers in random order, at most a batch at a time."""
         source = self.rows.X
         size = source.block
         order = torch.randperm(math.ceil(len(source) / size), generator=self.generator).tolist()
+        blocks = [slice(i * size, min(len(source), (i + 1) * size)) for i in order]
         together = max(1, BUFFER_BYTES // (size * source.row_bytes))
-        parts = [order[i : i + together] for i in range(0, len(order), together)]
+        buffers = [blocks[piece] for piece in slices(len(blocks), together)]
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="skae-read") as reader:
-            coming = reader.submit(self._read, parts[0], size)
-            for following in [*parts[1:], None]:
+            coming = reader.submit(self._read, buffers[0])
+            for following in [*buffers[1:], None]:
                 rows, numbers = coming.result()
-                coming = None if following is None else reader.submit(self._read, following, size)
+                coming = None if following is None else reader.submit(self._read, following)
                 order = torch.randperm(len(rows), generator=self.generator).numpy()
                 for piece in slices(len(rows), self.batch_size):
-                    weights = None if self.rows.weights is None else self.rows.weights[numbers[order[piece]]]
-                    yield np.take(rows, order[piece], axis=0), weights
+                    yield np.take(rows, order[piece], axis=0), numbers[order[piece]]
 
-    def _read(self, blocks, size):
+    def _read(self, blocks):
         """Fill a buffer: the rows of some blocks that take part, and their numbers."""
         source = self.rows.X
-        numbers = np.concatenate([np.arange(block * size, min(len(source), (block + 1) * size)) for block in blocks])
-        out = np.empty((len(numbers), *source.shape[1:]), source.dtype)
-        taken, filled = self.kept[numbers], 0
-        for block in blocks:
-            start, stop = block * size, min(len(source), (block + 1) * size)
-            rows = source[start:stop]
-            kept = self.kept[start:stop]
-            rows = rows if kept.all() else rows[kept]
-            out[filled : filled + len(rows)] = rows
-            filled += len(rows)
-        return out[:filled], numbers[taken]
+        kept = [np.flatnonzero(self.kept[block]) for block in blocks]
+        out, filled = np.empty((sum(map(len, kept)), *source.shape[1:]), source.dtype), 0
+        for block, inside in zip(blocks, kept, strict=True):
+            np.take(source[block], inside, axis=0, out=out[filled : filled + len(inside)])
+            filled += len(inside)
+        return out, np.concatenate([block.start + inside for block, inside in zip(blocks, kept, strict=True)])

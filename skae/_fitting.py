@@ -82,7 +82,7 @@ class Fitting:
                 warn_if_few(estimator, self.principal, rows.shape)
         options = estimator._spec["network"]
         single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
-        copies = 6 * 4 * len(rows) * self.network.n_working
+        in_folds = 6 * 4 * len(rows) * self.network.n_working  # bytes: five folds and all rows, in float32
         self.plan = make_plan(
             *rows.shape,
             max([*options["encoder_sizes"], *options["decoder_sizes"][:1], 1]),
@@ -90,7 +90,7 @@ class Fitting:
             max_iter=estimator.max_iter,
             learning_rate_init=estimator.learning_rate_init,
             early_stopping=estimator.early_stopping or held_out is not None,
-            crossed=not single and options["output"] == "linear" and copies <= CROSSED_BYTES,
+            crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
@@ -202,12 +202,13 @@ class Fitting:
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,
             "iterator_train": StoredBatches if self._streams else Batches,
-            "parts": self._parts(),
+            "parts": self._parts,
             **settings,
             **self.extra,
         }
         return bare_net(module, self.device, **settings)
 
+    @property
     def _parts(self):
         """Say in how many parts a batch is taken, so that memory is bounded."""
         return math.ceil(self.plan.batch_size * self.network.n_working / (2 * BATCH_NUMBERS))
@@ -224,7 +225,7 @@ class Fitting:
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.iterator_train__generator = self.generator
         net.iterator_train = StoredBatches if self._streams else Batches
-        net.parts = max(net.parts, self._parts())
+        net.parts = max(net.parts, self._parts)
         return net, data
 
     def _single(self):
@@ -234,7 +235,7 @@ class Fitting:
             data, held_out = self._data(), []
             if self.held_out is not None:
                 X = self._prepare(self.network, self.held_out) if self.prepared else self.held_out
-                held_out = Batches(Rows(X, None, self.device), self._judged_at_once())
+                held_out = Batches(Rows(X, None, self.device), self._judged_at_once)
             return self._net(self.network, prepared=self.prepared), data, held_out
         n_held = auto_held_out(n, self.estimator.validation_fraction)
         if isinstance(self.rows, Stored):
@@ -253,8 +254,8 @@ class Fitting:
             weights = None if self.weights is None else self.weights[held.numpy()]
             judged = Rows(select(self.rows, held), weights, self.device)
             net = self._net(self.network, iterator_train__left_out=held)
-            return net, data, Batches(judged, self._judged_at_once())
-        judged = Batches(torch.utils.data.Subset(data, held), self._judged_at_once())
+            return net, data, Batches(judged, self._judged_at_once)
+        judged = Batches(torch.utils.data.Subset(data, held), self._judged_at_once)
         kept = torch.utils.data.Subset(data, others.nonzero()[:, 0])
         return self._net(self.network, prepared=self.prepared), kept, judged
 
@@ -263,6 +264,7 @@ class Fitting:
         """Whether batches are read from where the rows are stored."""
         return isinstance(self.rows, Stored) and not self.prepared
 
+    @property
     def _judged_at_once(self):
         """How many rows are judged in one go."""
         return max(8, min(JUDGED_AT_ONCE, BATCH_NUMBERS // self.network.most_numbers))

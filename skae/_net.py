@@ -166,7 +166,7 @@ class AutoencoderNet(NeuralNet):
     def __setstate__(self, state):
         super().__setstate__(state)
         if hasattr(self, "module_"):
-            self.encode, self.decode = self.module_.encode, self.module_.decode
+            self.encode, self.decode = self.module_.encode, self.module_.decode  # not compiled: that is of one process
 
     def train(self, dataset, epochs):
         """Train, and say how it ended.

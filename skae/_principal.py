@@ -149,8 +149,7 @@ def _some(X, weights, numbers):
     """Give some of the rows and of the weights, by rising numbers; no row is copied before it is asked for."""
     if len(numbers) == len(X):
         return X, weights
-    inner = X.numbers[numbers] if isinstance(X, Selected) else numbers
-    return Selected(X.X if isinstance(X, Selected) else X, inner), None if weights is None else weights[numbers.numpy()]
+    return Selected(X, numbers), None if weights is None else weights[numbers.numpy()]
 
 
 def _moments(X, weights):

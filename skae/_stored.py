@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-__all__ = ["Stored", "slices", "stored"]
+__all__ = ["Stored", "plain_dtype", "slices", "stored"]
 
 STREAMED_BYTES = 2**28
 """What takes no more than this is read at once, and is then an array like any other."""
@@ -25,6 +25,15 @@ STRETCHES = 64
 def slices(n, size):
     """Cut ``range(n)`` into slices of `size`: scikit-learn's ``gen_batches`` without checks that take as long as a network."""
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def plain_dtype(dtype):
+    """Give the nearest dtype that torch and arithmetic can take; raise an error for what are no real numbers."""
+    if dtype.kind not in "biuf":
+        raise ValueError(f"Got X of dtype {dtype}, but expected real numbers.")
+    if dtype.kind == "b" or dtype == np.float16:
+        return np.dtype(np.float32)
+    return np.dtype(np.float64) if dtype.kind == "f" and dtype.itemsize > 8 else dtype
 
 
 def stored(X):
@@ -75,14 +84,7 @@ class Stored:
         self.look = look
         self.shape = tuple(source.shape) if shape is None else tuple(shape)
         self.ndim = len(self.shape)
-        dtype = np.dtype(source.dtype)
-        if dtype.kind not in "biuf":
-            raise ValueError(f"Got X of dtype {dtype}, but expected real numbers.")
-        if dtype.kind == "b" or dtype == np.float16:
-            dtype = np.dtype(np.float32)
-        elif dtype.kind == "f" and dtype.itemsize > 8:
-            dtype = np.dtype(np.float64)
-        self.dtype = dtype.newbyteorder("=")
+        self.dtype = plain_dtype(np.dtype(source.dtype)).newbyteorder("=")
 
     def __len__(self):
         return self.shape[0]
@@ -109,13 +111,13 @@ class Stored:
         if np.ma.is_masked(rows):
             raise ValueError(f"Got masked numbers in rows {start} to {stop - 1} of X, but expected all of them to be there.")
         rows = np.asarray(rows)
+        expected = (stop - start, *self.source.shape[1:])
         if len(rows) < stop - start:
             raise ValueError(
                 f"Got {len(rows)} rows from X where rows {start} to {stop - 1} were asked for: it has become shorter than "
                 f"{len(self)} rows."
             )
-        if rows.shape != (stop - start, *self.source.shape[1:]):
-            expected = (stop - start, *self.source.shape[1:])
+        if rows.shape != expected:
             raise ValueError(
                 f"Got an array of shape {rows.shape} for rows {start} to {stop - 1} of X, but expected {expected}."
             )

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._stored import Stored, slices, stored
+from skae._stored import Stored, plain_dtype, slices, stored
 
 __all__ = [
     "Interval",
@@ -64,14 +64,12 @@ def check_rows(estimator, X, *, reset):
     if isinstance(X, Stored):
         _check_shape(estimator, X, least=least)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
-        X.look = lambda rows, first: check_finite(rows, estimator=estimator, first=first)
-        return X
-    if isinstance(X, torch.Tensor):
+    elif isinstance(X, torch.Tensor):
         X = _check_tensor(estimator, X, least=least)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     else:
         X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least)
-        X = _plain_dtype(X)
+        X = X.astype(plain_dtype(X.dtype), copy=False)
     check_finite(X, estimator=estimator)
     return X
 
@@ -94,17 +92,16 @@ def check_codes(Z, n_components):
     Z = stored(Z)
     if isinstance(Z, Stored):
         _check_shape(None, Z, least=1)
-        Z.look = lambda rows, first: check_finite(rows, first=first)
     elif isinstance(Z, torch.Tensor):
         Z = _check_tensor(None, Z, least=1)
     else:
-        Z = _plain_dtype(check_array(Z, dtype="numeric", ensure_all_finite=False))
+        Z = check_array(Z, dtype="numeric", ensure_all_finite=False)
+        Z = Z.astype(plain_dtype(Z.dtype), copy=False)
     if Z.shape[1] != n_components:
         raise ValueError(
             f"Got codes with {Z.shape[1]} columns, but expected {n_components}: that is the n_components_ of this fit."
         )
-    if not isinstance(Z, Stored):
-        check_finite(Z)
+    check_finite(Z)
     return Z
 
 
@@ -132,17 +129,6 @@ def _check_shape(estimator, X, *, least):
         )
 
 
-def _plain_dtype(X):
-    """Turn the few dtypes that torch or arithmetic cannot take into the nearest that they can."""
-    if X.dtype.kind not in "biuf":
-        raise ValueError(f"Got X of dtype {X.dtype}, but expected real numbers.")
-    if X.dtype.kind == "b" or X.dtype == np.float16:
-        return X.astype(np.float32)
-    if X.dtype.kind == "f" and X.dtype.itemsize > 8:
-        return X.astype(np.float64)
-    return X
-
-
 def check_finite(X, *, estimator=None, first=0):
     """Raise an error that names row and column of the first NaN or infinity.
 
@@ -150,8 +136,8 @@ def check_finite(X, *, estimator=None, first=0):
 
     Parameters
     ----------
-    X : ndarray or torch.Tensor of shape (n_samples, n_features)
-        The rows to look at.
+    X : ndarray, torch.Tensor or Stored of shape (n_samples, n_features)
+        The rows to look at; those that are stored are looked at whenever some are read.
     estimator : estimator, default=None
         Where the names of the columns may stand.
     first : int, default=0
@@ -160,9 +146,11 @@ def check_finite(X, *, estimator=None, first=0):
     tensor = isinstance(X, torch.Tensor)
     if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
         return
+    if isinstance(X, Stored):
+        X.look = lambda rows, first: check_finite(rows, estimator=estimator, first=first)
+        return
     limit = float(np.finfo(np.float32).max) / 4
-    size = max(1, CHUNK_BYTES // max(1, X.shape[1] * (X.element_size() if tensor else X.itemsize)))
-    for piece in slices(len(X), size):
+    for piece in _pieces(X):
         rows = X[piece]
         # min and max let NaN and infinity through, and need no array of their own size
         low, high = float(rows.min()), float(rows.max())
@@ -220,9 +208,13 @@ def check_shares(X):
 
 def extremes(X):
     """Find the smallest and the largest number of X, piece by piece."""
-    size = max(1, CHUNK_BYTES // max(1, X.shape[1] * X[:1].itemsize))
-    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in slices(len(X), size))]
+    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in _pieces(X))]
     return min(low for low, _ in found), max(high for _, high in found)
+
+
+def _pieces(X):
+    """Cut the rows of X into slices of about `CHUNK_BYTES`."""
+    return slices(len(X), max(1, CHUNK_BYTES // max(1, X.shape[1] * X.dtype.itemsize)))
 
 
 def check_weights(sample_weight, X):
