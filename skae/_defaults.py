@@ -9,12 +9,15 @@ __all__ = [
     "BATCH_NUMBERS",
     "MOST_INPUTS",
     "Plan",
+    "auto_codebook",
     "auto_components",
     "auto_coordinates",
     "auto_held_out",
     "auto_hidden",
     "make_plan",
     "pays_in_bfloat16",
+    "step_of_rate",
+    "weight_of_penalty",
 ]
 
 MOST_INPUTS = 128
@@ -66,6 +69,38 @@ class Plan:
 def auto_components(n_features):
     """Half as many as features, at most 32, at least 1."""
     return max(1, min(32, n_features // 2))
+
+
+def auto_codebook(n_samples):
+    """Vectors in a codebook: one for every eight rows, from 2 to 256."""
+    return max(2, min(256, n_samples // 8))
+
+
+PENALTY_WEIGHTS = {
+    "variational": 0.1,
+    "quantized": 1.0,
+    "sparsity": 0.1,
+    "contraction": 0.1,
+    "decorrelation": 0.1,
+    "rate": 0.5,
+}
+"""Of bottlenecks and penalties, beside a loss that is a share of the variance."""
+
+
+def weight_of_penalty(estimator):
+    """Give the weight of what the bottleneck or the penalty of an estimator asks for."""
+    if estimator.penalty_weight != "auto":
+        return estimator.penalty_weight
+    return PENALTY_WEIGHTS.get(estimator.penalty or estimator.bottleneck, 0.0)
+
+
+def step_of_rate(weight):
+    """Give the step at which a bit more saves, at this weight, as much squared error as it costs.
+
+    A step of D leaves an error of D^2 / 12 for each number of a code, and half of it takes one bit more, so that the derivative
+    of the error by the bits is ``D^2 * ln(2) / 6``.
+    """
+    return math.sqrt(6 * weight / math.log(2))
 
 
 def auto_coordinates(n_components, *, convolutional):

@@ -84,11 +84,18 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
 @pytest.mark.parametrize("class_", CLASSES)
 def test_every_attribute_is_documented(class_):
     """After fit there are exactly the attributes that the docstring has."""
-    documented = set(section(class_.__doc__, "Attributes")[0])
-    estimator = class_(2, max_iter=1, random_state=0).fit(low_rank(30, 9))
-    check_is_fitted(estimator)
-    found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
-    assert documented - {"feature_names_in_"} == found
+    documented = section(class_.__doc__, "Attributes")[1]
+    some = {name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)}
+    extra = set()
+    for settings in ({}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}):
+        estimator = class_(2, max_iter=1, random_state=0, **settings).fit(low_rank(30, 9))
+        check_is_fitted(estimator)
+        found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
+        assert set(documented) - some <= found
+        assert found <= set(documented)
+        assert bool(found & some) == bool(settings)
+        extra |= found & some
+    assert some - {"feature_names_in_"} == extra
 
 
 def public_methods(class_):

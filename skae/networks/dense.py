@@ -39,7 +39,8 @@ class DenseNetwork(Autoencoder):
         return x @ self.components if self.rotated else x
 
     def code(self, x):
-        """Turn prepared rows into whitened codes."""
+        """Turn prepared rows into whitened codes, and give the encoder's last hidden layer beside them."""
+        x = self.filled(x)
         return self.trunk.encode(x if self.rotated else x @ self.components.mT)
 
     def rebuild(self, z):

@@ -1,0 +1,96 @@
+"""What is known of codes once training is over: how much each explains, how often each vector is used, how wide steps are."""
+
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from skae._batches import choose, chunks, select, to_tensor
+
+__all__ = ["note_codes"]
+
+MOST_ROWS = 8192
+"""Of the rows that codes are looked at for."""
+
+
+@torch.no_grad()
+def note_codes(estimator, network, rows, generator):
+    """Set the fitted attributes that a bottleneck brings with it; an ordered code is cut to the length that was asked for.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Gets the attributes.
+    network : skae.networks.autoencoder.Autoencoder
+        Trained; perhaps cut.
+    rows : ndarray, torch.Tensor or Stored of shape (n, d)
+        To look at, those that were held out if there are any.
+    generator : torch.Generator
+        Chooses some of them.
+    """
+    kind = estimator._spec["network"]["bottleneck"]
+    if kind == "rate":
+        estimator.code_steps_ = (network.bottleneck.steps * network.code_units).double().cpu().numpy()
+    elif kind in ("ordered", "quantized"):
+        rows = select(rows, choose(rows, MOST_ROWS, generator)) if len(rows) > MOST_ROWS else rows
+        _note_use(estimator, network, rows) if kind == "quantized" else _note_shares(estimator, network, rows)
+
+
+def _note_use(estimator, network, rows):
+    """Record the vectors, in units of the codes, and how often each is used."""
+    bottleneck = network.bottleneck
+    counts = torch.zeros(bottleneck.codebooks.shape[:2], dtype=torch.float64)
+    for piece in chunks(len(rows), network.most_numbers):
+        z = network.code(network.prepare(to_tensor(rows[piece], network.centre.scale.device)))[0]
+        counts += torch.stack([torch.bincount(group, minlength=counts.shape[1]) for group in bottleneck.nearest(z)]).cpu()
+    estimator.codebooks_ = (bottleneck.codebooks * network.centre.scale).cpu().numpy()
+    estimator.codebook_usage_ = (counts / len(rows)).numpy()
+
+
+def _note_shares(estimator, network, rows):
+    """Record how much of the variance each number of a code adds to those before it, and cut the code."""
+    k = len(network.whitening)
+    missed, mean = np.zeros(k + 1), 0.0
+    for piece in chunks(len(rows), network.most_numbers):
+        x = network.centre(to_tensor(rows[piece], network.centre.scale.device))
+        z = network.code(network.arrange(x))[0]
+        for length in range(k + 1):
+            kept = z * (torch.arange(k, device=z.device) < length)
+            missed[length] += float(network.apart(kept, x).nan_to_num(0.0).square().sum(dtype=torch.float64))
+        mean += float(x.nan_to_num(0.0).square().sum(dtype=torch.float64))
+    reached = 1 - missed / max(mean, 1e-300)
+    reached[0] = 0.0
+    estimator.explained_variance_ratio_ = np.diff(reached)
+    asked = estimator.n_components
+    if isinstance(asked, (int, np.integer)) or asked == "auto":
+        return
+    enough = np.flatnonzero(reached >= asked)
+    if not len(enough):
+        warnings.warn(
+            f"Got n_components={asked!r}, but {k} components explain {reached[-1]:.3f} of the variance: all of them are kept.",
+            stacklevel=6,
+        )
+    kept = max(1, int(enough[0])) if len(enough) else k
+    estimator.explained_variance_ratio_ = estimator.explained_variance_ratio_[:kept]
+    estimator.n_components_ = estimator._n_features_out = kept
+    estimator._spec["network"]["n_components"] = kept
+    _cut(network, kept)
+
+
+def _cut(network, k):
+    """Drop what belongs to the end of a code: zeros stood there for the decoder."""
+    trunk = network.trunk
+    rows, columns = [trunk.encoder_linear], [trunk.decoder_linear]
+    if trunk.encoder_hidden is not None:
+        rows.append(trunk.encoder_last)
+    if trunk.decoder_hidden is not None:
+        columns += [trunk.decoder_hidden[0], trunk.decoder_skip]
+    if network.head is not None:
+        columns.append(network.head[0])
+    for layer in rows:
+        layer.weight = nn.Parameter(layer.weight[:k].clone())
+        layer.bias = None if layer.bias is None else nn.Parameter(layer.bias[:k].clone())
+    for layer in columns:
+        layer.weight = nn.Parameter(layer.weight[:, :k].clone())
+    network.whitening = network.whitening[:k].clone()
