@@ -130,7 +130,17 @@ def auto_held_out(n_samples, fraction):
 
 
 def make_plan(
-    n_samples, n_features, width, *, batch_size, max_iter, learning_rate_init, early_stopping, crossed, convolutional
+    n_samples,
+    n_features,
+    width,
+    *,
+    batch_size,
+    max_iter,
+    learning_rate_init,
+    early_stopping,
+    crossed,
+    convolutional,
+    plain=True,
 ):
     """Fill in what was left "auto".
 
@@ -151,6 +161,9 @@ def make_plan(
         Whether folds are possible.
     convolutional : bool
         Whether weights are shared over an image, which makes large steps dangerous.
+    plain : bool, default=True
+        Whether nothing is asked but reconstruction. If more is, three times as many steps are worth their time, and PCA is no
+        better a choice than any other.
 
     Returns
     -------
@@ -165,7 +178,7 @@ def make_plan(
     batch = min(batch, n_samples)
     epochs = max_iter
     if epochs == "auto":
-        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features))
+        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 3)
         epochs = max(1, math.ceil(steps * batch / n_samples))
     rate = learning_rate_init
     if rate == "auto":
@@ -178,8 +191,8 @@ def make_plan(
         learning_rate=rate,
         folds=folds,
         looks=min(5, epochs),
-        shares=(0.25, 0.5, 0.75, 1.0) if n_samples <= 20000 else (1.0,),
-        caution=2.0,
+        shares=(0.25, 0.5, 0.75, 1.0) if plain and n_samples <= 20000 else (1.0,),
+        caution=2.0 if plain else 0.0,
         warm_up=0.25,
         clip=2.0 if convolutional else 0.0,
     )

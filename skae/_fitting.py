@@ -68,7 +68,7 @@ class Fitting:
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
-        self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level)
+        self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
         self.targets, self.y = find_targets(estimator, y, len(rows), go_on=go_on)
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
@@ -106,9 +106,8 @@ class Fitting:
             early_stopping=estimator.early_stopping or held_out is not None,
             crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
+            plain=plain,
         )
-        if not plain:
-            self.plan.caution, self.plan.shares = 0.0, (1.0,)  # PCA is no better a choice than any other
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
         if "callbacks" in self.extra:
             self.plan.looks = self.plan.epochs  # they may want to know the validation loss of every epoch

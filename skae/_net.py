@@ -231,7 +231,7 @@ class AutoencoderNet(NeuralNet):
                 x = batch.X if self.prepared else module.prepare(batch.X)
                 return x, module.target(x)
             centred = module.centre(batch.X)
-            damaged = module.damaged(module.filled(centred), lambda x: self.corrupt(x, generator))
+            damaged = module.damaged(centred, lambda x: self.corrupt(x, generator))
             return module.arrange(damaged), module.target(module.arrange(centred))
 
     def passed(self, x, generator):

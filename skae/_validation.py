@@ -281,7 +281,7 @@ def check_sizes(sizes, name):
     return tuple(int(size) for size in found)
 
 
-def check_corruption(corruption, level):
+def check_corruption(corruption, level, *, allow_nan=False):
     """Find the damage that a parameter names.
 
     Parameters
@@ -290,6 +290,8 @@ def check_corruption(corruption, level):
         A name in `skae.corruptions`, or ``(x, level, generator) -> x``.
     level : float or (float, float)
         How much of it.
+    allow_nan : bool, default=False
+        Whether what is masked or cut out becomes a gap, in place of a mean.
 
     Returns
     -------
@@ -306,8 +308,14 @@ def check_corruption(corruption, level):
         raise ValueError(
             f"Got corruption_level={level!r}, but expected a number {limit}, or a pair of such, the lower one first."
         )
+    level = level if pair[0] < pair[1] else pair[0]
     function = corruption if callable(corruption) else getattr(corruptions, corruption)
-    return lambda x, generator: function(x, level if pair[0] < pair[1] else pair[0], generator)
+    if not allow_nan:
+        return lambda x, generator: function(x, level, generator)
+    if corruption in ("masking", "patches"):
+        return lambda x, generator: function(x, level, generator, fill=math.nan)
+    # gaps stay gaps, and other damage sees means in their places
+    return lambda x, generator: torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
 def resolve_device(device, *, fall_back=False):
