@@ -95,6 +95,7 @@ class Objective(torch.nn.Module):
             z = passed.z.float()
             if self.penalty == "contraction":
                 cost = penalties.contraction(z * units, x, batch.weights, generator=None if self.exact else generator)
+                cost = cost * share  # x may hold more numbers than a row, or fewer
             else:
                 cost = getattr(penalties, self.penalty)(z, batch.weights)
             found = cost * (self.penalty_weight * share)
