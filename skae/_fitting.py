@@ -69,14 +69,14 @@ class Fitting:
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
         self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level)
-        self.targets, self.y = find_targets(estimator, y, len(rows), go_on=go_on)
+        n, kept = len(rows), None
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
             if len(kept) < 2:
                 raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
             rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
             weights = weights[kept.numpy()]
-            self.y = None if self.y is None else self.y[kept]
+        self.targets, self.y = find_targets(estimator, y, n, kept, go_on=go_on)
         self.rows, self.weights, self.held_out = rows, weights, held_out
         if estimator.loss == "log_loss":
             check.check_shares(rows)
