@@ -72,9 +72,10 @@ class Targets:
 
     def __init__(self, y):
         columns, gaps = _columns(y)
-        if gaps.all():
+        if gaps.all(1).any():
+            where = "" if len(columns) == 1 else f" in column {int(gaps.all(1).argmax())}"
             raise ValueError(
-                "Got a y of which every entry is missing, but expected some targets, since target_weight is above 0."
+                f"Got a y of which every entry{where} is missing, but expected some targets, since target_weight is above 0."
             )
         self.classes, self.means, self.scales = [], [], []
         for column, gap in zip(columns, gaps, strict=True):
