@@ -156,8 +156,14 @@ def _columns(y):
     if y.ndim > 2:
         raise ValueError(f"Got y of shape {y.T.shape}, but expected (n_samples,) or (n_samples, n_outputs).")
     if y.dtype == object:
-        return y, np.array([[value is None or value != value for value in column] for column in y], bool)
+        return y, np.array([[_is_gap(value) for value in column] for column in y], bool)
     return y, np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, bool)
+
+
+def _is_gap(value):
+    """Say whether this is None, NaN, NaT, or pandas' NA, of which it isn't known whether it equals itself."""
+    same = value == value  # noqa: PLR0124
+    return value is None or not isinstance(same, (bool, np.bool_)) or not same
 
 
 def _plain(values):
