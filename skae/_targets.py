@@ -162,7 +162,7 @@ def _columns(y):
 
 def _is_gap(value):
     """Say whether this is None, NaN, NaT, or pandas' NA, of which it isn't known whether it equals itself."""
-    same = value == value  # noqa: PLR0124
+    same = value == value
     return value is None or not isinstance(same, (bool, np.bool_)) or not same
 
 
