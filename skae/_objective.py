@@ -67,10 +67,11 @@ class Objective(torch.nn.Module):
     def _known(self, x_hat, x):
         """Compute each row's loss over what is there of it; a row of gaps has none."""
         known = ~x.isnan()
+        there = known.sum(1) - (x.shape[1] - self.n_features)  # what images are padded with is never missing
         losses = self.function(torch.where(known, x_hat, 0.0), torch.where(known, x, 0.0))
         if self.function is objectives.log_loss:
             losses = losses - (~known).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))  # of a logit of zero
-        return losses * x.shape[1] / known.sum(1).clamp(min=1)
+        return losses * self.n_features / there.clamp(min=1)
 
     def more(self, passed, x, units, batch, generator):
         """Give what else is to be small: one number per row, or one for all, or None.
