@@ -244,7 +244,7 @@ class Fitting:
             "targets": self.targets,
             "target_weight": estimator.target_weight,
             "n_features": network.n_features,
-            "n_working": network.n_working,
+            "n_working": network.n_features if network.output == "sigmoid" else network.n_working,
             "allow_nan": network.allow_nan,
         }
         return {f"criterion__{name}": value for name, value in settings.items()}
