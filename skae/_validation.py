@@ -6,6 +6,7 @@ The only file with private imports from scikit-learn: whatever moves there is me
 import math
 import numbers
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -307,7 +308,12 @@ def check_corruption(corruption, level):
             f"Got corruption_level={level!r}, but expected a number {limit}, or a pair of such, the lower one first."
         )
     function = corruption if callable(corruption) else getattr(corruptions, corruption)
-    return lambda x, generator: function(x, level if pair[0] < pair[1] else pair[0], generator)
+    return partial(_damage, function, level if pair[0] < pair[1] else pair[0])
+
+
+def _damage(function, level, x, generator):
+    """Do damage; a function of its own, so that a net with it can be pickled."""
+    return function(x, level, generator)
 
 
 def resolve_device(device, *, fall_back=False):
