@@ -315,7 +315,7 @@ class Fitting:
         """Find the linear autoencoder of some of the rows."""
         weights = None if self.weights is None else self.weights[chosen.numpy()]
         found = len(self.principal.components)
-        return directions(self.estimator, Selected(self.rows, chosen), weights, found, self.generator, self.device)
+        return directions(self.estimator, self.rows, weights, found, self.generator, self.device, chosen=chosen)
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""

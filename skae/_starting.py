@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import kmeans_plusplus
 
 from skae import _validation as check
-from skae._batches import Filled, choose, select, to_tensor
+from skae._batches import Filled, Selected, choose, select, to_tensor
 from skae._defaults import (
     MOST_INPUTS,
     auto_codebook,
@@ -83,10 +83,11 @@ def start(estimator, rows, weights, generator, device, targets=None):
     return network, principal
 
 
-def directions(estimator, rows, weights, n_coordinates, generator, device):
-    """Find the linear autoencoder that a network starts as."""
+def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None):
+    """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows."""
     find = random_components if estimator.init == "random" else principal_components
-    rows = Filled(rows) if estimator.allow_nan else rows
+    rows = Filled(rows) if estimator.allow_nan else rows  # with means of all rows: all that is known may be held out
+    rows = rows if chosen is None else Selected(rows, chosen)
     return find(rows, weights, n_coordinates, generator=generator, view=estimator._view(), device=device)
 
 
