@@ -14,7 +14,7 @@ from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bflo
 from skae._finishing import note_codes
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
-from skae._starting import check_same, directions, note_units, start, warn_if_few
+from skae._starting import become, check_same, directions, start, warn_if_few
 from skae._stored import Stored
 from skae._targets import find_targets
 from skae._training import FoldBatches, Watcher, crossed
@@ -286,9 +286,8 @@ class Fitting:
         others[held] = False
         if self.principal is not None and MOST_RESTARTED >= n > len(held) + 1:
             # on rows that it has seen PCA looks better than it is; these it has not
-            principal = self._directions(others.nonzero()[:, 0])
-            self.network.become(principal)
-            note_units(self.estimator, self.network, principal)
+            kept = others.nonzero()[:, 0]
+            become(self.estimator, self.network, self._directions(kept), Selected(self.rows, kept), self.generator)
             self.restarted = True
         data = self._data()
         self.looked_at = Selected(self.rows, held)
@@ -370,14 +369,12 @@ class Fitting:
     def _finish(self, net, watcher):
         """Install the chosen weights and record the training."""
         choice = watcher.chosen()
-        if choice is watcher.start and self.restarted:
-            self.network.become(self.principal)  # PCA it is: that of all rows
-            choice.weights = {}
-        self.network.load_state_dict(choice.weights, strict=False)
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
         if choice is watcher.start and self.restarted:
-            note_units(self.estimator, self.network, self.principal)
+            become(self.estimator, self.network, self.principal, self.rows, self.generator)  # PCA it is: that of all rows
+        else:
+            self.network.load_state_dict(choice.weights, strict=False)
         final = bare_net(self.network, self.device, **compile_settings(self.extra))
         final.history = net.history
         self.estimator.net_ = final
