@@ -69,7 +69,7 @@ def _note_shares(estimator, network, rows):
     if not len(enough):
         warnings.warn(
             f"Got n_components={asked!r}, but {k} components explain {reached[-1]:.3f} of the variance: all of them are kept.",
-            stacklevel=6,
+            stacklevel=8,
         )
     kept = max(1, int(enough[0])) if len(enough) else k
     estimator.explained_variance_ratio_ = estimator.explained_variance_ratio_[:kept]
