@@ -8,10 +8,20 @@ from torch import nn
 
 from skae._batches import choose, chunks, select, to_tensor
 
-__all__ = ["note_codes"]
+__all__ = ["forget_codes", "note_codes"]
 
 MOST_ROWS = 8192
 """Of the rows that codes are looked at for."""
+
+
+NOTED = ("code_steps_", "explained_variance_ratio_", "codebooks_", "codebook_usage_")
+"""Fitted attributes that not every fit has."""
+
+
+def forget_codes(estimator):
+    """Take away what an earlier fit, with other parameters, had to say of its codes."""
+    for name in NOTED:
+        vars(estimator).pop(name, None)
 
 
 @torch.no_grad()

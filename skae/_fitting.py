@@ -11,7 +11,7 @@ from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
-from skae._finishing import note_codes
+from skae._finishing import forget_codes, note_codes
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
 from skae._starting import become, check_same, directions, start, warn_if_few
@@ -89,6 +89,7 @@ class Fitting:
             check_same(estimator, rows)
             self.network = estimator.net_.module_
         else:
+            forget_codes(estimator)
             self.network, self.principal = start(estimator, rows, weights, self.generator, self.device, self.targets)
             if one_pass:
                 warn_if_few(estimator, self.principal, rows.shape)
