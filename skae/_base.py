@@ -141,6 +141,11 @@ class BaseAutoencoder(
         self._validate_params()  # which fit_context leaves out for calls after the first
         with _unchanged_on_error(self):
             self._check_together()
+            if not go_on and not isinstance(self.n_components, Integral | str):
+                raise ValueError(
+                    f"Got n_components={self.n_components!r} in partial_fit, but expected an int: one pass does not say how "
+                    "long a code has to be. Begin with fit."
+                )
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
             problem = Fitting(self, rows, weights, None, y, go_on=go_on, one_pass=True).run_once()
@@ -150,7 +155,7 @@ class BaseAutoencoder(
 
     def _check_together(self):
         """Refuse parameters that are each valid, but not together."""
-        if isinstance(self.n_components, Real) and not isinstance(self.n_components, Integral) and self.bottleneck != "ordered":
+        if not isinstance(self.n_components, Integral | str) and self.bottleneck != "ordered":
             raise ValueError(
                 f"Got n_components={self.n_components!r} with bottleneck={self.bottleneck!r}, but expected an int: only an "
                 "'ordered' code is cut to the length that reaches a share of the variance."

@@ -64,7 +64,7 @@ class Fitting:
     """
 
     def __init__(self, estimator, rows, weights, held_out, y=None, *, go_on, one_pass=False):
-        self.estimator = estimator
+        self.estimator, self.go_on = estimator, go_on
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
@@ -184,7 +184,7 @@ class Fitting:
     def _note_codes(self):
         """Record what there is to say of the codes, from rows that were not learned from if there are any."""
         rows = self.rows if self.looked_at is None else self.looked_at
-        note_codes(self.estimator, self.network, rows, self.generator)
+        note_codes(self.estimator, self.network, rows, self.generator, cut=not self.go_on)
 
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
