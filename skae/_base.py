@@ -167,6 +167,18 @@ class BaseAutoencoder(
                 f"Got penalty={self.penalty!r} with bottleneck={self.bottleneck!r}, but expected one of the two: each of them "
                 "says what is asked of the codes."
             )
+        if self.penalty == "rate" and self.penalty_weight == 0:
+            raise ValueError("Got penalty_weight=0 with penalty='rate', but expected more: it says how finely codes are told.")
+        if self.penalty in ("sparsity", "contraction", "decorrelation"):
+            if self.batch_size == 1:
+                raise ValueError(
+                    f"Got batch_size=1 with penalty={self.penalty!r}, but expected at least 2: it compares the rows of a batch."
+                )
+            if self.penalty == "contraction" and (self.net_params or {}).get("compile"):
+                raise ValueError(
+                    "Got net_params with compile=True and penalty='contraction', but expected one of the two: torch can't "
+                    "differentiate compiled functions twice."
+                )
 
     # --------------------------------------------------------------------------------------------------- using
 
