@@ -262,7 +262,7 @@ class Fitting:
         net = getattr(estimator, "net_", None)
         if net is None or net.optimizer is None or net.asked != asked:
             net = self._net(self.network, prepared=self.prepared, warm_up=None)
-            net.asked = copy.deepcopy(asked)
+            net.asked = [copy.deepcopy(one) if isinstance(one, dict) else one for one in asked]
             return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.generator = net.iterator_train__generator = self.generator
