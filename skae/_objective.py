@@ -67,10 +67,11 @@ class Objective(torch.nn.Module):
     def _known(self, x_hat, x):
         """Compute each row's loss over what is there of it; a row of gaps has none."""
         known = ~x.isnan()
+        there = known.sum(1) - (x.shape[1] - self.n_features)  # what images are padded with is never missing
         losses = self.function(torch.where(known, x_hat, 0.0), torch.where(known, x, 0.0))
         if self.function is objectives.log_loss:
             losses = losses - (~known).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))  # of a logit of zero
-        return losses * x.shape[1] / known.sum(1).clamp(min=1)
+        return losses * self.n_features / there.clamp(min=1)
 
     def more(self, passed, x, units, batch, generator):
         """Give what else is to be small: one number per row, or one for all, or None.
@@ -95,6 +96,7 @@ class Objective(torch.nn.Module):
             z = passed.z.float()
             if self.penalty == "contraction":
                 cost = penalties.contraction(z * units, x, batch.weights, generator=None if self.exact else generator)
+                cost = cost * share  # x may hold more numbers than a row, or fewer
             else:
                 cost = getattr(penalties, self.penalty)(z, batch.weights)
             found = cost * (self.penalty_weight * share)
