@@ -177,36 +177,40 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         self.autoencoder_ = clone(original).fit(seen, None)
         self._code_weight = float(self.code_weight)
 
-        chosen = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_NEIGHBOURS])
-        codes = np.concatenate([_codes(self.autoencoder_, seen[piece])[_within(chosen, piece)] for piece in _pieces(seen)])
+        chosen = np.random.default_rng(seed).permutation(n) < MOST_NEIGHBOURS
+        codes, squares = [], 0.0
+        for piece in _pieces(seen):
+            some, missed = _measure(self.autoencoder_, seen[piece])
+            codes.append(some[chosen[piece]])
+            squares = squares + missed.sum(axis=0) / n
+        codes = np.concatenate(codes)
         self.neighbors_ = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(codes))).fit(codes)
 
-        crossed = n <= MOST_CROSSED if isinstance(self.cross_fit, str) else self.cross_fit
-        parts = [(self.autoencoder_, seen, np.arange(n))]  # an autoencoder, rows that say what is usual, their numbers
-        if crossed:
-            first, second, *numbers = train_test_split(seen[:], np.arange(n), test_size=0.5, random_state=seed)
-            halves = first, second
-            parts = [(clone(original).fit(halves[1 - i], None), halves[i], numbers[i]) for i in (0, 1)]
-        squares = sum(_sum_of_squares(autoencoder, rows) for autoencoder, rows, _ in parts) / n
+        outside = []  # an autoencoder, rows that it was not fitted on, their numbers
+        if n <= MOST_CROSSED if isinstance(self.cross_fit, str) else self.cross_fit:
+            *halves, first, second = train_test_split(seen[:], np.arange(n), test_size=0.5, random_state=seed)
+            fits = [clone(original).fit(half, None) for half in halves]
+            outside = [(fits[1], halves[0], first), (fits[0], halves[1], second)]
+            squares = sum(_measure(fit, rows[piece])[1].sum(0) for fit, rows, _ in outside for piece in _pieces(rows)) / n
 
         spread = codes.var(axis=0).sum()
         squares = np.maximum(squares, EXACT * (spread + squares.sum()) / len(squares) or 1.0)
         scale = squares + FLOOR * squares.mean()
         self.error_scale_ = scale * (squares / scale).mean()
-        self.code_spread_ = 1.0
         self._itself = EXACT * spread
-        distances = self._distances(codes)
-        self.code_spread_ = max(float(distances.mean()), EXACT * spread) or 1.0
+        self.code_spread_ = 1.0
+        self.code_spread_ = max(float(self._distances(codes).mean()), EXACT * spread) or 1.0
 
-        if isinstance(self.contamination, str):
-            usual = np.empty(n)
-            for autoencoder, rows, numbers in parts:
-                usual[numbers] = self._errors(autoencoder, rows)
-            usual = np.log(np.maximum(self._combine(usual, self._code_distances(seen)), EXACT))
-            low, high = np.quantile(usual, [0.25, 0.75])
-            self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
-        else:
-            self.offset_ = float(np.percentile(self.score_samples(X), 100 * self.contamination))
+        errors, distances = self._parts(seen)
+        if not isinstance(self.contamination, str):
+            self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
+            return self
+        for fit, rows, numbers in outside:
+            for piece in _pieces(rows):
+                errors[numbers[piece]] = self._errors(_measure(fit, rows[piece])[1])
+        usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
+        low, high = np.quantile(usual, [0.25, 0.75])
+        self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
         return self
 
     # --------------------------------------------------------------------------------------------------- using
@@ -242,8 +246,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
             Mean squared distance of the code to its neighbours, over the usual one, float64.
         """
         check_is_fitted(self)
-        seen = self._look_at(X)
-        return self._errors(self.autoencoder_, seen), self._code_distances(seen)
+        return self._parts(self._look_at(X))
 
     def error_map(self, X):
         """Show where rows are reconstructed badly.
@@ -262,7 +265,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         seen = self._look_at(X)
         found = np.empty((len(seen), self.n_features_in_), np.float32)
         for piece in _pieces(seen):
-            found[piece] = _squares(self.autoencoder_, seen[piece]) / self.error_scale_
+            found[piece] = _measure(self.autoencoder_, seen[piece])[1] / self.error_scale_
         return found.reshape(seen.shape)
 
     def decision_function(self, X):
@@ -338,19 +341,20 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         """Weigh the two parts against each other."""
         return (errors + self._code_weight * distances) / (1 + self._code_weight)
 
-    def _errors(self, autoencoder, seen):
-        """Mean over the features of the squared errors, each over its usual one."""
-        found = np.empty(len(seen))
+    def _parts(self, seen):
+        """Give errors and distances, each over the usual one."""
+        errors, distances = np.empty((2, len(seen)))
         for piece in _pieces(seen):
-            found[piece] = (_squares(autoencoder, seen[piece]) / self.error_scale_).mean(axis=1)
-        return found
+            codes, squares = _measure(self.autoencoder_, seen[piece])
+            errors[piece], distances[piece] = self._errors(squares), self._distances(codes)
+        return errors, distances
 
-    def _code_distances(self, seen):
-        """Mean squared distance of each code to its neighbours, over the usual one."""
-        return np.concatenate([self._distances(_codes(self.autoencoder_, seen[piece])) for piece in _pieces(seen)])
+    def _errors(self, squares):
+        """Mean over the features of squared errors, each over its usual one."""
+        return (squares / self.error_scale_).mean(axis=1)
 
     def _distances(self, codes):
-        """Do so for codes."""
+        """Mean squared distance of each code to its neighbours, over the usual one."""
         squares = np.square(self.neighbors_.kneighbors(codes)[0])
         if squares.shape[1] == 1:
             return squares[:, 0] / self.code_spread_
@@ -382,27 +386,13 @@ def _pieces(rows):
     return slices(len(rows), max(1, PIECE_NUMBERS // max(1, math.prod(rows.shape[1:]))))
 
 
-def _within(chosen, piece):
-    """Say which of the chosen rows lie in a piece, and where."""
-    return chosen[(chosen >= piece.start) & (chosen < piece.stop)] - piece.start
-
-
 def _numbers(rows):
     """Give flat float64 rows of an array, a tensor or a table."""
     rows = rows.cpu() if hasattr(rows, "cpu") else rows
     return np.asarray(rows).reshape(len(rows), -1).astype(np.float64, copy=False)
 
 
-def _codes(autoencoder, rows):
-    """Give codes as float64, in which distances don't drown in rounding."""
-    return _numbers(autoencoder.transform(rows))
-
-
-def _squares(autoencoder, rows):
-    """Squared error of each number."""
-    return np.square(_numbers(autoencoder.inverse_transform(autoencoder.transform(rows))) - _numbers(rows))
-
-
-def _sum_of_squares(autoencoder, rows):
-    """Sum them over the rows."""
-    return sum(_squares(autoencoder, rows[piece]).sum(axis=0) for piece in _pieces(rows))
+def _measure(autoencoder, rows):
+    """Give the codes, and the squared error of each number."""
+    codes = autoencoder.transform(rows)
+    return _numbers(codes), np.square(_numbers(autoencoder.inverse_transform(codes)) - _numbers(rows))
