@@ -54,9 +54,11 @@ def pyod_auto_encoder(X, T, seed):
 
 
 def pyod_pca(X, T, seed):
-    """PyOD's PCA, which standardises by itself."""
+    """PyOD's PCA, which standardises by itself, and divides by zero where a column is constant: it doesn't see those."""
     from pyod.models.pca import PCA
 
+    varies = np.ptp(X, axis=0) > 0
+    X, T = X[:, varies], T[:, varies]
     return PCA(random_state=seed).fit(X).decision_function(T)
 
 

@@ -26,8 +26,8 @@ print(f"taken for anomalies: {np.mean(detector.predict(test[odd]) == -1):.1%} of
 print(f"{np.mean(detector.predict(test[~odd]) == -1):.1%} of the zeros")
 
 # %%
-# Left, the two parts of the score, and the line where their weighted sum is the threshold. Right, the zeros that fit in worst and
-# the other digits that fit in best, with the errors of their pixels, in units of what is usual for a pixel.
+# Left, the two parts of the score, and the line where their weighted sum is the threshold. Right, the zeros that fit in worst
+# and the other digits that fit in best, with the errors of their pixels, in units of what is usual for a pixel.
 
 errors, distances = detector.score_parts(test)
 figure = plt.figure(figsize=(10, 4), layout="constrained")
