@@ -308,8 +308,9 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         if missing:
             raise TypeError(f"Got autoencoder={self.autoencoder!r}, but expected an estimator that has {', '.join(missing)}.")
         original = clone(self.autoencoder)
-        if original is not self.autoencoder and original.get_params(deep=False).get("random_state", 0) is None:
-            original.set_params(random_state=seed)
+        if original is not self.autoencoder:
+            unset = [name for name, value in original.get_params().items() if value is None and name.endswith("random_state")]
+            original.set_params(**dict.fromkeys(unset, seed))
         return original
 
     def _look_at(self, X, original=None):
@@ -317,15 +318,15 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         X = stored(as_array(X))
         images = getattr(X, "ndim", 2) > 2
         fitting = original is not None
-        standardize = self.scaler_ is not None if not fitting else self.standardize
+        standardize = self.standardize if fitting else self.scaler_ is not None
         if isinstance(standardize, str):
-            # a FrozenEstimator is its own clone
-            frozen = original is self.autoencoder
+            frozen = original is self.autoencoder  # a FrozenEstimator is its own clone
             standardize = not (images or frozen or get_tags(original).input_tags.three_d_array)
         rows = X if images and not standardize else check.check_rows(self, X, reset=fitting)
+        least = 4 if fitting else 1
+        if len(rows) < least:
+            raise ValueError(f"Got X of {len(rows)} sample(s), but expected at least {least}.")
         if fitting:
-            if len(rows) < 4:
-                raise ValueError(f"Got X of {len(rows)} sample(s), but expected at least 4.")
             self.n_features_in_ = math.prod(rows.shape[1:])
             self.scaler_ = None
             if standardize:
@@ -356,8 +357,6 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
     def _distances(self, codes):
         """Mean squared distance of each code to its neighbours, over the usual one."""
         squares = np.square(self.neighbors_.kneighbors(codes)[0])
-        if squares.shape[1] == 1:
-            return squares[:, 0] / self.code_spread_
         itself = squares[:, 0] <= self._itself
         return np.where(itself, squares[:, 1:].mean(axis=1), squares[:, :-1].mean(axis=1)) / self.code_spread_
 
