@@ -182,7 +182,7 @@ def test_images_have_error_maps_of_their_shape():
     assert (detector.error_map(spoilt).reshape(4, -1).argmax(1) == 2 * 5 + 3).all()
     assert (detector.score_samples(spoilt) < 2 * detector.score_samples(X[:4])).all()
     np.testing.assert_allclose(detector.score_samples(X), detector.score_samples(X.reshape(60, -1)), rtol=1e-4)
-    with pytest.raises(ValueError, match="Got X of 0 sample.*at least 1"):
+    with pytest.raises(ValueError, match=r"Got X of 0 sample.*at least 1"):
         detector.predict(X[:0])
 
 
