@@ -123,6 +123,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="splits of each table (default 3)")
     parser.add_argument("--most", type=int, default=20000, help="normal rows drawn from a table (default 20000)")
     parser.add_argument("--svm-rows", type=int, default=10000, help="training rows of the SVM (default 10000)")
+    parser.add_argument("--test-rows", type=int, help="test images (default all)")
     args = parser.parse_args()
     compared = methods(args.svm_rows)
     timed(lambda: detector(np.random.default_rng(0).normal(size=(50, 4)), np.zeros((1, 4)), 0))  # what only a first fit pays
@@ -147,6 +148,7 @@ def main():
 
     if args.images:
         X, y, T, y_test = load_images(args.images)
+        T, y_test = T[: args.test_rows], y_test[: args.test_rows]
         others, T_others = (flat(as_floats(part)) for part in (X, T))
         head("ROC-AUC x 100", "training images", "anomalies", *compared)
         results = []
