@@ -86,8 +86,8 @@ class LatentSampler(DensityMixin, BaseEstimator):
 
     # estimators are looked at in fit, where the message can say what they lack
     _parameter_constraints = {
-        "autoencoder": ["no_validation"],
-        "density": ["no_validation"],
+        "autoencoder": "no_validation",
+        "density": "no_validation",
         "random_state": ["random_state"],
     }
 
@@ -136,7 +136,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
         density = _seeded_clone(given, seed)
         if density is given:  # frozen: it is its own clone, and knows codes as they are
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
-        density = density.fit((codes - mean) / scale)
+        density = density.fit((codes - mean) / scale, None)
 
         self.autoencoder_, self.density_ = autoencoder, density
         self.code_mean_, self.code_scale_ = mean, scale
@@ -242,7 +242,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
 def _mixture(n_samples, n_components):
     """Give a mixture with as many Gaussians as so many codes can tell apart.
 
-    One has ``(k + 1) (k + 2) / 2`` parameters for k numbers in a code. Over MNIST, digits and tables the codes held out were most
+    One has ``(k + 1) (k + 2) / 2`` parameters for k numbers in a code. Over MNIST, digits and tables, codes held out were most
     likely with 5 to 10 times ``k + 3`` rows for each. The steps of EM after its start by k-means gain little: hence `tol`. The
     floor under the variances is for codes that repeat.
     """
@@ -252,10 +252,10 @@ def _mixture(n_samples, n_components):
 
 def _check_methods(name, estimator, methods):
     """Raise an error that names the methods that a parameter lacks; None stands for a default."""
-    if isinstance(estimator, type) or (estimator is not None and not all(hasattr(estimator, one) for one in methods)):
-        raise TypeError(
-            f"Got {name}={estimator!r}, but expected an estimator with {', '.join(methods[:-1])} and {methods[-1]}."
-        )
+    missing = estimator is not None and not all(hasattr(estimator, one) for one in methods)
+    if missing or isinstance(estimator, type):
+        listed = f"{', '.join(methods[:-1])} and {methods[-1]}"
+        raise TypeError(f"Got {name}={estimator!r}, but expected an estimator with {listed}.")
 
 
 def _seeded_clone(estimator, seed):
@@ -276,5 +276,7 @@ def _sample(density, n_samples, seed):
     """Sample from a fitted density, whichever way it is told its seed."""
     if "random_state" in inspect.signature(density.sample).parameters:
         return density.sample(n_samples, random_state=seed)
-    found = copy.copy(density).set_params(random_state=seed).sample(n_samples)  # as mixtures do it, with labels
-    return found[0] if isinstance(found, tuple) else found
+    own = copy.copy(density.sample.__self__)  # the density itself, also where it is frozen
+    own.random_state = seed
+    found = own.sample(n_samples)
+    return found[0] if isinstance(found, tuple) else found  # mixtures give labels as well
