@@ -160,8 +160,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
             In the layout that the autoencoder saw in fit and in its units, float32, neither rounded nor clipped.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"Got n_samples={n_samples!r}, but expected an int of at least 1.")
+        _check_count("n_samples", n_samples, 1)
         found = _sample(self.density_, int(n_samples), seeded(self.random_state))
         return self._decode(found * self.code_scale_ + self.code_mean_)
 
@@ -184,13 +183,14 @@ class LatentSampler(DensityMixin, BaseEstimator):
             For one pair ``X_between[i]`` is a row or image, for n pairs n of them; laid out as in :meth:`sample`, float32.
         """
         check_is_fitted(self)
-        if not isinstance(steps, Integral) or steps < 2:
-            raise ValueError(f"Got steps={steps!r}, but expected an int of at least 2.")
-        if np.shape(a) != np.shape(b):
-            raise ValueError(f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected the same for both.")
-        row = self._decode(self.code_mean_[None]).shape[1:]
-        alone = np.ndim(a) == 1 or np.shape(a) == row
-        first, last = (_as_codes(self.autoencoder_.transform(end[None] if alone else end)) for end in (a, b))
+        _check_count("steps", steps, 2)
+        if np.ndim(a) == 0 or np.shape(a) != np.shape(b):
+            raise ValueError(
+                f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected rows of X, as many of each."
+            )
+        row_shape = self._decode(self.code_mean_[None]).shape[1:]
+        alone = np.ndim(a) == 1 or np.shape(a) == row_shape
+        first, last = (self._encode(_one_row(end) if alone else end) for end in (a, b))
         part = np.linspace(0, 1, steps)[:, None, None]
         codes = (1 - part) * first + part * last  # (steps, n, n_components)
         found = self._decode(codes.reshape(-1, codes.shape[-1]))
@@ -211,7 +211,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
             says nothing of how well a row is reconstructed.
         """
         check_is_fitted(self)
-        codes = (_as_codes(self.autoencoder_.transform(X)) - self.code_mean_) / self.code_scale_
+        codes = (self._encode(X) - self.code_mean_) / self.code_scale_
         return self.density_.score_samples(codes) - np.log(self.code_scale_).sum()
 
     def score(self, X, y=None):
@@ -234,8 +234,12 @@ class LatentSampler(DensityMixin, BaseEstimator):
         """
         return float(np.mean(self.score_samples(X)))
 
+    def _encode(self, X):
+        """Give codes as an array of float64, also where they are a tensor or a table."""
+        return _as_codes(self.autoencoder_.transform(X))
+
     def _decode(self, codes):
-        """Decode codes, float64, in the autoencoder's own precision."""
+        """Decode codes of float64."""
         return np.asarray(self.autoencoder_.inverse_transform(codes.astype(np.float32)))
 
 
@@ -248,6 +252,17 @@ def _mixture(n_samples, n_components):
     """
     n_gaussians = min(MOST_GAUSSIANS, max(1, n_samples // (7 * (n_components + 3))))
     return GaussianMixture(n_gaussians, tol=0.1, reg_covar=1e-3)
+
+
+def _check_count(name, value, least):
+    """Refuse what is not a whole number, or is too small."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"Got {name}={value!r}, but expected an int of at least {least}.")
+
+
+def _one_row(row):
+    """Give an array or tensor with one row."""
+    return row[None] if isinstance(row, torch.Tensor) else np.asarray(row)[None]
 
 
 def _check_methods(name, estimator, methods):
