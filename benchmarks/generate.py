@@ -56,7 +56,6 @@ def train_classifier(X, y, epochs, seed):
 
 def moments(features, images, like):
     """Mean and covariance of the features of images, in the range and the shape of those `like` them."""
-    images = np.clip(images, 0, 255).astype(np.float32).reshape(-1, *like.shape[1:]) / 255
     images = np.clip(images, 0, 255).reshape(-1, *like.shape[1:])
     found = in_pieces(features, torch.from_numpy(as_maps(images)), "cpu").astype(np.float64)
     return found.mean(0), np.cov(found.T)
