@@ -28,12 +28,14 @@ Batches become a trained network
 
 What an autoencoder is for
     ``anomaly``                  rows and images that do not fit in
+    ``generation``               new rows and images, from a density over codes
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae.anomaly import ReconstructionDetector
+from skae.generation import LatentSampler
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder", "ReconstructionDetector"]
+__all__ = ["ConvAutoencoder", "DenseAutoencoder", "LatentSampler", "ReconstructionDetector"]

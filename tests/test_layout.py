@@ -20,7 +20,7 @@ ROWS = [
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
-    ["anomaly"],
+    ["anomaly", "generation"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
