@@ -14,6 +14,7 @@ X becomes batches
 Batches become a trained network
     ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``
     ``objectives``               how far a reconstruction is from its input
+    ``corruptions``              damage that is done to inputs
     ``_net``                     the skorch net: one step, one epoch, the learning rate
     ``_starting``                where a training starts: from PCA, or from weights that are there
     ``_training``                which rows are held out, which weights are taken

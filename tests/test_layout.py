@@ -10,7 +10,7 @@ import skae
 ROOT = Path(skae.__file__).parent
 
 ROWS = [
-    ["_stored", "_layout", "objectives", "networks.grid", "networks.blocks"],
+    ["_stored", "_layout", "objectives", "corruptions", "networks.grid", "networks.blocks"],
     ["_validation", "_batches"],
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv"],
@@ -24,7 +24,7 @@ ROWS = [
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
 
-TORCH_ONLY = ["objectives", "networks", "networks.grid", "networks.blocks", "networks.autoencoder"]
+TORCH_ONLY = ["objectives", "corruptions", "networks", "networks.grid", "networks.blocks", "networks.autoencoder"]
 TORCH_ONLY += ["networks.dense", "networks.conv"]
 """What knows nothing of scikit-learn, nor of skorch."""
 
