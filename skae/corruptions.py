@@ -1,7 +1,7 @@
 """Damage that is done to inputs: functions ``(x, level, generator) -> damaged x``, of the shape, dtype and device of x.
 
-`level` is one number for all rows, or a pair (low, high): each row then draws its own evenly between the two. Everything is drawn
-on the CPU and moved to the device of x after that, so that it is the same for every device. x is left as it is.
+`level` is one number for all rows, or a pair (low, high): each row then draws its own evenly between the two. Everything is
+drawn on the CPU and moved to the device of x after that, so that it is the same for every device. x is left as it is.
 
 ``gaussian``, ``masking`` and ``salt_and_pepper`` take rows of any shape; ``patches``, ``blur`` and ``jpeg`` take images.
 """
@@ -167,9 +167,9 @@ def blur(x, level, generator):
 def jpeg(x, level, generator):
     """Do to images in [0, 1] what writing them as JPEG and reading them again does [1]_.
 
-    Blocks of 8 x 8 pixels, beginning in the upper left corner, are turned into cosines whose amplitudes are rounded. Three channels
-    are red, green and blue: they become brightness, and two colours of half the resolution. Any other channels are treated as
-    brightness, each by itself. Numbers outside [0, 1] are clipped first, and rounded to 256 steps first and last.
+    Blocks of 8 x 8 pixels, beginning in the upper left corner, are turned into cosines whose amplitudes are rounded. Three
+    channels are red, green and blue: they become brightness, and two colours of half the resolution. Any other channels are
+    treated as brightness, each by itself. Numbers outside [0, 1] are clipped first, and rounded to 256 steps first and last.
 
     Parameters
     ----------
