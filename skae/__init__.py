@@ -12,7 +12,7 @@ X becomes batches
     ``_principal``               mean, scale and principal components, piece by piece
 
 Batches become a trained network
-    ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``
+    ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``, ``restorer``
     ``objectives``               how far a reconstruction is from its input
     ``corruptions``              damage that is done to inputs
     ``_net``                     the skorch net: one step, one epoch, the learning rate
@@ -21,11 +21,15 @@ Batches become a trained network
     ``_defaults``                what "auto" means
     ``_fitting``                 one fit from beginning to end
     ``_progress``                the progress bar and scikit-learn's callbacks
+
+What an autoencoder is for
+    ``restoration``              clean images from damaged ones
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae.restoration import ImageRestorer
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder"]
+__all__ = ["ConvAutoencoder", "DenseAutoencoder", "ImageRestorer"]

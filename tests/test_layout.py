@@ -13,19 +13,22 @@ ROWS = [
     ["_stored", "_layout", "objectives", "corruptions", "networks.grid", "networks.blocks"],
     ["_validation", "_batches"],
     ["_principal", "networks.autoencoder"],
-    ["networks.dense", "networks.conv"],
+    ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
     ["_starting", "_training", "_progress"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
+    ["restoration._checks", "restoration._pieces"],
+    ["restoration._restorer"],
+    ["restoration"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
 
 TORCH_ONLY = ["objectives", "corruptions", "networks", "networks.grid", "networks.blocks", "networks.autoencoder"]
-TORCH_ONLY += ["networks.dense", "networks.conv"]
+TORCH_ONLY += ["networks.dense", "networks.conv", "networks.restorer"]
 """What knows nothing of scikit-learn, nor of skorch."""
 
 MOST_LINES = 400
