@@ -21,6 +21,7 @@ ROWS = [
     ["_base"],
     ["_dense", "_conv"],
     ["restoration._checks", "restoration._pieces"],
+    ["restoration._training"],
     ["restoration._restorer"],
     ["restoration"],
     [""],

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils import check_array
 from skae import _validation as check
 from skae import corruptions
 
-__all__ = ["LEVELS", "check_images", "find_corruption", "find_range"]
+__all__ = ["LEVELS", "check_images", "find_corruption", "find_fill", "find_range", "warn_if_channels_first"]
 
 LEVELS = {
     "gaussian": (0, math.inf),
@@ -37,6 +38,17 @@ def check_images(estimator, X, name):
     return X if X.ndim == 4 else X[..., None]
 
 
+def warn_if_channels_first(images):
+    """Say that images may lie in another way than they are taken."""
+    _, height, width, channels = images.shape
+    if height in (1, 3, 4) and channels not in (1, 3, 4):
+        warnings.warn(
+            f"X has shape {images.shape}, and is taken as images of {height} x {width} pixels with {channels} channels. If the "
+            "channels come first, move them: np.moveaxis(X, 1, -1).",
+            stacklevel=5,
+        )
+
+
 def find_range(data_range, clean):
     """Say which numbers stand for black and white in clean images."""
     if data_range != "auto":
@@ -50,6 +62,14 @@ def find_range(data_range, clean):
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     return (low, high) if low < high else (low, low + 1)
+
+
+def find_fill(fill_value, data_range, dtype):
+    """Say what stands in holes, in units of X."""
+    if fill_value != "auto":
+        return float(fill_value)
+    middle = sum(data_range) / 2
+    return float(math.ceil(middle)) if dtype.kind in "iu" else middle
 
 
 def find_corruption(corruption, level, fill):

@@ -1,8 +1,6 @@
-"""Clean images from damaged ones: noise, holes, blur and the traces of compression, as a regressor."""
+"""The restorer: its parameters, its documentation, and how it is used."""
 
-import copy
 import math
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,25 +11,15 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
-from skae import objectives
-from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
-from skae._progress import Epochs
+from skae._net import bare_net, compile_settings
 from skae._stored import slices
 from skae._validation import Interval, StrOptions, fit_context
-from skae.networks.restorer import FACTOR, Restorer
-from skae.restoration._checks import LEVELS, check_images, find_corruption, find_range
-from skae.restoration._pieces import Pieces, scaled, tiles
+from skae.networks.restorer import FACTOR
+from skae.restoration._checks import LEVELS, check_images
+from skae.restoration._pieces import scaled, tiles
+from skae.restoration._training import build, trained
 
 __all__ = ["ImageRestorer"]
-
-BATCH_PIXELS = 2**16
-"""About how many pixels are in a batch."""
-
-FIT_PIXELS = 2**26
-"""About how many pixels are learned from, counting each as often as it is seen."""
-
-MOST_PASSES = 100
-"""Small collections are seen no more often than this."""
 
 TILE_PIXELS = 2**20
 """About how many pixels are restored at once."""
@@ -228,87 +216,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         ValueError
             If X, y or a parameter is not as described, or if the loss is no longer a number. An earlier fit is kept then.
         """
-        clean = check_images(self, X if y is None else y, "X" if y is None else "y")
-        damaged = None if y is None else check_images(self, X, "X")
-        if damaged is not None and damaged.shape != clean.shape:
-            raise ValueError(f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images of equal shape.")
-        generator = torch.Generator().manual_seed(check.seeded(self.random_state))
-        device, extra = check.resolve_device(self.device), extra_settings(self.net_params)
-        low, high = find_range(self.data_range, clean)
-        fill = float(self.fill_value) if self.fill_value != "auto" else (low + high) / 2
-        if self.fill_value == "auto" and clean.dtype.kind in "iu":
-            fill = float(math.ceil(fill))
-        _, height, width, channels = clean.shape
-        crop = min(height, self.patch_size), min(width, self.patch_size)
-        pieces = Pieces(
-            clean,
-            damaged,
-            crop=crop,
-            augment=crop != (height, width) if self.augment == "auto" else self.augment,
-            data_range=(low, high),
-            corrupt=None
-            if y is not None
-            else find_corruption(self.corruption, self.corruption_level, (fill - low) / (high - low)),
-            generator=generator,
-            device=device,
-        )
-        batch = min(256, max(1, BATCH_PIXELS // math.prod(crop))) if self.batch_size == "auto" else self.batch_size
-        epochs = self.max_iter
-        if epochs == "auto":
-            epochs = min(MOST_PASSES, math.ceil(FIT_PIXELS / (len(pieces) * math.prod(crop))))
-        bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        if self.precision != "auto":
-            bfloat16 = self.precision == "bfloat16"
-        spec = {"n_channels": channels, "n_filters": int(self.n_filters), "crop": crop}
-        network = _build(spec)
-        network.start(generator)
-        solver, settings, _ = SOLVERS["adamw"]
-        net = bare_net(
-            network,
-            device,
-            criterion__function=getattr(objectives, self.loss),
-            optimizer=solver,
-            **{f"optimizer__{name}": value for name, value in settings.items()},
-            lr=self._learning_rate,
-            batch_size=batch,
-            warm_up=0.15,
-            clip=2.0,
-            precision=torch.bfloat16 if bfloat16 else torch.float32,
-            iterator_train__shuffle=True,
-            iterator_train__generator=generator,
-            **extra,
-        )
-        unit = (high - low) ** (2 if self.loss == "squared_error" else 1)
-
-        def records(network):
-            final = bare_net(network, device, **compile_settings(extra))
-            final.history = net.history
-            curve = [entry["train_loss"] * unit for entry in net.history if "train_loss" in entry]
-            return {
-                "n_channels_": channels,
-                "data_range_": (low, high),
-                "fill_value_": fill,
-                "net_": final,
-                "n_iter_": len(curve),
-                "loss_curve_": curve,
-                "_spec": {"network": spec, "dtype": str(clean.dtype)},
-            }
-
-        hooks = {"X": X, "y": y}
-        watcher = net.watcher = Watcher(net)
-        with Epochs(
-            self, hooks, epochs=epochs, snapshot=lambda _: records(copy.deepcopy(network)), verbose=self.verbose
-        ) as watcher.on_epoch:
-            try:
-                end = net.train(pieces, epochs)
-            except Diverged as error:
-                raise ValueError(
-                    f"The loss was no longer a number. Got learning_rate_init={self.learning_rate_init!r}, which is "
-                    f"{net.lr:.3g} here: lower it."
-                ) from error
-        if end == "interrupted":
-            warnings.warn("Training interrupted by user; what was learned so far is kept.", stacklevel=2)
-        vars(self).update(records(network))
+        vars(self).update(trained(self, X, y))
         return self
 
     def predict(self, X):
@@ -368,12 +276,6 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)
 
-    @property
-    def _learning_rate(self):
-        if self.learning_rate_init != "auto":
-            return self.learning_rate_init
-        return 0.004 * math.sqrt(32 / self.n_filters)
-
     # -------------------------------------------------------------------------------------------------- state
 
     def __getstate__(self):
@@ -390,7 +292,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is not None:
-            network = _build(self._spec["network"])
+            network = build(self._spec["network"])
             network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
             device = check.resolve_device(self.device, fall_back=True)
             self.net_ = bare_net(network, device, **compile_settings(self.net_params))
@@ -402,23 +304,3 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.target_tags.multi_output = True
         return tags
-
-
-class Watcher:
-    """What a net calls at the end of every epoch; `done` ends the training."""
-
-    done = False
-
-    def __init__(self, net):
-        self.net = net
-
-    def __call__(self, net):
-        """Tell of the epoch."""
-        self.done = bool(self.on_epoch(self))
-
-
-def _build(spec):
-    """Make a network without touching any random state."""
-    with torch.device("meta"):
-        network = Restorer(**spec)
-    return network.to_empty(device="cpu")
