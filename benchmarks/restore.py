@@ -8,8 +8,8 @@ Needs scikit-image, Pillow and, for the noise, bm3d (`pip install scikit-image p
 kept in a file, and taken from there the next time. CPU seconds are those of all threads of the process (`time.process_time`).
 
 Noise: normal, on floats in [0, 1], neither clipped nor rounded. The weight of total variation, and the `h` of non-local means,
-are those with the best PSNR on ten training images. Hole: filled with `fill_value_`, at a random place of each image; all but the
-biharmonic method have learned from the training images. The number of principal components, and the ridge of least squares
+are those with the best PSNR on ten training images. Hole: filled with `fill_value_`, at a random place of each image; all but
+the biharmonic method have learned from the training images. The number of principal components, and the ridge of least squares
 with them, are those with the smallest error on 1,000 training images.
 """
 

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from itertools import product
 
 import numpy as np
 import pytest
@@ -51,14 +50,14 @@ def noisy(images, scale, seed=0):
 
 
 def test_noise_gets_less():
-    """After a minute of learning at most a third of the squared noise on images that fit did not see is left."""
+    """Of strong noise less than a third is left on images that fit did not see, and of weak noise less than all, by one model."""
     images = load_digits().images
     train, test = images[:1500], images[1500:]
-    model = ImageRestorer("gaussian", (0.1, 0.3), n_filters=16, max_iter=25, device="cpu", random_state=0).fit(train)
+    model = ImageRestorer("gaussian", (0.1, 0.3), n_filters=8, max_iter=25, device="cpu", random_state=0).fit(train)
     for scale in (0.1, 0.3):
         damaged = noisy(test, 16 * scale)
         before, after = (np.square(found - test).mean() for found in (damaged, model.predict(damaged)))
-        assert after < before * (0.75 if scale == 0.1 else 0.35)
+        assert after < before * (0.9 if scale == 0.1 else 0.33)
     assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
     assert len(model.loss_curve_) == model.n_iter_ == 25
 
@@ -156,8 +155,9 @@ def test_a_hole_has_the_fill_value(photos):
 
 
 def pieces(clean, damaged=None, **parameters):
-    """Pieces of 4 x 4 pixels, of images in [0, 1]."""
-    settings = {"crop": (4, 4), "augment": True, "data_range": (0, 1), "corrupt": None, "device": "cpu", **parameters}
+    """Pieces of 4 x 4 pixels, of images in [0, 1]; without damaged ones nothing is damaged."""
+    corrupt = (lambda x, generator: x) if damaged is None else None
+    settings = {"crop": (4, 4), "augment": True, "data_range": (0, 1), "corrupt": corrupt, "device": "cpu", **parameters}
     return Pieces(clean, damaged, generator=torch.Generator().manual_seed(0), **settings)
 
 
@@ -340,7 +340,7 @@ def test_the_bar_is_shown_only_if_asked_for(photos, capsys):
         ({"corruption_level": (0.3, 0.1)}, "Got corruption_level=.*expected two rising numbers"),
         ({"corruption_level": (0.3,)}, "Got corruption_level=.*expected two rising numbers"),
         ({"corruption_level": (0, float("nan"))}, "Got corruption_level=.*expected two rising numbers"),
-        ({"corruption_level": float("inf")}, "Got corruption_level=inf"),
+        ({"corruption_level": (0, float("inf"))}, "Got corruption_level=.*expected two rising numbers"),
         ({"corruption": "masking", "corruption_level": 1.5}, "expected a number from 0 to 1"),
         ({"corruption": "jpeg"}, r"Got corruption_level=0.1, but expected a number from 1 to 100.*corruption='jpeg'"),
         ({"data_range": (1, 1)}, r"Got data_range=\(1, 1\), but expected two rising numbers"),
@@ -427,7 +427,7 @@ def test_ctrl_c_keeps_what_was_learned(photos):
     assert np.isfinite(model.predict(photos)).all()
 
 
-@pytest.mark.parametrize(("height", "width"), product([3, 16, 30], [5, 40]))
+@pytest.mark.parametrize(("height", "width"), [(3, 5), (3, 40), (30, 5), (16, 16), (30, 40)])
 def test_any_size_can_be_learned_from(height, width):
     """Images smaller than a piece, tall and wide ones are learned from."""
     images = gaussian_filter(np.random.default_rng(0).random((6, height, width)), (0, 1, 1))

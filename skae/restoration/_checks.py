@@ -86,7 +86,7 @@ def find_corruption(corruption, level, fill):
         return lambda x, generator: corruption(x, level, generator)
     least, most = LEVELS[corruption]
     low, high = (level, level) if isinstance(level, Real) else _pair(level, "corruption_level")
-    if not least <= low <= high <= most or high == math.inf:
+    if not least <= low <= high <= most:
         raise ValueError(
             f"Got corruption_level={level!r}, but expected a number from {least} to {most}, or a rising pair of them, for "
             f"corruption={corruption!r}."

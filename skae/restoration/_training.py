@@ -97,7 +97,7 @@ def trained(restorer, X, y):
     spec = {"n_channels": channels, "n_filters": int(restorer.n_filters), "crop": crop}
     network = build(spec)
     network.start(generator)
-    net = _net(restorer, network, device, generator, extra)
+    net = _net(restorer, network, len(pieces), device, generator, extra)
     unit = (high - low) ** (2 if restorer.loss == "squared_error" else 1)
 
     def records(network):
@@ -137,11 +137,12 @@ def trained(restorer, X, y):
     return records(network)
 
 
-def _net(restorer, network, device, generator, extra):
+def _net(restorer, network, n_pieces, device, generator, extra):
     """Make a net that is ready to be trained."""
     batch, rate = restorer.batch_size, restorer.learning_rate_init
     if batch == "auto":
-        batch = min(256, max(1, BATCH_PIXELS // math.prod(network.size[1:])))
+        few = max(16, n_pieces // 16)  # of few pieces, small batches: steps are what is learned by
+        batch = max(1, min(256, few, BATCH_PIXELS // math.prod(network.size[1:])))
     if rate == "auto":
         rate = 0.004 * math.sqrt(32 / restorer.n_filters)
     narrow = restorer.precision == "bfloat16"
