@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sklearn.datasets
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +16,7 @@ import skae
 from skae import _fitting
 from skae._defaults import make_plan
 
-from .cases import low_rank
+from .cases import grey_images, low_rank
 
 CLASSES = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 README = Path(__file__).parent.parent / "README.md"
@@ -81,11 +82,18 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
         assert defaults[0] == defaults[1], name
 
 
-@pytest.mark.parametrize("class_", CLASSES)
-def test_every_attribute_is_documented(class_):
+@pytest.mark.parametrize(
+    ("estimator", "X"),
+    [
+        (skae.DenseAutoencoder(2, max_iter=1, random_state=0), low_rank(30, 9)),
+        (skae.ConvAutoencoder(2, max_iter=1, random_state=0), low_rank(30, 9)),
+        (skae.ImageRestorer(n_filters=2, max_iter=1, random_state=0), grey_images(4, 6, 5)),
+    ],
+)
+def test_every_attribute_is_documented(estimator, X):
     """After fit there are exactly the attributes that the docstring has."""
-    documented = set(section(class_.__doc__, "Attributes")[0])
-    estimator = class_(2, max_iter=1, random_state=0).fit(low_rank(30, 9))
+    documented = set(section(estimator.__doc__, "Attributes")[0])
+    estimator = clone(estimator).fit(X)
     check_is_fitted(estimator)
     found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
     assert documented - {"feature_names_in_"} == found

@@ -1,4 +1,4 @@
-"""The restorer of images: what it learns, how images are cut into tiles, its state, and its errors."""
+"""The restorer of images: what it learns, images of any size, its state, and its errors."""
 
 import copy
 import pickle
@@ -18,8 +18,6 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skae import ImageRestorer
-from skae.networks.restorer import FACTOR, Restorer
-from skae.restoration._pieces import Pieces, scaled, tiles
 
 FAST = {"n_filters": 4, "patch_size": 16, "max_iter": 1, "batch_size": 16, "device": "cpu", "random_state": 0}
 
@@ -50,7 +48,7 @@ def noisy(images, scale, seed=0):
 
 
 def test_noise_gets_less():
-    """Of strong noise less than a third is left on images that fit did not see, and of weak noise less than all, by one model."""
+    """On images that fit did not see, less than a third of strong noise is left, and less than all of weak noise."""
     images = load_digits().images
     train, test = images[:1500], images[1500:]
     model = ImageRestorer("gaussian", (0.1, 0.3), n_filters=8, max_iter=25, device="cpu", random_state=0).fit(train)
@@ -101,14 +99,6 @@ def test_a_callable_sees_pieces_between_0_and_1(photos):
     assert set(seen[:-1]) == {((16, 3, 16, 16), torch.float32, True, True, (3, "ignored"), torch.Generator)}
 
 
-def test_what_it_starts_from_changes_nothing():
-    """Before the first step the network gives every image as it is."""
-    network = Restorer(n_channels=2, n_filters=3, crop=(8, 8))
-    network.start(torch.Generator().manual_seed(0))
-    x = torch.rand(2, 2, 13, 9, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(network.restore(x), x)
-
-
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
 def test_units_do_not_matter(photos, loss):
     """Images of another scale and origin give the same restored images in their units, and the loss in theirs."""
@@ -151,35 +141,7 @@ def test_a_hole_has_the_fill_value(photos):
     assert all((x == pytest.approx(51 / 255)) for x in torch.cat(seen).unique().tolist())
 
 
-# --------------------------------------------------------------------------------------------------------- pieces
-
-
-def pieces(clean, damaged=None, **parameters):
-    """Pieces of 4 x 4 pixels, of images in [0, 1]; without damaged ones nothing is damaged."""
-    corrupt = (lambda x, generator: x) if damaged is None else None
-    settings = {"crop": (4, 4), "augment": True, "data_range": (0, 1), "corrupt": corrupt, "device": "cpu", **parameters}
-    return Pieces(clean, damaged, generator=torch.Generator().manual_seed(0), **settings)
-
-
-def test_both_images_of_a_pair_are_cut_at_the_same_place():
-    """Damaged and clean pieces come from the same place of the same image, turned the same way."""
-    clean = np.random.default_rng(0).random((5, 9, 11, 2))
-    rows, weights = pieces(clean, clean + 1)[torch.arange(25)]
-    damaged, found = rows.unflatten(1, (2, 2, 4, 4)).unbind(1)
-    torch.testing.assert_close(damaged, found + 1)
-    assert weights is None
-
-
-def test_pieces_are_turned_in_eight_ways_and_lie_everywhere():
-    """Every flip and turn, every place of an image, and all images come up about equally often."""
-    clean = np.arange(2 * 5 * 5, dtype=float).reshape(2, 5, 5, 1)
-    data = pieces(clean)
-    assert len(data) == 2 * 2
-    rows, _ = data[torch.arange(4).repeat(500)]
-    found = {tuple(row.tolist()) for row in rows[:, 16:]}
-    assert len(found) == 2 * 4 * 8
-    whole, _ = pieces(clean, augment=False)[torch.arange(4).repeat(100)]
-    assert len({tuple(row.tolist()) for row in whole}) == 2 * 4
+# ---------------------------------------------------------------------------------------------------------------- sizes
 
 
 def test_whole_images_are_not_turned_unless_asked():
@@ -198,9 +160,6 @@ def test_whole_images_are_not_turned_unless_asked():
         assert all(seen) is upright, (augment, patch_size)
 
 
-# ---------------------------------------------------------------------------------------------------------- tiles
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (33, 250), (171, 90)])
 def test_tiles_do_not_show(shape):
     """Restored in tiles of any size, an image is what it is if restored at once, also at odd sizes."""
@@ -214,28 +173,6 @@ def test_tiles_do_not_show(shape):
     scale = np.abs(whole).max()
     for tile_size in (1, 20, 64):
         np.testing.assert_allclose(model.set_params(tile_size=tile_size).predict(images), whole, atol=1e-5 * scale)
-
-
-def test_tiles_cover_a_side_once():
-    """Tiles lie side by side, and each is restored from all that is within reach."""
-    found = tiles(100, 32, 16)
-    assert [(own.start, own.stop) for own, _, _ in found] == [(0, 32), (32, 64), (64, 96), (96, 100)]
-    assert [(seen.start, seen.stop) for _, seen, _ in found] == [(0, 48), (16, 80), (48, 100), (80, 100)]
-    assert all(np.arange(100)[seen][kept].tolist() == list(range(own.start, own.stop)) for own, seen, kept in found)
-
-
-def test_reach_is_as_far_as_the_network_sees():
-    """A pixel beyond the reach has no say, and one at half of it has."""
-    network = Restorer(n_channels=1, n_filters=2, crop=(8, 8))
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for part in network.parameters():
-            part.copy_(torch.rand(part.shape, generator=generator) * 0.2)
-    size, middle = 3 * network.reach, 3 * network.reach // 2 // FACTOR * FACTOR
-    x = torch.rand(1, 1, size, size, generator=generator, requires_grad=True)
-    network.restore(x)[0, 0, middle, middle].backward()
-    seen = (x.grad[0, 0] != 0).nonzero() - middle
-    assert network.reach // 2 <= seen.abs().max() <= network.reach
 
 
 def test_size_may_differ_from_that_of_fit(fitted, photos):
@@ -432,9 +369,3 @@ def test_any_size_can_be_learned_from(height, width):
     """Images smaller than a piece, tall and wide ones are learned from."""
     images = gaussian_filter(np.random.default_rng(0).random((6, height, width)), (0, 1, 1))
     assert restorer().fit(images).predict(images).shape == images.shape
-
-
-def test_scaling_keeps_the_digits_of_large_numbers():
-    """Numbers far from zero are scaled before they become float32."""
-    images = 1e9 + np.arange(16.0).reshape(1, 4, 4, 1)
-    np.testing.assert_allclose(scaled(images, 1e9, 1e9 + 16)[0, 0].numpy().ravel() * 16, np.arange(16), atol=1e-5)

@@ -62,7 +62,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         The learning rate at its peak: it rises from zero, and falls to zero again. "auto": 0.004 for 32 filters, and less for
         more, with the root of their number.
     batch_size : int or "auto", default="auto"
-        Pieces per step. "auto": as many as have 65,536 pixels, at most 256; fewer, but at least 16, where an epoch would have
+        Pieces per step. "auto": as many as have 65,536 pixels, at most 256; fewer, but at least 4, where an epoch would have
         fewer than 16 steps.
     max_iter : int or "auto", default="auto"
         Epochs: in one of them as many pieces are drawn as cover all images. "auto": as many as have 67 million pixels, at

@@ -141,7 +141,7 @@ def _net(restorer, network, n_pieces, device, generator, extra):
     """Make a net that is ready to be trained."""
     batch, rate = restorer.batch_size, restorer.learning_rate_init
     if batch == "auto":
-        few = max(16, n_pieces // 16)  # of few pieces, small batches: steps are what is learned by
+        few = max(4, n_pieces // 16)  # of few pieces, small batches: steps are what is learned by
         batch = max(1, min(256, few, BATCH_PIXELS // math.prod(network.size[1:])))
     if rate == "auto":
         rate = 0.004 * math.sqrt(32 / restorer.n_filters)
