@@ -8,7 +8,7 @@ Needs scikit-image, Pillow and, for the noise, bm3d (`pip install scikit-image p
 kept in a file, and taken from there the next time. CPU seconds are those of all threads of the process (`time.process_time`).
 
 Noise: normal, on floats in [0, 1], neither clipped nor rounded. The weight of total variation, and the `h` of non-local means,
-are those with the best PSNR on ten training images. Hole: filled with `fill_value_`, at a random place of each image; all but
+are those with the best PSNR on six training images. Hole: filled with `fill_value_`, at a random place of each image; all but
 the biharmonic method have learned from the training images. The number of principal components, and the ridge of least squares
 with them, are those with the smallest error on 1,000 training images.
 """
@@ -68,17 +68,17 @@ def noise(args):
         return [image + rng.normal(scale=sigma, size=image.shape).astype(np.float32) for image in images]
 
     train, test = load_folder(args.train), load_folder(args.test)
-    noisy, some = add_noise(test), train[:: max(1, len(train) // 10)][:10]
+    noisy, some = add_noise(test), train[:: max(1, len(train) // 6)][:6]
     some_noisy = add_noise(some)
 
     def variation(image, weight):
-        return denoise_tv_chambolle(image, weight=weight, eps=1e-5, max_num_iter=500)
+        return denoise_tv_chambolle(image, weight=weight, eps=1e-4, max_num_iter=200)
 
     def means(image, h):
         return denoise_nl_means(image, h=h * sigma, sigma=sigma, patch_size=7, patch_distance=11, fast_mode=False)
 
-    weight = best(np.geomspace(0.5, 2, 7) * 1.2 * sigma, variation, some, some_noisy)
-    h = best((0.5, 0.6, 0.7, 0.8, 0.9), means, some, some_noisy)
+    weight = best(np.array([0.8, 1, 1.2, 1.4, 1.7]) * sigma, variation, some, some_noisy)
+    h = best((0.5, 0.6, 0.7, 0.8), means, some, some_noisy)
     model = ImageRestorer("gaussian", sigma, max_iter=args.epochs, random_state=args.seed, device=args.device)
     restorer, cpu, wall = fitted(model, np.stack(train), args.model)
     head("", "mean PSNR, dB", "worst gain", "restoring, CPU s", "learning, CPU s")

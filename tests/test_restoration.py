@@ -369,3 +369,10 @@ def test_any_size_can_be_learned_from(height, width):
     """Images smaller than a piece, tall and wide ones are learned from."""
     images = gaussian_filter(np.random.default_rng(0).random((6, height, width)), (0, 1, 1))
     assert restorer().fit(images).predict(images).shape == images.shape
+
+
+def test_a_tile_size_is_checked_when_it_is_used(fitted, photos):
+    """A tile size that was set after fit is checked by predict."""
+    model = copy.copy(fitted).set_params(tile_size=0)
+    with pytest.raises(ValueError, match="tile_size"):
+        model.predict(photos)

@@ -234,6 +234,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
             float32, in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
         """
         check_is_fitted(self)
+        self._validate_params()  # tile_size may have changed since
         images = check_images(self, X, "X")
         if images.shape[-1] != self.n_channels_:
             raise ValueError(f"Got X with {images.shape[-1]} channels, but expected {self.n_channels_}, as fit saw them.")
