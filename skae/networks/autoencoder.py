@@ -19,7 +19,7 @@ class Passed(NamedTuple):
     ----------
     x_hat : torch.Tensor of shape (b, ...)
         Reconstructions, or logits of them, in the space of training.
-    z : torch.Tensor of shape (b, k)
+    z : torch.Tensor of shape (b, k) or None
         Codes as the encoder gives them, whitened.
     cost : torch.Tensor of shape (b,) or None
         What the bottleneck costs.
@@ -28,9 +28,9 @@ class Passed(NamedTuple):
     """
 
     x_hat: torch.Tensor
-    z: torch.Tensor
-    cost: torch.Tensor | None
-    guess: torch.Tensor | None
+    z: torch.Tensor | None = None
+    cost: torch.Tensor | None = None
+    guess: torch.Tensor | None = None
 
 
 class Trunk(nn.Module):
