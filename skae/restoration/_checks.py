@@ -62,8 +62,8 @@ def warn_if_other_units(images, data_range):
     largest, expected = (max(abs(low), abs(high)) for low, high in (check.extremes(images), data_range))
     if largest > 50 * expected or 0 < 50 * largest < expected:
         warnings.warn(
-            f"The largest number of X is {largest:.3g}, but fit saw images between {data_range[0]:.6g} and {data_range[1]:.6g}. "
-            "Give X in the units of fit.",
+            f"The largest number of X is {largest:.3g}, but fit saw images between {data_range[0]:.6g} and "
+            f"{data_range[1]:.6g}. Give X in the units of fit.",
             stacklevel=3,
         )
 
