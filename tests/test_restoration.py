@@ -335,11 +335,13 @@ def test_images_must_fit_together(fitted, photos):
 
 
 def test_likely_mistakes_are_warned_of(fitted, photos):
-    """Channels in front, and numbers up to 1 where fit saw uint8, are likely mistakes."""
+    """Channels in front, and numbers near 1 where fit saw uint8 or the other way round, are likely mistakes."""
     with pytest.warns(UserWarning, match="If the channels come first"):
         restorer().fit(np.moveaxis(photos, -1, 1))
-    with pytest.warns(UserWarning, match="fit saw uint8"):
-        fitted.predict(photos / 255)
+    with pytest.warns(UserWarning, match="fit saw images between 0 and 255"):
+        fitted.predict(noisy(photos / 255, 0.1))
+    with pytest.warns(UserWarning, match="fit saw images between 0 and 1"):
+        restorer().fit(photos / 255).predict(photos)
 
 
 def test_a_fit_that_fails_changes_nothing(fitted, photos):

@@ -11,7 +11,15 @@ from sklearn.utils import check_array
 from skae import _validation as check
 from skae import corruptions
 
-__all__ = ["LEVELS", "check_images", "find_corruption", "find_fill", "find_range", "warn_if_channels_first"]
+__all__ = [
+    "LEVELS",
+    "check_images",
+    "find_corruption",
+    "find_fill",
+    "find_range",
+    "warn_if_channels_first",
+    "warn_if_other_units",
+]
 
 LEVELS = {
     "gaussian": (0, math.inf),
@@ -46,6 +54,17 @@ def warn_if_channels_first(images):
             f"X has shape {images.shape}, and is taken as images of {height} x {width} pixels with {channels} channels. If the "
             "channels come first, move them: np.moveaxis(X, 1, -1).",
             stacklevel=5,
+        )
+
+
+def warn_if_other_units(images, data_range):
+    """Say that images have hardly the units that fit saw: 0 to 1 in place of 0 to 255, or the other way round."""
+    largest, expected = (max(abs(low), abs(high)) for low, high in (check.extremes(images), data_range))
+    if largest > 50 * expected or 0 < 50 * largest < expected:
+        warnings.warn(
+            f"The largest number of X is {largest:.3g}, but fit saw images between {data_range[0]:.6g} and "
+            f"{data_range[1]:.6g}. Give X in the units of fit.",
+            stacklevel=3,
         )
 
 

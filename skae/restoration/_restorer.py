@@ -15,7 +15,7 @@ from skae._net import bare_net, compile_settings
 from skae._stored import slices
 from skae._validation import Interval, StrOptions, fit_context
 from skae.networks.restorer import FACTOR
-from skae.restoration._checks import LEVELS, check_images
+from skae.restoration._checks import LEVELS, check_images, warn_if_other_units
 from skae.restoration._pieces import scaled, tiles
 from skae.restoration._training import build, trained
 
@@ -238,7 +238,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         images = check_images(self, X, "X")
         if images.shape[-1] != self.n_channels_:
             raise ValueError(f"Got X with {images.shape[-1]} channels, but expected {self.n_channels_}, as fit saw them.")
-        check.check_units(images, self._spec["dtype"])
+        warn_if_other_units(images, self.data_range_)
         out = np.empty(images.shape, np.float32)
         (low, high), network = self.data_range_, self.net_.module_
         tile = FACTOR * math.ceil(self.tile_size / FACTOR)

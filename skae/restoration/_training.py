@@ -111,7 +111,7 @@ def trained(restorer, X, y):
             "net_": final,
             "n_iter_": len(curve),
             "loss_curve_": curve,
-            "_spec": {"network": spec, "dtype": str(clean.dtype)},
+            "_spec": {"network": spec},
         }
 
     epochs = restorer.max_iter
