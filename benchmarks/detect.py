@@ -54,12 +54,15 @@ def pyod_auto_encoder(X, T, seed):
 
 
 def pyod_pca(X, T, seed):
-    """PyOD's PCA, which standardises by itself, and divides by zero where a column is constant: it doesn't see those."""
+    """PyOD's PCA, which standardises by itself.
+
+    It divides by variances that may be zero: constant columns are kept from it, and infinite scores are taken for the largest.
+    """
     from pyod.models.pca import PCA
 
     varies = np.ptp(X, axis=0) > 0
     X, T = X[:, varies], T[:, varies]
-    return PCA(random_state=seed).fit(X).decision_function(T)
+    return np.nan_to_num(PCA(random_state=seed).fit(X).decision_function(T))
 
 
 def detector(X, T, seed):
@@ -101,15 +104,14 @@ def measure(name, sources, compared):
             seconds, scores = timed(lambda run=run, parts=parts, seed=seed: run(*parts, seed))
             found[number] += roc_auc_score(odd, scores), average_precision_score(odd, scores), seconds
     found /= seed + 1
-    row(name, len(given), int(odd.sum()), *(f"{100 * auc:.1f}" for auc in found[:, 0]))
+    row(name, len(given), int(odd.sum()), *(f"{100 * auc:.1f} / {100 * precision:.1f}" for auc, precision in found[:, :2]))
     return found
 
 
 def means(name, results):
     """Print the means over some data sets."""
-    for what, column in (("ROC-AUC", 0), ("AUCPR", 1)):
-        values = [100 * np.mean([one[number, column] for one in results]) for number in range(len(results[0]))]
-        row(f"**mean {what}, {name}**", "", "", *(f"**{value:.2f}**" for value in values))
+    values = 100 * np.mean(results, axis=0)
+    row(f"**mean, {name}**", "", "", *(f"**{auc:.2f} / {precision:.2f}**" for auc, precision in values[:, :2]))
 
 
 def main():
@@ -130,7 +132,7 @@ def main():
 
     if args.tables:
         paths = [path for path in sorted(Path(args.tables).glob("*.npz")) if any(part in path.stem for part in args.only)]
-        head("ROC-AUC x 100", "training rows", "anomalies", *compared)
+        head("ROC-AUC / AUCPR, x 100", "training rows", "anomalies", *compared)
         results = []
         for path in paths:
             splits = (split(path, seed, args.most) for seed in range(args.seeds))
@@ -139,25 +141,20 @@ def main():
         if len(results) > 1:
             means("those that the rule was chosen on", results[1::2])
             means("the others", results[::2])
-        row(
-            "seconds, all",
-            "",
-            "",
-            *(f"{args.seeds * sum(one[number, 2] for one in results):.0f}" for number in range(len(compared))),
-        )
+        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in args.seeds * np.sum(results, axis=0)[:, 2]))
 
     if args.images:
         X, y, T, y_test = load_images(args.images)
         T, y_test = T[: args.test_rows], y_test[: args.test_rows]
         others, T_others = (flat(as_floats(part)) for part in (X, T))
-        head("ROC-AUC x 100", "training images", "anomalies", *compared)
+        head("ROC-AUC / AUCPR, x 100", "training images", "anomalies", *compared)
         results = []
         for label in args.classes:
             chosen = y == label
             source = (X[chosen], T, others[chosen], T_others, y_test != label)
             results.append(measure(f"class {label}", [source], compared))
         means("all", results)
-        row("seconds, all", "", "", *(f"{sum(one[number, 2] for one in results):.0f}" for number in range(len(compared))))
+        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in np.sum(results, axis=0)[:, 2]))
     print(f"\nThe SVM sees at most {args.svm_rows:,} rows, of tables at most {args.most:,} normal rows are drawn. {setting()}")
 
 
