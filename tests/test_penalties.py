@@ -151,13 +151,18 @@ def test_contraction_can_be_differentiated(rng):
     """The gradient of the contraction agrees with differences."""
     x = torch.tensor(rng.normal(size=(6, 3)), requires_grad=True)
     weights = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
-    assert torch.autograd.gradcheck(lambda w: penalties.contraction(torch.tanh(x.float() @ w.float()), x).double(), weights, eps=1e-3, atol=1e-2, rtol=1e-2)
+    assert torch.autograd.gradcheck(
+        lambda w: penalties.contraction(torch.tanh(x.float() @ w.float()), x).double(), weights, eps=1e-3, atol=1e-2, rtol=1e-2
+    )
 
 
-@pytest.mark.parametrize(("name", "measure"), [
-    ("sparsity", lambda Z: float((np.abs(Z) / np.sqrt(np.square(Z).mean(0))).mean())),
-    ("decorrelation", lambda Z: float(np.square(np.corrcoef(Z.T)).sum() - Z.shape[1])),
-])
+@pytest.mark.parametrize(
+    ("name", "measure"),
+    [
+        ("sparsity", lambda Z: float((np.abs(Z) / np.sqrt(np.square(Z).mean(0))).mean())),
+        ("decorrelation", lambda Z: float(np.square(np.corrcoef(Z.T)).sum() - Z.shape[1])),
+    ],
+)
 def test_a_penalty_does_what_it_says(name, measure, digits):
     """With a larger weight the codes have less of what is penalised, and reconstruct worse."""
     X = digits[0]
