@@ -87,7 +87,7 @@ def test_more_components_than_directions_can_be_trained(name):
 def test_contraction_of_white_data_is_one():
     """All principal components of white rows have a contraction of 1."""
     x = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
-    x = torch.linalg.qr(x - x.mean(0))[0].requires_grad_()
+    x = (8 * torch.linalg.qr(x - x.mean(0))[0]).requires_grad_()
     rotation = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]
     torch.testing.assert_close(penalties.contraction(7 * x @ rotation, x), torch.ones(64), rtol=1e-4, atol=0)
 
@@ -117,9 +117,8 @@ def test_contraction_of_an_encoder_is_that_of_its_codes(kind, weighted, rng):
     module, rows = estimator.net_.module_, torch.from_numpy(X.reshape(len(X), -1))
     d, weights = rows.shape[1], torch.tensor(rng.uniform(0.1, 2, len(X)), dtype=torch.float32) if weighted else None
     jacobian = torch.autograd.functional.jacobian(lambda x: module.encode(x).sum(0), rows)  # (k, n, d)
-    spread = np.average(
-        np.square(estimator.transform(X) - np.average(estimator.transform(X), axis=0, weights=weights)), axis=0, weights=weights
-    ).sum()
+    Z = estimator.transform(X) / float(module.centre.scale)
+    spread = np.average(np.square(Z - np.average(Z, axis=0, weights=weights)), axis=0, weights=weights).sum()
     expected = jacobian.square().sum((0, 2)).numpy() / 3 / (spread / d)
 
     share = d / module.n_working
