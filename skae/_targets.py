@@ -116,7 +116,7 @@ class Targets:
             unknown = ~np.isin(there, classes)
             if unknown.any():
                 raise ValueError(
-                    f"Got the class {there[unknown][0]!r} in y, but expected one of {classes.tolist()}, as in fit."
+                    f"Got the class {there[unknown][:1].tolist()[0]!r} in y, but expected one of {classes.tolist()}, as in fit."
                 )
             out[~gap, i] = np.searchsorted(classes, there)
         return torch.from_numpy(out)
