@@ -20,11 +20,15 @@ Batches become a trained network
     ``_defaults``                what "auto" means
     ``_fitting``                 one fit from beginning to end
     ``_progress``                the progress bar and scikit-learn's callbacks
+
+What an autoencoder is for
+    ``compression``              codes as few bytes: ``codec``, ``tiles``, ``symbols``, ``learning``, ``container``, ``coding``
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae.compression import LatentCodec
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder"]
+__all__ = ["ConvAutoencoder", "DenseAutoencoder", "LatentCodec"]

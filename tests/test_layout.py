@@ -20,6 +20,10 @@ ROWS = [
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
+    ["compression.coding", "compression.container", "compression.learning", "compression.tiles"],
+    ["compression.symbols"],
+    ["compression.codec"],
+    ["compression"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
