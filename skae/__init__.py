@@ -22,7 +22,8 @@ Batches become a trained network
     ``_progress``                the progress bar and scikit-learn's callbacks
 
 What an autoencoder is for
-    ``compression``              codes as few bytes: ``codec``, ``tiles``, ``symbols``, ``learning``, ``container``, ``coding``
+    ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
+                                 ``container``, ``coding``
 """
 
 from skae._conv import ConvAutoencoder

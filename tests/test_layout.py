@@ -20,7 +20,7 @@ ROWS = [
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
-    ["compression.coding", "compression.container", "compression.learning", "compression.tiles"],
+    ["compression.coding", "compression.container", "compression.learning", "compression.quantiser", "compression.tiles"],
     ["compression.symbols"],
     ["compression.codec"],
     ["compression"],

@@ -10,15 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _validation as check
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
-from skae._validation import Interval, StrOptions, fit_context
+from skae._validation import HasMethods, Interval, StrOptions, fit_context
 from skae.compression import container, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
+from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, encode
 from skae.compression.symbols import SymbolModel
 
 __all__ = ["LatentCodec"]
-
-ADDED_SHARE = 0.25
-"""How much of the autoencoder's error the automatic step adds to it."""
 
 HIDDEN = 64
 """Units of the network that foresees codes from others."""
@@ -75,6 +73,10 @@ class LatentCodec(BaseEstimator):
         What a code of zero steps stands for: the mean of the codes in fit, float64.
     dtype_ : dtype
         Of what `decompress` gives: that of X in fit; float32 for floats that are neither float32 nor float64.
+    n_features_in_ : int
+        That of the autoencoder, if it has one.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only when the autoencoder has them.
     fingerprint_ : str
         Tells models apart: a hash of all that is needed to read bytes, in hexadecimal.
 
@@ -108,6 +110,7 @@ class LatentCodec(BaseEstimator):
     """
 
     _parameter_constraints = {
+        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "step": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "tile": [Interval(Integral, 2, None, closed="left"), None],
         "context": ["boolean"],
@@ -145,14 +148,14 @@ class LatentCodec(BaseEstimator):
             sides = [tiles.grid(*image.shape[:2], self.tile) for image in images]
             count = min(MOST_TILES, 4 * sum(rows * columns for rows, columns in sides))
             X = tiles.draw(images, self.tile, max(2, count), np.random.default_rng(seed))
-        self.dtype_ = _answered(X)
+        self.dtype_ = answered_dtype(X)
         self.autoencoder_ = clone(_default(X, seed) if self.autoencoder is None else self.autoencoder).fit(X, None)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.autoencoder_, name):
                 setattr(self, name, getattr(self.autoencoder_, name))
-        codes = self._codes(X)
+        codes = encode(self.autoencoder_, X)
         self.centre_ = codes.mean(0)
-        self.steps_ = self._choose_steps(X, codes)
+        self.steps_ = choose_steps(self.autoencoder_, X, codes, self.step)
         if self.tile is None:
             numbers = self._round(codes[:MOST_LEARNED])
             before = np.empty((len(numbers), 0))
@@ -184,7 +187,7 @@ class LatentCodec(BaseEstimator):
                 self._write_image(writer, image)
             n = sum(np.prod(tiles.grid(*image.shape[:2], self._tile)) for image in images)
             return self._pack(writer, header, int(n))
-        numbers = self._round(self._codes(X))
+        numbers = self._round(encode(self.autoencoder_, X))
         writer = Writer()
         for begin in range(0, len(numbers), BLOCK):
             part = numbers[begin : begin + BLOCK]
@@ -206,7 +209,7 @@ class LatentCodec(BaseEstimator):
         check_is_fitted(self)
         if self._tile is not None:
             return [self.compress([image]) for image in self._check_images(X)]
-        numbers = self._round(self._codes(X))
+        numbers = self._round(encode(self.autoencoder_, X))
         writers = [Writer() for _ in numbers]
         for begin in range(0, len(numbers), BLOCK):
             part = numbers[begin : begin + BLOCK]
@@ -234,7 +237,8 @@ class LatentCodec(BaseEstimator):
         """
         check_is_fitted(self)
         read = [self._read(one) for one in _messages(message)]
-        X = self._decode(np.concatenate([numbers for numbers, _ in read]))
+        codes = self._as_codes(np.concatenate([numbers for numbers, _ in read]))
+        X = as_dtype(decode(self.autoencoder_, codes), self.dtype_)
         if self._tile is None:
             return X
         images, begin = [], 0
@@ -276,18 +280,10 @@ class LatentCodec(BaseEstimator):
         check_is_fitted(self)
         if self._tile is not None:
             return np.array([self._symbols.lengths(*self._number_image(image)).sum() for image in self._check_images(X)])
-        numbers = self._round(self._codes(X))
+        numbers = self._round(encode(self.autoencoder_, X))
         return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
 
     # ----------------------------------------------------------------------------------------------------- codes
-
-    def _codes(self, X):
-        """Encode X: finite float64 numbers."""
-        codes = self.autoencoder_.transform(X)
-        codes = np.asarray(codes.cpu() if hasattr(codes, "cpu") else codes, dtype=np.float64)
-        if codes.ndim != 2 or not np.isfinite(codes).all():
-            raise ValueError(f"Got codes of shape {codes.shape} from the autoencoder, but expected finite rows.")
-        return codes
 
     def _round(self, codes):
         """Turn codes into whole numbers of steps."""
@@ -302,54 +298,11 @@ class LatentCodec(BaseEstimator):
     def _as_codes(self, numbers):
         return self.centre_ + numbers * self.steps_
 
-    def _decode(self, numbers):
-        """Turn whole numbers into rows of X."""
-        X = self.autoencoder_.inverse_transform(self._as_codes(numbers))
-        X = np.asarray(X.cpu() if hasattr(X, "cpu") else X)
-        if self.dtype_.kind == "f":
-            return X.astype(self.dtype_, copy=False)
-        low, high = (0, 1) if self.dtype_.kind == "b" else (np.iinfo(self.dtype_).min, np.iinfo(self.dtype_).max)
-        # float64 can't hold the largest of 64 bits, so the cast is of what is one float below
-        high = min(float(high), np.nextafter(float(high), 0)) if self.dtype_.itemsize == 8 else high
-        return np.clip(np.rint(X.astype(np.float64)), low, high).astype(self.dtype_)
-
-    def _choose_steps(self, X, codes):
-        """Say how wide the quantiser is for each code."""
-        own = getattr(self.autoencoder_, "code_steps_", None)
-        ratios = np.ones(codes.shape[1]) if own is None else np.array(own, dtype=np.float64)
-        if ratios.shape != codes.shape[1:] or not (np.isfinite(ratios).all() and (ratios > 0).all()):
-            raise ValueError(f"Got code_steps_={own!r}, but expected {codes.shape[1]} positive numbers.")
-        if self.step != "auto":
-            return ratios / np.exp(np.log(ratios).mean()) * float(self.step)
-        if own is not None:
-            return ratios
-        every = -(-len(codes) // 1000)
-        codes = codes[::every]
-        wanted = np.asarray(X[::every], dtype=np.float64).reshape(len(codes), -1)
-
-        def error(step):
-            rounded = self.centre_ + np.rint((codes - self.centre_) / step) * step if step else codes
-            found = self.autoencoder_.inverse_transform(rounded)
-            found = np.asarray(found.cpu() if hasattr(found, "cpu") else found, dtype=np.float64)
-            return np.square(found.reshape(wanted.shape) - wanted).mean()
-
-        # where there are as many components as features hardly an error is left: a thousandth of the variance may be added
-        most = (1 + ADDED_SHARE) * error(0) + 1e-3 * wanted.var(0).mean()
-        widest = codes.std(0).max()
-        if not widest > 0:
-            return np.ones(codes.shape[1])
-        low, high = np.log2(widest) + np.array([-20.0, 2.0])
-        for _ in range(14):
-            middle = (low + high) / 2
-            low, high = (middle, high) if error(2.0**middle) <= most else (low, middle)
-        return np.full(codes.shape[1], 2.0**low)
-
     def _find_fingerprint(self):
         """Hash what is needed to read bytes: tables, steps, and what the decoder makes of a few codes."""
         found = hashlib.sha256(self._symbols.digest())
         probe = np.stack([self.centre_, self.centre_ + self.steps_])
-        decoded = self.autoencoder_.inverse_transform(probe)
-        decoded = np.asarray(decoded.cpu() if hasattr(decoded, "cpu") else decoded)
+        decoded = decode(self.autoencoder_, probe)
         for part in (probe, decoded, self.steps_):
             found.update(np.ascontiguousarray(part, "<f8").tobytes())
         found.update(f"{self.dtype_.str} {decoded.shape} {self._tile} {self._n_axes}".encode())
@@ -395,7 +348,7 @@ class LatentCodec(BaseEstimator):
 
     def _number_image(self, image):
         """Give the whole numbers of the tiles of an image, and those to the left and above of each."""
-        numbers = self._round(self._codes(tiles.cut(image, self._tile)))
+        numbers = self._round(encode(self.autoencoder_, tiles.cut(image, self._tile)))
         before = np.empty((len(numbers), 2 * numbers.shape[1]), np.int64)
         padded = np.vstack([numbers, np.zeros_like(numbers[:1])])
         for here, left, above in tiles.diagonals(*tiles.grid(*image.shape[:2], self._tile)):
@@ -434,15 +387,6 @@ def _messages(message):
     if not found:
         raise ValueError("Got no messages, but expected at least one.")
     return found
-
-
-def _answered(X):
-    """Say in which dtype X is answered."""
-    dtype = getattr(X, "dtype", None)
-    dtype = np.asarray(X).dtype if dtype is None else np.dtype(str(dtype).removeprefix("torch."))
-    if dtype.kind in "bui":
-        return dtype
-    return dtype if dtype == np.float64 or dtype == np.float32 else np.dtype(np.float32 if dtype.kind == "f" else np.float64)
 
 
 def _default(X, seed):

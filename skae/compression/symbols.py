@@ -47,7 +47,6 @@ class SymbolModel:
     """
 
     def __init__(self, numbers, before, hidden, seed):
-        n, k = numbers.shape
         self.order = np.argsort(-numbers.std(0), kind="stable")
         original, numbers = numbers, numbers[:, self.order]
         self.low, self.sizes = np.array([_range(column) for column in numbers.T]).T
