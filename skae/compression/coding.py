@@ -82,19 +82,25 @@ class Reader:
 
     def read(self, weights):
         """Read a symbol for each row of `weights`, as `Writer.write` has them; gives an ndarray of shape (n,)."""
-        return self._decoder.decode(self._family, np.ascontiguousarray(weights))
+        return self._decode(self._family, np.ascontiguousarray(weights))
 
     def read_excess(self):
         """Read what `Writer.write_excess` wrote."""
         length = self._bits(6)
         if 1 << length > MOST_EXCESS:
-            raise ValueError("The bytes hold a number that no codec writes.")
+            raise ValueError("Got bytes with a number that no codec writes, though their checksum is right.")
         return (1 << length) + self._bits(length) - 1
 
     def _bits(self, count):
         number = done = 0
         while count > done:
             part = min(CHUNK, count - done)
-            number |= int(self._decoder.decode(self._uniform(1 << part))) << done
+            number |= int(self._decode(self._uniform(1 << part))) << done
             done += part
         return number
+
+    def _decode(self, *model):
+        try:
+            return self._decoder.decode(*model)
+        except AssertionError as error:  # constriction's for what no encoder writes
+            raise ValueError("Got bytes that are coded as no codec does it, though their checksum is right.") from error

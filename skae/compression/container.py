@@ -25,7 +25,8 @@ MOST_PER_BYTE = 64
 def _checksum(message, fingerprint, length):
     """Sum a message up."""
     if length == 2:
-        return binascii.crc_hqx(fingerprint + message, 0xFFFF).to_bytes(2, "big")
+        # inverted, as zlib's is: otherwise a message with a zero behind it would be right as well
+        return (binascii.crc_hqx(fingerprint + message, 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
     return zlib.crc32(fingerprint + message).to_bytes(4, "big")
 
 
