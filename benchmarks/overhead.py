@@ -51,7 +51,7 @@ class InPrecision(nn.Module):
     def forward(self, x):
         """Reconstruct prepared rows."""
         with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-            return self.network(x)
+            return self.network(x).x_hat
 
 
 class Loss(nn.Module):

@@ -9,27 +9,36 @@ X becomes batches
     ``_validation``              X in, checked array out; device, seed, weights; all private imports from scikit-learn
     ``_layout``                  how an image lies in X
     ``_batches``                 rows become tensor batches, in memory or streamed
+    ``_targets``                 what y says, where codes are to carry it
+    ``corruptions``              damage done to inputs
     ``_principal``               mean, scale and principal components, piece by piece
 
 Batches become a trained network
-    ``networks``                 torch only: ``grid``, ``blocks``, ``autoencoder``, ``dense``, ``conv``
+    ``networks``                 torch only: ``grid``, ``blocks``, ``bottlenecks``, ``autoencoder``, ``dense``, ``conv``
     ``objectives``               how far a reconstruction is from its input
+    ``penalties``                what else is asked of codes
+    ``_objective``               the loss of a batch: all that is made small
     ``_net``                     the skorch net: one step, one epoch, the learning rate
     ``_starting``                where a training starts: from PCA, or from weights that are there
     ``_training``                which rows are held out, which weights are taken
     ``_defaults``                what "auto" means
+    ``_finishing``               what there is to say of codes afterwards
     ``_fitting``                 one fit from beginning to end
     ``_progress``                the progress bar and scikit-learn's callbacks
 
 What an autoencoder is for
+    ``anomaly``                  rows and images that do not fit in
+    ``generation``               new rows and images, from a density over codes
     ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
                                  ``container``, ``coding``
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae.anomaly import ReconstructionDetector
 from skae.compression import LatentCodec
+from skae.generation import LatentSampler
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder", "LatentCodec"]
+__all__ = ["ConvAutoencoder", "DenseAutoencoder", "LatentCodec", "LatentSampler", "ReconstructionDetector"]

@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted
+from torch.nn import functional
 
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
 from skae._fitting import Fitting
 from skae._net import bare_net, compile_settings
-from skae._validation import Interval, StrOptions, fit_context
+from skae._validation import Interval, RealNotInt, StrOptions, fit_context
 from skae.networks.blocks import ACTIVATIONS
 
 __all__ = ["BaseAutoencoder"]
@@ -31,10 +32,21 @@ class BaseAutoencoder(
     _doc_link_module = "skae"
 
     _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "bottleneck": [StrOptions({"deterministic", "ordered", "variational", "quantized"})],
+        "codebook_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"auto", "random"})],
         "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
+        "corruption": [StrOptions({"gaussian", "masking", "salt_and_pepper", "patches"}), callable, None],
+        "corruption_level": [Interval(Real, 0, None, closed="left"), tuple],
+        "penalty": [StrOptions({"sparsity", "contraction", "decorrelation", "rate"}), None],
+        "penalty_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "target_weight": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions({"adamw", "adam", "rmsprop", "sgd"}), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -44,6 +56,7 @@ class BaseAutoencoder(
         "warm_start": ["boolean"],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "allow_nan": ["boolean"],
         "net_params": [dict, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -69,13 +82,14 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            At least two rows, real and finite, in any real dtype.
-        y : Ignored
-            Not used, present for API consistency by convention.
+            At least two rows, real and finite, in any real dtype; with `allow_nan` NaN is a gap.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets; only looked at if `target_weight` is above 0. Classes of any kind, or continuous numbers: floats that are
+            not all whole. NaN and None stand for targets that are not known.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts: in mean, scale, components, training and validation.
         X_val : array-like or torch.Tensor, default=None
-            Rows to choose the epoch by, in place of a share of X.
+            Rows to choose the epoch by, in place of a share of X; without targets, so they judge all but those.
 
         Returns
         -------
@@ -94,10 +108,11 @@ class BaseAutoencoder(
             hooks["metadata"] = {"sample_weight": sample_weight}
         go_on = self.warm_start and hasattr(self, "net_")
         with _unchanged_on_error(self):
+            self._check_together()
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
             held_out = None if X_val is None else self._check_X(X_val, reset=False)
-            problem = Fitting(self, rows, weights, held_out, go_on=go_on).run(hooks)
+            problem = Fitting(self, rows, weights, held_out, y, go_on=go_on).run(hooks)
         if problem is not None:
             raise problem
         return self
@@ -112,8 +127,8 @@ class BaseAutoencoder(
         ----------
         X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
             At least two rows.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, as in `fit`; the first call has to see all classes.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts.
 
@@ -125,12 +140,42 @@ class BaseAutoencoder(
         go_on = hasattr(self, "net_")
         self._validate_params()  # which fit_context leaves out for calls after the first
         with _unchanged_on_error(self):
+            self._check_together()
+            if not go_on and not isinstance(self.n_components, Integral | str):
+                raise ValueError(
+                    f"Got n_components={self.n_components!r} in partial_fit, but expected an int: only fit cuts a code."
+                )
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
-            problem = Fitting(self, rows, weights, None, go_on=go_on, one_pass=True).run_once()
+            problem = Fitting(self, rows, weights, None, y, go_on=go_on, one_pass=True).run_once()
         if problem is not None:
             raise problem
         return self
+
+    def _check_together(self):
+        """Refuse parameters that are each valid, but not together."""
+        if not isinstance(self.n_components, Integral | str) and self.bottleneck != "ordered":
+            raise ValueError(
+                f"Got n_components={self.n_components!r} with bottleneck={self.bottleneck!r}, but expected an int: only an "
+                "'ordered' code is cut to the length that reaches a share of the variance."
+            )
+        if self.penalty is not None and (
+            self.bottleneck in ("variational", "quantized") or (self.penalty == "rate" and self.bottleneck == "ordered")
+        ):
+            raise ValueError(
+                f"Got penalty={self.penalty!r} with bottleneck={self.bottleneck!r}, but expected one of the two: each of them "
+                "says what is asked of the codes."
+            )
+        if self.penalty == "rate" and self.penalty_weight == 0:
+            raise ValueError("Got penalty_weight=0 with penalty='rate', but expected more: it says how finely codes are told.")
+        if self.penalty in ("sparsity", "contraction", "decorrelation"):
+            if self.batch_size == 1:
+                raise ValueError(f"Got batch_size=1 with penalty={self.penalty!r}, but expected 2 or more: rows are compared.")
+            if self.penalty == "contraction" and (self.net_params or {}).get("compile"):
+                raise ValueError(
+                    "Got net_params with compile=True and penalty='contraction', but expected one of the two: torch can't "
+                    "differentiate compiled functions twice."
+                )
 
     # --------------------------------------------------------------------------------------------------- using
 
@@ -157,7 +202,7 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : array-like or torch.Tensor of shape (n_samples, n_components)
-            Codes.
+            Codes; of "ordered" ones the first columns will do.
 
         Returns
         -------
@@ -165,10 +210,11 @@ class BaseAutoencoder(
             Reconstructions in the layout that fit saw, float32, in units of the X of fit.
         """
         check_is_fitted(self)
-        codes = check.check_codes(X, self.n_components_)
+        codes = check.check_codes(X, self.n_components_, shorter=self._spec["network"]["bottleneck"] == "ordered")
 
         def decode(z):
-            return self.net_.decode(z.to(self.net_.device, torch.float32))
+            z = z.to(self.net_.device, torch.float32)
+            return self.net_.decode(functional.pad(z, (0, self.n_components_ - z.shape[1])))
 
         return self._shape(self._answer(self._run(decode, codes, self.n_features_in_), X, always=True), None)
 
@@ -202,7 +248,7 @@ class BaseAutoencoder(
         Returns
         -------
         errors : ndarray of shape (n_samples,)
-            Mean squared error of each row, float64, in squared units of X.
+            Mean squared error of each row, over the numbers that are there, float64, in squared units of X.
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
@@ -213,7 +259,7 @@ class BaseAutoencoder(
             part = to_tensor(rows[piece], self.net_.device)
             with torch.inference_mode():
                 residual = network.residual(padded(part))[0]
-            found[piece] = residual.cpu().double().square().mean(1)[: len(part)].numpy()
+            found[piece] = residual.cpu().double().square().nanmean(1)[: len(part)].numpy()
         return found * float(network.centre.scale) ** 2
 
     def score(self, X, y=None, sample_weight=None):
@@ -243,22 +289,26 @@ class BaseAutoencoder(
         weights = np.ones(len(rows)) if weights is None else weights
         network = self.net_.module_
         d = self.n_features_in_
-        missed, squares, sums = torch.zeros(3, d, dtype=torch.float64)
+        missed, squares, sums, count = torch.zeros(4, d, dtype=torch.float64)
         low, high = torch.full((2, d), torch.inf, dtype=torch.float64) * torch.tensor([[1], [-1]])
         for piece in self._pieces(rows):
             w = torch.from_numpy(weights[piece])
             with torch.inference_mode():
                 residual, x = network.residual(padded(to_tensor(rows[piece], self.net_.device)))
             residual, x = (part[: len(w)].cpu().double() for part in (residual, x))
+            there = ~x.isnan()
+            counted = there & (w > 0)[:, None]
+            low = torch.minimum(low, torch.where(counted, x, torch.inf).amin(0))
+            high = torch.maximum(high, torch.where(counted, x, -torch.inf).amax(0))
+            residual, x = torch.where(there, residual, 0.0), torch.where(there, x, 0.0)
             missed += w @ residual.square()
             squares += w @ x.square()
             sums += w @ x
-            counted = torch.cat([low[None], x[w > 0]]), torch.cat([high[None], x[w > 0]])
-            low, high = counted[0].amin(0), counted[1].amax(0)
+            count += w @ there.double()
         varies = low < high  # as r2_score has it, a constant column doesn't count
         if not varies.any():
             return float(missed.sum() == 0)
-        spread = squares - sums.square() / weights.sum()
+        spread = squares - sums.square() / count.clamp(min=1e-300)
         return float(1 - missed[varies].sum() / spread[varies].sum())
 
     def _known_rows(self, X):
@@ -330,6 +380,8 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = self.allow_nan
+        tags.target_tags.required = self.target_weight > 0
         return tags
 
 

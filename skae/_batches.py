@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +10,19 @@ from torch.utils.data import Dataset, Subset
 
 from skae._stored import Stored, slices
 
-__all__ = ["Batches", "Rows", "Selected", "StoredBatches", "choose", "chunks", "padded", "select", "to_tensor"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "Filled",
+    "Rows",
+    "Selected",
+    "StoredBatches",
+    "choose",
+    "chunks",
+    "padded",
+    "select",
+    "to_tensor",
+]
 
 CHUNK_BYTES = 2**23
 """About how much a piece takes as float32. With less, threads wait for each other more often; more leaves the caches."""
@@ -97,7 +110,9 @@ def select(X, numbers):
     """Give the rows of rising `numbers`, a tensor, in the kind of array that X is."""
     if isinstance(X, torch.Tensor):
         return X.index_select(0, numbers.to(X.device))
-    return X.take(numbers.numpy()) if isinstance(X, Stored) else np.take(X, numbers.numpy(), axis=0)
+    if isinstance(X, Selected):
+        return select(X.X, X.numbers[numbers])
+    return X.take(numbers.numpy()) if isinstance(X, (Stored, Filled)) else np.take(X, numbers.numpy(), axis=0)
 
 
 class Selected:
@@ -122,8 +137,71 @@ class Selected:
         return select(self.X, self.numbers[piece])
 
 
+class Filled:
+    """Rows whose gaps are filled with the means of their columns, slice by slice.
+
+    Parameters
+    ----------
+    X : ndarray, torch.Tensor, Stored or Selected of shape (n_samples, n_features)
+        Rows in which NaN marks what is missing.
+
+    Raises
+    ------
+    ValueError
+        If a column has nothing but gaps.
+    """
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, X.shape, X.dtype
+        counts, total = torch.zeros(2, X.shape[1], dtype=torch.float64)
+        for piece in chunks(*X.shape):
+            rows = to_tensor(X[piece]).cpu().double()
+            counts += (~rows.isnan()).sum(0)
+            total += rows.nansum(0)
+        if not counts.all():
+            column = int((counts == 0).nonzero()[0])
+            raise ValueError(f"Got nothing but NaN in column {column} of X, but expected some numbers in every column.")
+        self.means = (total / counts).to(to_tensor(X[:1]).dtype)
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, piece):
+        return self._filled(self.X[piece])
+
+    def take(self, numbers):
+        """Give rows by their rising numbers."""
+        return self._filled(select(self.X, torch.as_tensor(numbers)))
+
+    def _filled(self, rows):
+        rows = to_tensor(rows)
+        return torch.where(rows.isnan(), self.means.to(rows.device), rows)
+
+
+class Batch(NamedTuple):
+    """Some rows, and what belongs to them.
+
+    Attributes
+    ----------
+    X : torch.Tensor of shape (b, ...)
+        Rows.
+    weights : torch.Tensor of shape (b,) or None
+        None counts all rows the same.
+    targets : torch.Tensor of shape (b, n_outputs) or None
+        What a head on the codes is to guess; NaN where nothing is known.
+    """
+
+    X: torch.Tensor
+    weights: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
+
+    def part(self, piece):
+        """Give a slice of it."""
+        return Batch(*(None if one is None else one[piece] for one in self))
+
+
 class Rows(Dataset):
-    """The rows of a fit, and their weights.
+    """The rows of a fit, their weights and their targets.
 
     Parameters
     ----------
@@ -133,26 +211,33 @@ class Rows(Dataset):
         None counts all rows the same.
     device : torch.device, default="cpu"
         Where a batch is wanted.
+    targets : torch.Tensor of shape (n_samples, n_outputs), default=None
+        None where nothing is to be guessed.
     """
 
-    def __init__(self, X, weights=None, device="cpu"):
+    def __init__(self, X, weights=None, device="cpu", targets=None):
         self.X = X
         self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
+        self.targets = targets
         self.device = torch.device(device)
 
     def __len__(self):
         return len(self.X)
 
     def __getitem__(self, index):
-        """Give the rows of `index` (a slice, or a tensor of row numbers) and their weights or None."""
-        weights = (
-            None if self.weights is None else self.weights[index if isinstance(index, slice) else index.cpu()].to(self.device)
-        )
+        """Give the batch of `index`, a slice or a tensor of row numbers."""
         if isinstance(self.X, torch.Tensor):
             rows = self.X[index] if isinstance(index, slice) else self.X.index_select(0, index)
         else:
             rows = self.X[index] if isinstance(index, slice) else np.take(self.X, index.numpy(), axis=0)
-        return to_tensor(rows, self.device), weights
+        return self.batch(rows, index)
+
+    def batch(self, rows, index):
+        """Put rows that are there together with what belongs to them."""
+        if not isinstance(index, slice):
+            index = torch.as_tensor(index).cpu()
+        more = (None if one is None else one[index].to(self.device) for one in (self.weights, self.targets))
+        return Batch(to_tensor(rows, self.device), *more)
 
 
 class Batches:
@@ -238,14 +323,10 @@ class StoredBatches:
             rows = more if rows is None else np.concatenate([rows, more])
             numbers = theirs if numbers is None else np.concatenate([numbers, theirs])
             if len(rows) >= self.batch_size:
-                yield self._batch(rows[: self.batch_size], numbers[: self.batch_size])
+                yield self.rows.batch(rows[: self.batch_size], numbers[: self.batch_size])
                 rows, numbers, given = rows[self.batch_size :], numbers[self.batch_size :], given + 1
         if given < len(self):
-            yield self._batch(rows, numbers)
-
-    def _batch(self, rows, numbers):
-        weights = None if self.rows.weights is None else self.rows.weights[numbers].to(self.rows.device)
-        return to_tensor(rows, self.rows.device), weights
+            yield self.rows.batch(rows, numbers)
 
     def _shuffled(self):
         """Give rows and their numbers in random order, at most a batch at a time."""

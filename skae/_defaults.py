@@ -9,12 +9,15 @@ __all__ = [
     "BATCH_NUMBERS",
     "MOST_INPUTS",
     "Plan",
+    "auto_codebook",
     "auto_components",
     "auto_coordinates",
     "auto_held_out",
     "auto_hidden",
     "make_plan",
     "pays_in_bfloat16",
+    "step_of_rate",
+    "weight_of_penalty",
 ]
 
 MOST_INPUTS = 128
@@ -68,6 +71,38 @@ def auto_components(n_features):
     return max(1, min(32, n_features // 2))
 
 
+def auto_codebook(n_samples):
+    """Vectors in a codebook: one for every eight rows, from 2 to 256."""
+    return max(2, min(256, n_samples // 8))
+
+
+PENALTY_WEIGHTS = {
+    "variational": 0.1,
+    "quantized": 1.0,
+    "sparsity": 0.1,
+    "contraction": 0.1,
+    "decorrelation": 0.1,
+    "rate": 0.5,
+}
+"""Of bottlenecks and penalties, beside a loss that is a share of the variance."""
+
+
+def weight_of_penalty(estimator):
+    """Give the weight of what the bottleneck or the penalty of an estimator asks for."""
+    if estimator.penalty_weight != "auto":
+        return estimator.penalty_weight
+    return PENALTY_WEIGHTS.get(estimator.penalty or estimator.bottleneck, 0.0)
+
+
+def step_of_rate(weight):
+    """Give the step at which a bit more saves, at this weight, as much squared error as it costs.
+
+    A step of D leaves an error of D^2 / 12 for each number of a code, and half of it takes one bit more, so that the derivative
+    of the error by the bits is ``D^2 * ln(2) / 6``.
+    """
+    return math.sqrt(6 * weight / math.log(2))
+
+
 def auto_coordinates(n_components, *, convolutional):
     """Principal coordinates that a network sees and gives back; PCA's rest is reconstructed as its mean.
 
@@ -95,7 +130,17 @@ def auto_held_out(n_samples, fraction):
 
 
 def make_plan(
-    n_samples, n_features, width, *, batch_size, max_iter, learning_rate_init, early_stopping, crossed, convolutional
+    n_samples,
+    n_features,
+    width,
+    *,
+    batch_size,
+    max_iter,
+    learning_rate_init,
+    early_stopping,
+    crossed,
+    convolutional,
+    plain=True,
 ):
     """Fill in what was left "auto".
 
@@ -116,6 +161,9 @@ def make_plan(
         Whether folds are possible.
     convolutional : bool
         Whether weights are shared over an image, which makes large steps dangerous.
+    plain : bool, default=True
+        Whether nothing is asked but reconstruction. If more is, three times as many steps are worth their time, and PCA is no
+        better a choice than any other.
 
     Returns
     -------
@@ -130,7 +178,7 @@ def make_plan(
     batch = min(batch, n_samples)
     epochs = max_iter
     if epochs == "auto":
-        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features))
+        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 3)
         epochs = max(1, math.ceil(steps * batch / n_samples))
     rate = learning_rate_init
     if rate == "auto":
@@ -143,8 +191,8 @@ def make_plan(
         learning_rate=rate,
         folds=folds,
         looks=min(5, epochs),
-        shares=(0.25, 0.5, 0.75, 1.0) if n_samples <= 20000 else (1.0,),
-        caution=2.0,
+        shares=(0.25, 0.5, 0.75, 1.0) if plain and n_samples <= 20000 else (1.0,),
+        caution=2.0 if plain else 0.0,
         warm_up=0.25,
         clip=2.0 if convolutional else 0.0,
     )

@@ -19,8 +19,9 @@ class DenseAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
-        Length of a code. "auto": half of the number of features, at most 32.
+    n_components : int, float or "auto", default="auto"
+        Length of a code. "auto": half of the number of features, at most 32. A float between 0 and 1, with an "ordered"
+        bottleneck, trains at that length and keeps as much of it as explains this share of the variance.
     hidden_layer_sizes : int, array-like of int or "auto", default="auto"
         Widths of the hidden layers of the encoder; those of the decoder are the same in reverse. An empty tuple leaves a linear
         autoencoder. "auto": one layer in the encoder, of 128 or 256, and two in the decoder, whose width grows with X from 128
@@ -30,9 +31,37 @@ class DenseAutoencoder(BaseAutoencoder):
     init : {"auto", "random"}, default="auto"
         What the linear part starts from. "auto": the principal components of X, exactly where that is affordable; `init_` says
         how they were found. "random": random orthogonal directions, with no promise about PCA.
+    bottleneck : {"deterministic", "ordered", "variational", "quantized"}, default="deterministic"
+        How codes are formed. "ordered": their first j numbers are the best code of length j, for every j, as in PCA [4]_.
+        "variational": each row has a normal distribution, held near the standard normal; a code is its mean, and codes drawn
+        from the standard normal decode to new rows [5]_. "quantized": each few numbers are one of the vectors of a codebook
+        [6]_.
+    codebook_size : int or "auto", default="auto"
+        Vectors in each codebook of a "quantized" bottleneck. "auto": one for eight samples, at most 256.
     loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
         What is made small, on average over the features. "log_loss" is the cross-entropy for numbers in [0, 1], or uint8 over
         255; reconstructions then go through a sigmoid.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches"} or callable, default=None
+        Damage done to what goes in while training, anew at every step; what comes out is compared with what it was before [3]_.
+        "gaussian" adds noise, "masking" puts the mean, "salt_and_pepper" the smallest or the largest number of the batch in
+        place of some numbers; "patches", of images only, puts the mean into a square hole. A callable ``(x, level, generator)
+        -> x`` gets samples, images with the channels first, about their mean and in units of the overall standard deviation of
+        X, and a ``torch.Generator`` of the CPU.
+    corruption_level : float or (float, float), default=0.2
+        The standard deviation of the noise, in units of the overall one of X, the share of the numbers that are replaced, or
+        that of the area of the hole. A pair draws for each sample between the two.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate"}, default=None
+        What is asked of the codes beside reconstruction: that most of their numbers are small ("sparsity"), that they change
+        little with the input ("contraction"; of images estimated from one direction at each step), that they are not correlated
+        ("decorrelation"), or that they take few bits once they are rounded ("rate": `code_steps_` says to what).
+    penalty_weight : float or "auto", default="auto"
+        Weight of the penalty beside the loss, both in shares of the variance: for "rate", of the bits of a code for each
+        feature. Also that of what the bottleneck asks: of the divergence, in nats for each feature, or of the squared distance
+        to the vectors. "auto": 1 for "quantized", 0.5 for "rate", else 0.1.
+    target_weight : float, default=0.0
+        Above 0, a small network guesses `y` from the codes, and what it misses is added to the loss with this weight, in
+        shares of what a guess without X misses. The codes then carry what `y` is about. They have seen it, so judge by
+        cross-validation of the whole Pipeline.
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
     learning_rate_init : float or "auto", default="auto"
@@ -43,9 +72,9 @@ class DenseAutoencoder(BaseAutoencoder):
         batch would have more than 16 million numbers.
     max_iter : int or "auto", default="auto"
         The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
-        more than 100 features.
+        more than 100 features; three times as many where more than reconstruction is asked.
     early_stopping : bool, default=True
-        Whether to hold samples out, take the weights that reconstruct those best, and give up where nothing is gained over the
+        Whether to hold samples out, take the weights that are best for those, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
     validation_fraction : float or "auto", default="auto"
         The share held out where there are more than 3,000 samples. "auto": a tenth, at most 3,000 samples. Fewer are
@@ -58,6 +87,9 @@ class DenseAutoencoder(BaseAutoencoder):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and
         the layers are wide. Codes and reconstructions are always computed in float32.
+    allow_nan : bool, default=False
+        Whether NaN in X is a gap: left out of the loss, and filled with the mean before encoding. `reconstruct` gives a number
+        for every one.
     net_params : dict, default=None
         More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
         sets itself is an error.
@@ -89,6 +121,15 @@ class DenseAutoencoder(BaseAutoencoder):
         where none were held out.
     best_loss_ : float
         Mean loss of the samples held out with the weights taken, or the lowest training loss where none were.
+    code_steps_ : ndarray of shape (`n_components_`,)
+        To multiples of what the numbers of a code can be rounded. Only with ``penalty="rate"``.
+    explained_variance_ratio_ : ndarray of shape (`n_components_`,)
+        Share of the variance that each number of a code adds, on samples held out if there were any. Only with an "ordered"
+        bottleneck.
+    codebooks_ : ndarray of shape (n_codebooks, codebook_size, length)
+        The vectors, in units of the codes. Only with a "quantized" bottleneck.
+    codebook_usage_ : ndarray of shape (n_codebooks, codebook_size)
+        Share of the samples, held out if there were any, that use each vector. Only with a "quantized" bottleneck.
 
     See Also
     --------
@@ -106,6 +147,12 @@ class DenseAutoencoder(BaseAutoencoder):
     .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from examples without local
        minima", Neural Networks 2, 1989.
     .. [2] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006.
+    .. [3] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising autoencoders", Journal of
+    Machine
+       Learning Research 11, 2010.
+    .. [4] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with nested dropout", ICML 2014.
+    .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+    .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning", NeurIPS 2017.
 
     Examples
     --------
@@ -133,7 +180,14 @@ class DenseAutoencoder(BaseAutoencoder):
         hidden_layer_sizes="auto",
         activation="gelu",
         init="auto",
+        bottleneck="deterministic",
+        codebook_size="auto",
         loss="squared_error",
+        corruption=None,
+        corruption_level=0.2,
+        penalty=None,
+        penalty_weight="auto",
+        target_weight=0.0,
         solver="adamw",
         learning_rate_init="auto",
         batch_size="auto",
@@ -143,6 +197,7 @@ class DenseAutoencoder(BaseAutoencoder):
         warm_start=False,
         device="auto",
         precision="auto",
+        allow_nan=False,
         net_params=None,
         random_state=None,
         verbose=0,
@@ -151,7 +206,14 @@ class DenseAutoencoder(BaseAutoencoder):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.init = init
+        self.bottleneck = bottleneck
+        self.codebook_size = codebook_size
         self.loss = loss
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.penalty = penalty
+        self.penalty_weight = penalty_weight
+        self.target_weight = target_weight
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
@@ -161,9 +223,15 @@ class DenseAutoencoder(BaseAutoencoder):
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.allow_nan = allow_nan
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
+
+    def _check_together(self):
+        super()._check_together()
+        if self.corruption == "patches":
+            raise ValueError("Got corruption='patches', but expected another one: only images have squares to cut out.")
 
     def _check_X(self, X, *, reset):
         return check.check_rows(self, X, reset=reset)
@@ -172,4 +240,4 @@ class DenseAutoencoder(BaseAutoencoder):
         if not isinstance(self.hidden_layer_sizes, str):
             sizes = check.check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
-        return {**options, "rotated": self.loss == "squared_error"}
+        return {**options, "rotated": self.loss == "squared_error" and not self.allow_nan}

@@ -10,11 +10,13 @@ import torch
 from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
-from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16
+from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
+from skae._finishing import forget_codes, note_codes
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
-from skae._starting import check_same, directions, note_units, start, warn_if_few
+from skae._starting import become, check_same, directions, start, warn_if_few
 from skae._stored import Stored
+from skae._targets import find_targets
 from skae._training import FoldBatches, Watcher, crossed
 
 __all__ = ["Fitting"]
@@ -35,6 +37,11 @@ MOST_RESTARTED = 20000
 """Up to so many rows, the principal components of a network are found without the rows held out."""
 
 
+ASKED = ("solver", "learning_rate_init", "net_params", "precision", "device", "corruption", "corruption_level")
+ASKED += ("penalty_weight", "target_weight")
+"""What a net is made of anew for in ``partial_fit``, if it has changed."""
+
+
 class Fitting:
     """What a fit needs to know, checked; then `run`, or `run_once` for ``partial_fit``.
 
@@ -48,23 +55,28 @@ class Fitting:
         With a mean of 1.
     held_out : ndarray or torch.Tensor or None
         Rows of the user's choice to judge by.
+    y : array-like or None
+        Targets, if codes are to say something of them.
     go_on : bool
         Whether to go on from the weights that are there.
     one_pass : bool, default=False
         Whether this is ``partial_fit``.
     """
 
-    def __init__(self, estimator, rows, weights, held_out, *, go_on, one_pass=False):
-        self.estimator = estimator
+    def __init__(self, estimator, rows, weights, held_out, y=None, *, go_on, one_pass=False):
+        self.estimator, self.go_on = estimator, go_on
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
+        self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
+        n, kept = len(rows), None
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
             if len(kept) < 2:
                 raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
             rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
             weights = weights[kept.numpy()]
+        self.targets, self.y = find_targets(estimator, y, n, kept, go_on=go_on)
         self.rows, self.weights, self.held_out = rows, weights, held_out
         if estimator.loss == "log_loss":
             check.check_shares(rows)
@@ -72,16 +84,19 @@ class Fitting:
             if estimator.loss == "log_loss":
                 check.check_shares(held_out)
             check.check_units(held_out, rows.dtype, exact=estimator.loss == "log_loss")
-        self.principal, self.restarted = None, False
+        self.principal, self.restarted, self.looked_at = None, False, held_out
         if go_on:
             check_same(estimator, rows)
             self.network = estimator.net_.module_
         else:
-            self.network, self.principal = start(estimator, rows, weights, self.generator, self.device)
+            forget_codes(estimator)
+            self.network, self.principal = start(estimator, rows, weights, self.generator, self.device, self.targets)
             if one_pass:
                 warn_if_few(estimator, self.principal, rows.shape)
         options = estimator._spec["network"]
-        single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
+        plain = options["bottleneck"] == "deterministic" and estimator.penalty is None and not estimator.allow_nan
+        plain = plain and self.corrupt is None and self.targets is None
+        single = go_on or one_pass or not plain or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
         in_folds = 6 * 4 * len(rows) * self.network.n_working  # bytes: five folds and all rows, in float32
         self.plan = make_plan(
             *rows.shape,
@@ -92,6 +107,7 @@ class Fitting:
             early_stopping=estimator.early_stopping or held_out is not None,
             crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
+            plain=plain,
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
         if "callbacks" in self.extra:
@@ -135,6 +151,7 @@ class Fitting:
             self._finish(net, watcher)
         if end == "interrupted":
             warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
+        self._note_codes()
         return self._advice(watcher.epoch + 1) if end == "diverged" else None
 
     def run_once(self):
@@ -157,20 +174,26 @@ class Fitting:
                 n_iter += 1
                 curve.append(self._in_units(net.history[-1]["train_loss"]))
         net.module_.eval()
+        self._note_codes()
         estimator.net_, estimator.n_iter_, estimator.best_iter_ = net, n_iter, n_iter
         estimator.loss_curve_, estimator.validation_scores_ = curve, None
         estimator.best_loss_ = min(curve, default=float("nan"))
         return problem
 
+    def _note_codes(self):
+        """Record what there is to say of the codes, from rows that were not learned from if there are any."""
+        rows = self.rows if self.looked_at is None else self.looked_at
+        note_codes(self.estimator, self.network, rows, self.generator, cut=not self.go_on)
+
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
         n, working = max(len(self.rows), 0 if self.held_out is None else len(self.held_out)), self.network.n_working
         size = n * working * (4 if self.precision == torch.float32 else 2)
-        self.prepared = size <= PREPARED_BYTES
+        self.prepared = size <= PREPARED_BYTES and self.corrupt is None
         X = self._prepare(self.network, self.rows) if self.prepared else self.rows
         if not self.prepared and not isinstance(X, Stored) and _has_room(self.device, X):
             X = to_tensor(X).to(self.device)
-        return Rows(X, self.weights, self.device)
+        return Rows(X, self.weights, self.device, self.y)
 
     def _prepare(self, network, rows):
         """Centre, scale and arrange rows, piece by piece."""
@@ -191,7 +214,7 @@ class Fitting:
             raise ValueError(f"Got solver={solver.__name__}, but expected an optimizer that takes a step without a closure.")
         rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
         settings = {
-            "criterion__function": getattr(objectives, estimator.loss),
+            **self._objective(),
             "optimizer": solver,
             **{f"optimizer__{name}": value for name, value in own.items()},
             "lr": rate,
@@ -203,10 +226,28 @@ class Fitting:
             "iterator_train__generator": self.generator,
             "iterator_train": StoredBatches if self._streams else Batches,
             "parts": self._parts,
+            "corrupt": self.corrupt,
+            "generator": self.generator,
             **settings,
             **self.extra,
         }
         return bare_net(module, self.device, **settings)
+
+    def _objective(self):
+        """Say what is to be made small."""
+        estimator, network = self.estimator, self.network
+        settings = {
+            "function": getattr(objectives, estimator.loss),
+            "penalty": None if estimator.penalty == "rate" else estimator.penalty,
+            "exact": not network.channels_last,
+            "penalty_weight": weight_of_penalty(estimator),
+            "targets": self.targets,
+            "target_weight": estimator.target_weight,
+            "n_features": network.n_features,
+            "n_working": network.n_features if network.output == "sigmoid" else network.n_working,
+            "allow_nan": network.allow_nan,
+        }
+        return {f"criterion__{name}": value for name, value in settings.items()}
 
     @property
     def _parts(self):
@@ -216,14 +257,14 @@ class Fitting:
     def _continued(self):
         """Go on with the net of the last ``partial_fit``, whose optimizer remembers, or make one if something else is asked."""
         estimator, data = self.estimator, self._data()
-        asked = [getattr(estimator, name) for name in ("solver", "learning_rate_init", "net_params", "precision", "device")]
+        asked = [getattr(estimator, name) for name in ASKED]
         net = getattr(estimator, "net_", None)
         if net is None or net.optimizer is None or net.asked != asked:
             net = self._net(self.network, prepared=self.prepared, warm_up=None)
-            net.asked = copy.deepcopy(asked)
+            net.asked = [copy.deepcopy(one) if isinstance(one, dict) else one for one in asked]
             return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
-        net.iterator_train__generator = self.generator
+        net.generator = net.iterator_train__generator = self.generator
         net.iterator_train = StoredBatches if self._streams else Batches
         net.parts = max(net.parts, self._parts)
         return net, data
@@ -245,14 +286,14 @@ class Fitting:
         others[held] = False
         if self.principal is not None and MOST_RESTARTED >= n > len(held) + 1:
             # on rows that it has seen PCA looks better than it is; these it has not
-            principal = self._directions(others.nonzero()[:, 0])
-            self.network.become(principal)
-            note_units(self.estimator, self.network, principal)
+            kept = others.nonzero()[:, 0]
+            become(self.estimator, self.network, self._directions(kept), Selected(self.rows, kept), self.generator)
             self.restarted = True
         data = self._data()
+        self.looked_at = Selected(self.rows, held)
         if self._streams:
             weights = None if self.weights is None else self.weights[held.numpy()]
-            judged = Rows(select(self.rows, held), weights, self.device)
+            judged = Rows(select(self.rows, held), weights, self.device, None if self.y is None else self.y[held])
             net = self._net(self.network, iterator_train__left_out=held)
             return net, data, Batches(judged, self._judged_at_once)
         judged = Batches(torch.utils.data.Subset(data, held), self._judged_at_once)
@@ -273,7 +314,7 @@ class Fitting:
         """Find the linear autoencoder of some of the rows."""
         weights = None if self.weights is None else self.weights[chosen.numpy()]
         found = len(self.principal.components)
-        return directions(self.estimator, Selected(self.rows, chosen), weights, found, self.generator, self.device)
+        return directions(self.estimator, self.rows, weights, found, self.generator, self.device, chosen=chosen)
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
@@ -309,7 +350,7 @@ class Fitting:
         curve = [self._in_units(row["train_loss"]) for row in watcher.net.history if "train_loss" in row]
         scores = None
         if watcher.held_out is not None and watcher.null:
-            scores = [1 - loss / watcher.null for loss in watcher.losses]
+            scores = [1 - loss / watcher.null for loss in watcher.rebuilt]
         return {
             "n_iter_": watcher.epoch,
             "best_iter_": choice.epoch,
@@ -328,14 +369,12 @@ class Fitting:
     def _finish(self, net, watcher):
         """Install the chosen weights and record the training."""
         choice = watcher.chosen()
-        if choice is watcher.start and self.restarted:
-            self.network.become(self.principal)  # PCA it is: that of all rows
-            choice.weights = {}
-        self.network.load_state_dict(choice.weights, strict=False)
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
         if choice is watcher.start and self.restarted:
-            note_units(self.estimator, self.network, self.principal)
+            become(self.estimator, self.network, self.principal, self.rows, self.generator)  # PCA it is: that of all rows
+        else:
+            self.network.load_state_dict(choice.weights, strict=False)
         final = bare_net(self.network, self.device, **compile_settings(self.extra))
         final.history = net.history
         self.estimator.net_ = final

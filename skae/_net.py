@@ -8,11 +8,12 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 
-from skae import objectives
 from skae._batches import Batches
+from skae._objective import Objective
 from skae._stored import slices
+from skae.objectives import weighted_mean
 
-__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Objective", "Stopped", "bare_net", "compile_settings", "extra_settings"]
+__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Stopped", "bare_net", "compile_settings", "extra_settings"]
 
 SOLVERS = {
     "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
@@ -41,6 +42,8 @@ OWN_KEYS = (
     "clip",
     "watcher",
     "parts",
+    "corrupt",
+    "generator",
 )
 """What skae tells skorch itself, and `net_params` can't."""
 
@@ -53,34 +56,11 @@ class Stopped(Exception):
     """A callback asked to end the training."""
 
 
-class Objective(torch.nn.Module):
-    """The reconstruction loss of a batch, as skorch's criterion.
-
-    Parameters
-    ----------
-    function : callable
-        One of `skae.objectives`: ``(x_hat, x) -> one loss per row``.
-    """
-
-    def __init__(self, function=objectives.squared_error):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x_hat, x, weights=None, *, each=False):
-        """Give the mean over all rows, or `each` row's loss; rows may lie along several dimensions."""
-        extra = 0 if weights is None else weights.ndim - 1
-        flat = [part.float().flatten(0, extra) if extra else part.float() for part in (x_hat, x)]
-        losses = self.function(*flat)
-        if each:
-            return losses if not extra else losses.reshape(weights.shape)
-        return objectives.weighted_mean(losses, None if weights is None else weights.flatten())
-
-
 class AutoencoderNet(NeuralNet):
     """A skorch net that reconstructs its input, without work that is done per row or per batch in Python.
 
-    Batches are pairs of rows and weights (or None). The loss of an epoch is read from the device once. ``encode`` and
-    ``decode`` are those of the module, compiled if skorch is told to compile.
+    Batches are those of `skae._batches.Batch`. The loss of an epoch is read from the device once. ``encode`` and ``decode`` are
+    those of the module, compiled if skorch is told to compile.
 
     Parameters
     ----------
@@ -92,6 +72,10 @@ class AutoencoderNet(NeuralNet):
         What matrix products are computed in: float32 or bfloat16.
     prepared : bool, default=False
         Whether the dataset holds rows in the space of training; if not, each batch of raw rows is prepared.
+    corrupt : callable, default=None
+        Damage that is done to centred rows that go in, never to what they are compared with: ``(x, generator) -> x``.
+    generator : torch.Generator, default=None
+        Where damage and noise come from.
     warm_up : float or None, default=None
         The share of all steps in which the learning rate rises from zero; then it falls to zero, both along straight lines.
         None keeps it constant.
@@ -114,6 +98,8 @@ class AutoencoderNet(NeuralNet):
         *,
         precision=torch.float32,
         prepared=False,
+        corrupt=None,
+        generator=None,
         warm_up=None,
         clip=0.0,
         parts=1,
@@ -126,6 +112,8 @@ class AutoencoderNet(NeuralNet):
     ):
         self.precision = precision
         self.prepared = prepared
+        self.corrupt = corrupt
+        self.generator = generator
         self.warm_up = warm_up
         self.clip = clip
         self.parts = parts
@@ -235,23 +223,42 @@ class AutoencoderNet(NeuralNet):
         done = step / self.all_steps_
         return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
 
-    def ready(self, batch):
-        """Give the rows of a batch in the space of training, and what they are to be reconstructed as."""
+    def ready(self, batch, generator):
+        """Give the rows of a batch in the space of training, damaged if they are to be, and what they should become."""
+        module = self.module_
         with torch.no_grad():
-            x = batch[0] if self.prepared else self.module_.prepare(batch[0])
-            return x, self.module_.target(x)
+            if self.corrupt is None:
+                x = batch.X if self.prepared else module.prepare(batch.X)
+                return x, module.target(x)
+            centred = module.centre(batch.X)
+            damaged = module.damaged(centred, lambda x: self.corrupt(x, generator))
+            return module.arrange(damaged), module.target(module.arrange(centred))
 
-    def rebuilt(self, x):
-        """Reconstruct rows in the space of training."""
+    def passed(self, x, generator):
+        """Take rows through the network in the space of training."""
         with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-            return self.module_(x)
+            return self.module_(x, generator)
 
-    def judge(self, batch, *, null=False):
-        """Compute the loss of each row of a batch; `null` reconstructs all rows as the mean."""
+    def judge(self, batch, generator):
+        """Compute for each row of a batch what training makes small, and the reconstruction's part of it."""
+        with torch.set_grad_enabled(self.criterion_.penalty == "contraction"):
+            x, target = self.ready(batch, generator)
+            passed, more = self._passed(x, batch, generator)
+            rebuilt = self.criterion_(passed.x_hat, target, batch.weights, each=True).detach()
+            return (rebuilt if more is None else rebuilt + more.detach()), rebuilt
+
+    def null(self, batch):
+        """Compute the loss of each row of a batch if all were reconstructed as the mean."""
         with torch.inference_mode():
-            x, target = self.ready(batch)
-            x_hat = self.module_.null(x) if null else self.rebuilt(x)
-            return self.criterion_(x_hat, target, batch[1], each=True)
+            x = batch.X if self.prepared else self.module_.prepare(batch.X)
+            return self.criterion_(self.module_.null(x), self.module_.target(x), batch.weights, each=True)
+
+    def _passed(self, x, batch, generator):
+        """Take rows through the network, and compute what is asked beside their reconstruction."""
+        if self.criterion_.penalty == "contraction":
+            x.requires_grad_()
+        passed = self.passed(x, generator)
+        return passed, self.criterion_.more(passed, x, self.module_.whitening, batch, generator)
 
     def _clip_gradients(self):
         """Shorten a gradient that is much longer than those of late: after one such step a loss may not come back."""
@@ -271,7 +278,7 @@ class AutoencoderNet(NeuralNet):
         if self.clip:
             self._clip_gradients()
         if self.tells_batches_:
-            self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch)
+            self.notify("on_grad_computed", named_parameters=list(self.get_all_learnable_params()), batch=batch[:2])
         self.optimizer_.step()
         self.n_steps_ += 1
         return step
@@ -283,33 +290,36 @@ class AutoencoderNet(NeuralNet):
             try:
                 if self.parts == 1:
                     return self._backward(batch, 1.0)
-                total = float(len(batch[0])) if batch[1] is None else batch[1].sum()
+                total = float(len(batch.X)) if batch.weights is None else batch.weights.sum()
                 done = []  # with what was reconstructed only if a callback may ask for it
-                for part in slices(len(batch[0]), math.ceil(len(batch[0]) / self.parts)):
-                    weights = None if batch[1] is None else batch[1][part]
-                    share = (float(part.stop - part.start) if weights is None else weights.sum()) / total
-                    step = self._backward((batch[0][part], weights), share)
+                for piece in slices(len(batch.X), math.ceil(len(batch.X) / self.parts)):
+                    part = batch.part(piece)
+                    share = (float(len(part.X)) if part.weights is None else part.weights.sum()) / total
+                    step = self._backward(part, share)
                     done.append(step if self.tells_batches_ else {"loss": step["loss"]})
                 x_hat = torch.cat([step["y_pred"] for step in done]) if self.tells_batches_ else None
                 return {"loss": sum(step["loss"] for step in done), "y_pred": x_hat}
             except torch.OutOfMemoryError:
-                if self.parts >= len(batch[0]) or batch[0].ndim > 2:
+                if self.parts >= len(batch.X) or batch.X.ndim > 2:
                     raise
             self.parts *= 2
             warnings.warn(
-                f"A batch of {len(batch[0])} rows does not fit into the memory of {self.device}: from here on it is taken in "
+                f"A batch of {len(batch.X)} rows does not fit into the memory of {self.device}: from here on it is taken in "
                 f"{self.parts} parts, which gives the same steps.",
                 stacklevel=2,
             )
 
     def _backward(self, batch, share):
         """Add the gradients of a batch, or of a part with this share of its weight."""
-        x, target = self.ready(batch)
-        x_hat = self.rebuilt(x)
-        loss = self.criterion_(x_hat, target, batch[1]) * share
-        copies = len(batch[0]) if batch[0].ndim > 2 else 1
+        x, target = self.ready(batch, self.generator)
+        passed, more = self._passed(x, batch, self.generator)
+        loss = self.criterion_(passed.x_hat, target, batch.weights)
+        if more is not None:
+            loss = loss + (more if more.ndim == 0 else weighted_mean(more, batch.weights))
+        loss = loss * share
+        copies = len(batch.X) if batch.X.ndim > 2 else 1
         (loss * copies).backward()  # the mean is over copies, too, and each is to have its own gradient
-        return {"loss": loss.detach(), "y_pred": x_hat.detach()}
+        return {"loss": loss.detach(), "y_pred": passed.x_hat.detach()}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Make one pass, and record its mean loss."""
@@ -319,14 +329,13 @@ class AutoencoderNet(NeuralNet):
         total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for batch in iterator:
             if self.tells_batches_:
-                self.notify("on_batch_begin", batch=batch, training=training)
+                self.notify("on_batch_begin", batch=batch[:2], training=training)
             step = step_fn(batch, **fit_params)
-            x, weights = batch
-            weight = x.shape[:-1].numel() if weights is None else weights.sum()
+            weight = batch.X.shape[:-1].numel() if batch.weights is None else batch.weights.sum()
             total += step["loss"] * weight
             count += weight
             if self.tells_batches_:
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                self.notify("on_batch_end", batch=batch[:2], training=training, **step)
         loss = float(total / count)  # the one moment of an epoch at which the device is waited for
         if training and not math.isfinite(loss):
             raise Diverged

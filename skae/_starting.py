@@ -1,17 +1,36 @@
 """Where a training starts: from a network that is PCA, recorded so that it can be built again, or from one that is there."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
+import torch
+from sklearn.cluster import kmeans_plusplus
 
 from skae import _validation as check
-from skae._defaults import MOST_INPUTS, auto_components, auto_coordinates, auto_hidden
+from skae._batches import Filled, Selected, choose, select, to_tensor
+from skae._defaults import (
+    MOST_INPUTS,
+    auto_codebook,
+    auto_components,
+    auto_coordinates,
+    auto_hidden,
+    step_of_rate,
+    weight_of_penalty,
+)
 from skae._principal import principal_components, random_components
 
-__all__ = ["check_same", "directions", "note_units", "start", "warn_if_few"]
+__all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
 
-def start(estimator, rows, weights, generator, device):
+MOST_CODES = 4096
+"""Rows among whose codes the first vectors of a codebook are chosen."""
+
+HEAD = 64
+"""Width of the hidden layer between codes and the targets that are guessed from them."""
+
+
+def start(estimator, rows, weights, generator, device, targets=None):
     """Build the network that is PCA, and record in the estimator how it is built.
 
     Parameters
@@ -20,6 +39,8 @@ def start(estimator, rows, weights, generator, device):
         Gets its ``_spec``, ``n_components_`` and ``init_``.
     rows, weights, generator, device
         As in `principal_components`.
+    targets : Targets, default=None
+        What is to be guessed from the codes.
 
     Returns
     -------
@@ -29,7 +50,7 @@ def start(estimator, rows, weights, generator, device):
         What it starts as.
     """
     n, d = rows.shape
-    k = auto_components(d) if estimator.n_components == "auto" else int(estimator.n_components)
+    k = int(estimator.n_components) if isinstance(estimator.n_components, Integral) else auto_components(d)
     wanted = auto_coordinates(k, convolutional=estimator._view() is not None)
     principal = directions(estimator, rows, weights, wanted, generator, device)
     encoder_sizes, decoder_sizes = auto_hidden(n, d)
@@ -44,24 +65,50 @@ def start(estimator, rows, weights, generator, device):
         "activation": estimator.activation,
         "output": "sigmoid" if estimator.loss == "log_loss" else "linear",
         "ceiling": 255.0 if dtype == "uint8" else 1.0,
+        "bottleneck": "rate" if estimator.penalty == "rate" else estimator.bottleneck,
+        "codebook_size": auto_codebook(n) if estimator.codebook_size == "auto" else int(estimator.codebook_size),
+        "step": step_of_rate(weight_of_penalty(estimator)),
+        "head_sizes": () if targets is None else (HEAD, sum(targets.widths)),
+        "allow_nan": bool(estimator.allow_nan),
     }
     options = estimator._network(options)
-    estimator._spec = {"network": options, "dtype": dtype, "parameters": _shaping(estimator)}
+    estimator._spec = {"network": options, "dtype": dtype, "parameters": _shaping(estimator), "targets": targets}
     network = estimator._build(options)
     network.start(principal, generator)
     estimator.n_components_ = estimator._n_features_out = k
     estimator.init_ = principal.rule
-    note_units(estimator, network, principal)
+    become(estimator, network, principal, rows, generator)
     return network, principal
 
 
-def directions(estimator, rows, weights, n_coordinates, generator, device):
-    """Find the linear autoencoder that a network starts as."""
+def become(estimator, network, principal, rows, generator):
+    """Make a network that is there PCA, and record in which units its loss is; vectors are chosen among the codes of `rows`."""
+    network.become(principal)
+    if estimator.bottleneck == "quantized":
+        _first_vectors(network, rows, generator)
+    _note_units(estimator, network, principal)
+
+
+def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None):
+    """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows."""
     find = random_components if estimator.init == "random" else principal_components
+    rows = Filled(rows) if estimator.allow_nan else rows  # with means of all rows: all that is known may be held out
+    rows = rows if chosen is None else Selected(rows, chosen)
     return find(rows, weights, n_coordinates, generator=generator, view=estimator._view(), device=device)
 
 
-def note_units(estimator, network, principal):
+@torch.no_grad()
+def _first_vectors(network, rows, generator):
+    """Choose the first vectors of the codebooks among the codes of some rows, far from each other."""
+    some = to_tensor(select(rows, choose(rows, MOST_CODES, generator)), network.centre.scale.device)
+    codes = network.bottleneck.grouped(network.code(network.prepare(some))[0])  # (groups, rows, length)
+    size, seed = network.bottleneck.codebooks.shape[1], int(torch.randint(2**31, (1,), generator=generator))
+    for vectors, group in zip(network.bottleneck.codebooks, codes.cpu().numpy(), strict=True):
+        enough = np.resize(group, (max(size, len(group)), group.shape[1]))
+        vectors.copy_(torch.from_numpy(kmeans_plusplus(enough, size, random_state=seed)[0]))
+
+
+def _note_units(estimator, network, principal):
     """Record how a loss in the space of training becomes one in units of X."""
     d = network.n_features
     unit = principal.scale ** {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[estimator.loss]
@@ -100,6 +147,7 @@ def check_same(estimator, rows):
 
 def _shaping(estimator):
     """Collect the parameters that shape the network, as plain numbers, strings and tuples."""
-    names = ("n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss")
+    names = ["n_components", "hidden_layer_sizes", "n_filters", "image_shape", "channel_axis", "activation", "loss"]
+    names += ["bottleneck", "codebook_size", "penalty", "allow_nan"]
     values = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
     return {name: value if np.ndim(value) == 0 else tuple(np.asarray(value).tolist()) for name, value in values.items()}

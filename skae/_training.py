@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from skae._batches import Batches
+from skae._batches import Batch, Batches
 from skae.networks.blocks import stacked
 
 __all__ = ["Choice", "FoldBatches", "Watcher", "crossed"]
@@ -58,8 +58,8 @@ class Watcher:
     ----------
     net : AutoencoderNet
         Initialized, and not yet trained.
-    held_out : iterable of (torch.Tensor, torch.Tensor or None)
-        Batches of rows and their weights; empty to take the last weights.
+    held_out : iterable of Batch
+        Rows and their weights; empty to take the last weights.
     epochs : int
         How many the training has at the most.
     looks : int
@@ -77,8 +77,9 @@ class Watcher:
     ----------
     start, best : Choice
         Before the first epoch, and the best of all.
-    losses : list of float
-        Of the rows held out, at the start and after each look, with all of the way gone.
+    losses, rebuilt : list of float
+        Of the rows held out, at the start and after each look, with all of the way gone: all that training makes small, and the
+        reconstruction's part of it.
     null : float
         Of the rows held out if all were reconstructed as the mean.
     done : bool
@@ -98,9 +99,10 @@ class Watcher:
         # what says how far a network is from PCA
         self.reached = [weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name]
         self.origin = [weight.detach().clone() for weight in self.reached]
-        self.start = self.best = Choice(0, self.judge(), self.weights())
-        self.losses = [self.start.loss]
-        self.null = float(self.judge(null=True).mean())
+        losses, rebuilt = self.judge()
+        self.start = self.best = Choice(0, losses, self.weights())
+        self.losses, self.rebuilt = [self.start.loss], [float(rebuilt.mean())]
+        self.null = float(self._each(net.null).mean()) if held_out else 0.0
 
     def __call__(self, net):
         """Look at the weights after an epoch."""
@@ -110,10 +112,11 @@ class Watcher:
         if self.epoch in self.looks:
             for share in self.shares:
                 with self.part_of_the_way(share):
-                    losses = self.judge()
+                    losses, rebuilt = self.judge()
                     if losses.mean() < self.best.loss:
                         self.best = Choice(self.epoch, losses, self.weights())
             self.losses.append(float(losses.mean()))
+            self.rebuilt.append(float(rebuilt.mean()))
             self.done = self._hopeless()
         if self.held_out:
             net.history.record("valid_loss", self.losses[-1])
@@ -128,16 +131,21 @@ class Watcher:
             return False
         return self.best is self.start if done < 0.4 else not self.best.beats(self.start, self.caution)
 
-    def judge(self, *, null=False):
-        """Compute the weighted loss of each row held out, or of the mean in its place."""
+    def judge(self):
+        """Compute each held-out row's part of what is made small, and its reconstruction's; noise is always the same."""
         if not self.held_out:
-            return np.zeros(1)
+            return np.zeros(1), np.zeros(1)
         self.net.module_.eval()
+        noise = torch.Generator().manual_seed(0)
+        return tuple(self._each(lambda batch: torch.stack(self.net.judge(batch, noise))))
+
+    def _each(self, function):
+        """Compute something for each row held out, weighted."""
         found = []
         for batch in self.held_out:
-            losses, weights = self.net.judge(batch, null=null), batch[1]
-            found.append(losses if weights is None else (losses * weights)[weights > 0])
-        return torch.cat(found).double().cpu().numpy()
+            values, weights = function(batch), batch.weights
+            found.append(values if weights is None else (values * weights)[..., weights > 0])
+        return torch.cat(found, -1).double().cpu().numpy()
 
     def weights(self):
         """Copy the weights of the network that goes to the user: of copies, the last."""
@@ -189,7 +197,7 @@ class FoldBatches(Batches):
         for i in range(len(self)):
             stop = self.n_samples if i == len(self) - 1 else (i + 1) * self.batch_size
             chosen = orders[:, i * self.batch_size : stop]
-            yield self.rows.X[copies, chosen], None if self.rows.weights is None else self.rows.weights[chosen]
+            yield Batch(self.rows.X[copies, chosen], None if self.rows.weights is None else self.rows.weights[chosen])
 
 
 def crossed(network, starts, held, weights, prepare):
@@ -214,7 +222,7 @@ def crossed(network, starts, held, weights, prepare):
         A stack of one copy for each fold, and one with all rows.
     X : torch.Tensor of shape (n_copies, n, ...)
         The rows as each copy sees them.
-    held_out : list of (torch.Tensor, torch.Tensor)
+    held_out : list of Batch
         One batch of the rows that each copy is judged by, with weights of 0 where a row does not count: the folds may differ by
         one row, and the last copy is not judged.
     """
@@ -230,4 +238,4 @@ def crossed(network, starts, held, weights, prepare):
         chosen[i, : len(rows)] = rows
         counts[i, : len(rows)] = 1 if weights is None else torch.from_numpy(weights[rows.numpy()])
     rows = X[torch.arange(len(copies))[:, None], chosen.to(X.device)]
-    return stacked(copies), X, [(rows, counts.to(X.device))]
+    return stacked(copies), X, [Batch(rows, counts.to(X.device))]

@@ -3,14 +3,16 @@
 The only file with private imports from scikit-learn: whatever moves there is mended here.
 """
 
+import math
 import numbers
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -18,14 +20,17 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skae import corruptions
 from skae._stored import Stored, plain_dtype, slices, stored
 
 __all__ = [
     "HasMethods",
     "Interval",
     "Options",
+    "RealNotInt",
     "StrOptions",
     "check_codes",
+    "check_corruption",
     "check_finite",
     "check_rows",
     "check_shares",
@@ -71,11 +76,11 @@ def check_rows(estimator, X, *, reset):
     else:
         X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=least)
         X = X.astype(plain_dtype(X.dtype), copy=False)
-    check_finite(X, estimator=estimator)
+    check_finite(X, estimator=estimator, allow_nan=getattr(estimator, "allow_nan", False))
     return X
 
 
-def check_codes(Z, n_components):
+def check_codes(Z, n_components, *, shorter=False):
     """Check what is given to ``inverse_transform``: finite rows of `n_components` numbers.
 
     Parameters
@@ -84,6 +89,8 @@ def check_codes(Z, n_components):
         The codes.
     n_components : int
         The width that the decoder takes.
+    shorter : bool, default=False
+        Whether it also takes the first of these columns alone.
 
     Returns
     -------
@@ -98,9 +105,10 @@ def check_codes(Z, n_components):
     else:
         Z = check_array(Z, dtype="numeric", ensure_all_finite=False)
         Z = Z.astype(plain_dtype(Z.dtype), copy=False)
-    if Z.shape[1] != n_components:
+    if Z.shape[1] != n_components and not (shorter and Z.shape[1] < n_components):
         raise ValueError(
-            f"Got codes with {Z.shape[1]} columns, but expected {n_components}: that is the n_components_ of this fit."
+            f"Got codes with {Z.shape[1]} columns, but expected {'at most ' if shorter else ''}{n_components}: that is the "
+            "n_components_ of this fit."
         )
     check_finite(Z)
     return Z
@@ -130,7 +138,7 @@ def _check_shape(estimator, X, *, least):
         )
 
 
-def check_finite(X, *, estimator=None, first=0):
+def check_finite(X, *, estimator=None, first=0, allow_nan=False):
     """Raise an error that names row and column of the first NaN or infinity.
 
     A number beyond the range of float32 is refused as well: codes and reconstructions are float32.
@@ -143,12 +151,14 @@ def check_finite(X, *, estimator=None, first=0):
         Where the names of the columns may stand.
     first : int, default=0
         The number of the first row, where X is a part of something longer.
+    allow_nan : bool, default=False
+        Whether NaN is let through, as a gap.
     """
     tensor = isinstance(X, torch.Tensor)
     if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
         return
     if isinstance(X, Stored):
-        X.look = lambda rows, first: check_finite(rows, estimator=estimator, first=first)
+        X.look = lambda rows, first: check_finite(rows, estimator=estimator, first=first, allow_nan=allow_nan)
         return
     limit = float(np.finfo(np.float32).max) / 4
     for piece in _pieces(X):
@@ -159,6 +169,9 @@ def check_finite(X, *, estimator=None, first=0):
             continue
         rows = rows.cpu().numpy() if tensor else np.asarray(rows)
         bad = ~(np.abs(rows) <= limit)
+        bad = bad & ~np.isnan(rows) if allow_nan else bad
+        if not bad.any():
+            continue
         row, column = (int(i) for i in np.argwhere(bad)[0])
         value = rows[row, column]
         what = (
@@ -208,9 +221,15 @@ def check_shares(X):
 
 
 def extremes(X):
-    """Find the smallest and the largest number of X, piece by piece."""
-    found = [(float(rows.min()), float(rows.max())) for rows in (X[piece] for piece in _pieces(X))]
-    return min(low for low, _ in found), max(high for _, high in found)
+    """Find the smallest and the largest number of X, piece by piece; gaps don't count."""
+    low, high = math.inf, -math.inf
+    for rows in (X[piece] for piece in _pieces(X)):
+        rows = (
+            rows[~rows.isnan()] if isinstance(rows, torch.Tensor) else rows[~np.isnan(rows)] if rows.dtype.kind == "f" else rows
+        )
+        if len(rows):
+            low, high = min(low, float(rows.min())), max(high, float(rows.max()))
+    return low, high
 
 
 def _pieces(X):
@@ -262,6 +281,48 @@ def check_sizes(sizes, name):
     if not all(isinstance(size, numbers.Integral) and size >= 1 for size in found):
         raise ValueError(f"Got {name}={sizes!r}, but expected whole numbers of at least 1.")
     return tuple(int(size) for size in found)
+
+
+def check_corruption(corruption, level, *, allow_nan=False):
+    """Find the damage that a parameter names.
+
+    Parameters
+    ----------
+    corruption : str, callable or None
+        A name in `skae.corruptions`, or ``(x, level, generator) -> x``.
+    level : float or (float, float)
+        How much of it.
+    allow_nan : bool, default=False
+        Whether what is masked or cut out becomes a gap, in place of a mean.
+
+    Returns
+    -------
+    corrupt : callable or None
+        ``(x, generator) -> x``.
+    """
+    if corruption is None:
+        return None
+    pair = level if isinstance(level, (tuple, list)) else (level, level)
+    numbers_ = len(pair) == 2 and all(isinstance(one, numbers.Real) and math.isfinite(one) for one in pair)
+    most = 1.0 if corruption in ("masking", "salt_and_pepper", "patches") else math.inf
+    if not numbers_ or not 0 <= pair[0] <= pair[1] <= most:
+        limit = "from 0 to 1" if most == 1 else "of at least 0"
+        raise ValueError(
+            f"Got corruption_level={level!r}, but expected a number {limit}, or a pair of such, the lower one first."
+        )
+    level = level if pair[0] < pair[1] else pair[0]
+    function = corruption if callable(corruption) else getattr(corruptions, corruption)
+    return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
+
+
+def _damage(function, level, makes_gaps, x, generator):
+    """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
+    if makes_gaps is None:
+        return function(x, level, generator)
+    if makes_gaps:
+        return function(x, level, generator, fill=math.nan)
+    # gaps stay gaps, and other damage sees means in their places
+    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
 def resolve_device(device, *, fall_back=False):

@@ -35,9 +35,9 @@ def test_every_row_comes_once_and_never_alone(n, batch_size, shuffle, part):
     found = list(batches)
     assert len(found) == len(batches)
     assert sorted(chain(*numbers(found))) == members
-    for rows, weights in found:
+    for rows, weights, _ in found:
         assert torch.equal(weights, rows[:, 0] + 1)
-    sizes = [len(rows) for rows, _ in found]
+    sizes = [len(rows) for rows, *_ in found]
     if batch_size > 1 and len(members) > 1:
         assert min(sizes) > 1
     assert max(sizes) <= batch_size + 1
@@ -61,7 +61,7 @@ def test_the_generator_says_the_order():
 
 def test_batches_without_weights():
     """Rows without weights give None in their place."""
-    assert [weights for _, weights in Batches(Rows(np.zeros((5, 2), dtype=np.float32)), 2)] == [None, None]
+    assert [batch.weights for batch in Batches(Rows(np.zeros((5, 2), dtype=np.float32)), 2)] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["array", "tensor"])

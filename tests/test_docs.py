@@ -81,14 +81,24 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
         assert defaults[0] == defaults[1], name
 
 
-@pytest.mark.parametrize("class_", [one for one in CLASSES if "max_iter" in inspect.signature(one).parameters])
+@pytest.mark.parametrize("class_", CLASSES)
 def test_every_attribute_is_documented(class_):
     """After fit there are exactly the attributes that the docstring has."""
-    documented = set(section(class_.__doc__, "Attributes")[0])
-    estimator = class_(2, max_iter=1, random_state=0).fit(low_rank(30, 9))
-    check_is_fitted(estimator)
-    found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
-    assert documented - {"feature_names_in_"} == found
+    documented = section(class_.__doc__, "Attributes")[1]
+    some = {name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)}
+    quick, extra = {"max_iter": 1, "random_state": 0}, set()
+    wraps = "autoencoder" in inspect.signature(class_).parameters
+    options = [{}] if wraps else [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}]
+    for settings in options:
+        estimator = class_(skae.DenseAutoencoder(2, **quick)) if wraps else class_(2, **quick, **settings)
+        estimator.fit(low_rank(30, 9))
+        check_is_fitted(estimator)
+        found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
+        assert set(documented) - some <= found
+        assert found <= set(documented)
+        assert bool(found & some) == bool(settings)
+        extra |= found & some
+    assert some - {"feature_names_in_"} == extra
 
 
 def public_methods(class_):

@@ -307,11 +307,11 @@ def test_a_batch_too_large_for_the_device_is_halved(rows, monkeypatch):
     expected = dense().fit(rows).transform(rows)
     forward, seen = DenseAutoencoder._network_class.forward, []
 
-    def forward_with_little_memory(self, x):
+    def forward_with_little_memory(self, x, generator=None):
         if len(x) > 6 and torch.is_grad_enabled():
             raise torch.OutOfMemoryError("out of memory")
         seen.append(len(x))
-        return forward(self, x)
+        return forward(self, x, generator)
 
     monkeypatch.setattr(DenseAutoencoder._network_class, "forward", forward_with_little_memory)
     with pytest.warns(UserWarning, match="A batch of 20 rows does not fit into the memory of cpu: .* 4 parts") as caught:
@@ -324,7 +324,7 @@ def test_a_batch_too_large_for_the_device_is_halved(rows, monkeypatch):
 def test_a_row_too_large_for_the_device_is_an_error(rows, monkeypatch):
     """Where not even one row fits, the device's error is raised."""
 
-    def forward(self, x):
+    def forward(self, x, generator=None):
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(DenseAutoencoder._network_class, "forward", forward)

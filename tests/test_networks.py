@@ -203,7 +203,7 @@ def test_before_training_the_network_is_pca(X, k, more):
         Z = network.encode(x)
         X_hat = network.decode(Z)
         residual, centred = network.residual(x)
-        in_training = network(network.prepare(x))
+        in_training = network(network.prepare(x)).x_hat
     scores = pca.transform(X)
     spread = np.abs(scores).max()
     signs = np.sign((Z.numpy() * scores).sum(0))
@@ -239,7 +239,7 @@ def test_every_weight_of_a_trained_network_learns(X, k, more):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(parameter))))
-    (network(x) - x).square().mean().backward()
+    (network(x).x_hat - x).square().mean().backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not idle
 
@@ -256,11 +256,11 @@ def test_stacked_copies_are_the_copies(X, k, more):
         copies.append(network)
     together = stacked(copies)
     inputs = [network.prepare(torch.from_numpy(X))[i : i + 8] for i, network in enumerate(copies)]
-    found = together(torch.stack(inputs))
+    found = together(torch.stack(inputs)).x_hat
     losses = (found - torch.stack(inputs)).square().flatten(1).mean(1)
     losses.sum().backward()
     for i, (network, x) in enumerate(zip(copies, inputs, strict=True)):
-        expected = network(x)
+        expected = network(x).x_hat
         np.testing.assert_allclose(found[i].detach(), expected.detach(), rtol=1e-4, atol=1e-4)
         (expected - x).square().mean().backward()
         for (name, one), (other_name, pile) in zip(network.named_parameters(), together.named_parameters(), strict=True):

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from skae import objectives
-from skae._net import Objective
+from skae._objective import Objective
 
 
 def pair(*shape, seed=0):

@@ -187,20 +187,20 @@ def test_every_row_comes_once(n, batch_size, weighted, part):
     batches = StoredBatches(Rows(Stored(X), weights), batch_size, generator=torch.Generator().manual_seed(0), left_out=out)
     found = list(batches)
     assert len(found) == len(batches)
-    came = [int(i) for i in chain(*(rows[:, 0] for rows, _ in found))]
+    came = [int(i) for i in chain(*(rows[:, 0] for rows, *_ in found))]
     assert len(came) == len(set(came))
     assert set(came) <= expected
     assert len(came) >= len(expected) - 1
-    assert all(len(rows) <= batch_size for rows, _ in found)
+    assert all(len(rows) <= batch_size for rows, *_ in found)
     if weighted:
-        assert all(torch.equal(w, rows[:, 0]) for rows, w in found)
+        assert all(torch.equal(w, rows[:, 0]) for rows, w, _ in found)
 
 
 def test_passes_differ_and_rows_are_mixed():
     """Every pass has another order, and a batch holds rows from far apart."""
     X = np.arange(4000, dtype=np.float32).reshape(-1, 1)
     batches = StoredBatches(Rows(Stored(X)), 100, generator=torch.Generator().manual_seed(0))
-    first, second = ([rows[:, 0] for rows, _ in batches] for _ in range(2))
+    first, second = ([rows[:, 0] for rows, *_ in batches] for _ in range(2))
     assert not torch.equal(first[0], second[0])
     assert all(float(rows.max() - rows.min()) > 1000 for rows in first)
 

@@ -27,8 +27,8 @@ def test_each_copy_learns_from_its_members_only():
     found = list(batches)
     assert len(found) == len(batches)
     for copy, rows in enumerate(members):
-        seen = torch.cat([batch[copy, :, 0] for batch, _ in found]) - 100 * copy
-        weights = torch.cat([weight[copy] for _, weight in found])
+        seen = torch.cat([batch.X[copy, :, 0] for batch in found]) - 100 * copy
+        weights = torch.cat([batch.weights[copy] for batch in found])
         assert len(set(seen.tolist())) == len(seen) == 20
         assert set(seen.tolist()) <= set(rows.tolist())
         assert torch.equal(weights, seen + 1)

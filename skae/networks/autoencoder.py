@@ -1,12 +1,36 @@
 """What dense and convolutional networks share: a linear autoencoder with a nonlinear correction, and X's units."""
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 from skae.networks.blocks import ACTIVATIONS, Centre, Linear, initialise, multilayer, squash
+from skae.networks.bottlenecks import BOTTLENECKS
 
-__all__ = ["Autoencoder", "Trunk"]
+__all__ = ["Autoencoder", "Passed", "Trunk"]
+
+
+class Passed(NamedTuple):
+    """What comes out of a network when rows go through it in training.
+
+    Attributes
+    ----------
+    x_hat : torch.Tensor of shape (b, ...)
+        Reconstructions, or logits of them, in the space of training.
+    z : torch.Tensor of shape (b, k)
+        Codes as the encoder gives them, whitened.
+    cost : torch.Tensor of shape (b,) or None
+        What the bottleneck costs.
+    guess : torch.Tensor of shape (b, n_outputs) or None
+        What the head says of the targets.
+    """
+
+    x_hat: torch.Tensor
+    z: torch.Tensor
+    cost: torch.Tensor | None
+    guess: torch.Tensor | None
 
 
 class Trunk(nn.Module):
@@ -33,13 +57,16 @@ class Trunk(nn.Module):
         Widths of the hidden layers.
     activation : str
         A key of `ACTIVATIONS`.
+    cut_short : bool
+        Whether the decoder is told where a code ends: zeros stand for what is beyond.
     """
 
     width = 3.0
     """Where `squash` bends, in standard deviations."""
 
-    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation):
+    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation, cut_short):
         super().__init__()
+        self.cut_short = cut_short
         act = ACTIVATIONS[activation]
         self.register_buffer("spread", torch.ones(n_inputs))
         self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
@@ -49,21 +76,22 @@ class Trunk(nn.Module):
             self.encoder_hidden = nn.Sequential(multilayer([n_inputs + n_extra, *encoder_sizes], activation), act())
             self.encoder_last = Linear(encoder_sizes[-1], n_components)
         if decoder_sizes:
-            self.decoder_hidden = multilayer([n_components, *decoder_sizes], activation)
+            self.decoder_hidden = multilayer([n_components * (2 if cut_short else 1), *decoder_sizes], activation)
             self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
             self.decoder_act = act()
             self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
 
     def encode(self, u, extra=None):
-        """Turn coordinates, and `extra` numbers beside them, into whitened codes."""
+        """Turn coordinates, and `extra` numbers, into whitened codes, and give the last hidden layer beside them."""
         z = self.encoder_linear(u)  # (b, k)
         if self.encoder_hidden is None:
-            return z
+            return z, z
         spread = self.spread.unsqueeze(-2)
         seen = squash(u[..., : spread.shape[-1]] / spread, self.width)
         if extra is not None:
             seen = torch.cat([seen, extra], -1)
-        return z + self.encoder_last(self.encoder_hidden(seen))
+        hidden = self.encoder_hidden(seen)
+        return z + self.encoder_last(hidden), hidden
 
     def decode(self, z):
         """Turn whitened codes into coordinates, and give the last hidden layer beside them."""
@@ -71,7 +99,8 @@ class Trunk(nn.Module):
         if self.decoder_hidden is None:
             return u, z
         near = squash(z, self.width)
-        hidden = self.decoder_act(self.decoder_hidden(near) + self.decoder_skip(near))
+        seen = torch.cat([near, (z != 0).to(near.dtype)], -1) if self.cut_short else near
+        hidden = self.decoder_act(self.decoder_hidden(seen) + self.decoder_skip(near))
         return u + self.decoder_last(hidden), hidden
 
     def start(self, deviations):
@@ -128,6 +157,16 @@ class Autoencoder(nn.Module):
         "linear", or "sigmoid" where the targets are in [0, 1].
     ceiling : float
         What counts as 1 for a sigmoid: 255 for uint8, else 1.
+    bottleneck : str
+        A key of `BOTTLENECKS`.
+    codebook_size : int
+        Of vector quantization.
+    step : float
+        Of the quantizer that "rate" has in mind.
+    head_sizes : sequence of int
+        Widths of what guesses targets from codes: hidden layers, and the outputs. Empty without targets.
+    allow_nan : bool
+        Whether rows may have gaps, which are filled with the mean.
     """
 
     channels_last = False
@@ -147,13 +186,23 @@ class Autoencoder(nn.Module):
         n_extra=0,
         output="linear",
         ceiling=1.0,
+        bottleneck="deterministic",
+        codebook_size=0,
+        step=0.0,
+        head_sizes=(),
+        allow_nan=False,
     ):
         super().__init__()
         self.n_features = n_features
         self.output = output
         self.ceiling = ceiling
+        self.allow_nan = allow_nan
         self.centre = Centre(n_features)
-        self.trunk = Trunk(n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation)
+        n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
+        self.bottleneck = BOTTLENECKS[bottleneck](n_components, n_hidden, codebook_size, step)
+        self.head = multilayer([n_components, *head_sizes], activation) if head_sizes else None
+        sizes = (n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes)
+        self.trunk = Trunk(*sizes, activation, cut_short=bottleneck == "ordered")
         self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
         self.register_buffer("whitening", torch.ones(n_components))
 
@@ -193,7 +242,9 @@ class Autoencoder(nn.Module):
         components = functional.pad(principal.components, (0, 0, 0, missing))
         variances = functional.pad(principal.variances, (0, missing))
         self.components.copy_(components)
-        self.whitening.copy_(self.trunk.start(variances.sqrt().float()))
+        deviations = variances.sqrt().float()
+        self.whitening.copy_(self.trunk.start(deviations))
+        self.bottleneck.start(self.whitening, deviations)
 
     def arrange(self, x):
         """Bring centred rows into the space of training."""
@@ -206,6 +257,14 @@ class Autoencoder(nn.Module):
     def prepare(self, x):
         """Centre, scale and arrange raw rows."""
         return self.arrange(self.centre(x))
+
+    def damaged(self, x, corrupt):
+        """Do damage to centred rows: `corrupt` is a function of them."""
+        return corrupt(x)
+
+    def filled(self, x):
+        """Put the mean where prepared rows have gaps."""
+        return x.nan_to_num(0.0) if self.allow_nan else x
 
     def target(self, x):
         """Give what prepared rows are to be reconstructed as: themselves, or numbers in [0, 1] for a sigmoid."""
@@ -228,23 +287,33 @@ class Autoencoder(nn.Module):
         """Turn reconstructed rows into logits: near 1/2 a sigmoid of slope 4 leaves the linear reconstruction as it is."""
         return 4 * (self.centre.inverse(self.restore(x_hat)) / self.ceiling - 0.5)
 
+    @property
+    def code_units(self):
+        """What one is in a whitened code, in units of the codes that the user sees: PCA's, or those of a prior."""
+        return torch.ones_like(self.whitening) if self.bottleneck.standard else self.whitening * self.centre.scale
+
     def encode(self, x):
         """Turn raw rows of shape (b, d) into codes of shape (b, k); before training these are PCA's scores."""
-        return self.code(self.prepare(x)) * self.whitening * self.centre.scale
+        return self.bottleneck.settle(self.code(self.prepare(x))[0]) * self.code_units
 
     def decode(self, z):
         """Turn codes of shape (b, k) into rows of shape (b, d), float32, in X's units."""
-        return self.finish(self.rebuild(z / self.centre.scale / self.whitening))
+        return self.finish(self.rebuild(z / self.code_units))
 
     def residual(self, x):
         """Give, for raw rows, reconstruction less row, and the row itself, both centred and in units of `centre.scale`."""
         x = self.centre(x)
-        x_hat = self.rebuild(self.code(self.arrange(x)))
-        if self.output == "sigmoid":
-            return self.centre(self.finish(x_hat)) - x, x
-        return self.restore(x_hat) - x, x
+        return self.apart(self.bottleneck.settle(self.code(self.arrange(x))[0]), x), x
 
-    def forward(self, x):
-        """Reconstruct prepared rows in the space of training."""
-        x_hat = self.rebuild(self.code(x))
-        return self.logits(x_hat) if self.output == "sigmoid" else x_hat
+    def apart(self, z, x):
+        """Give what whitened codes become, less centred rows, in the units of the latter."""
+        x_hat = self.rebuild(z)
+        return (self.centre(self.finish(x_hat)) if self.output == "sigmoid" else self.restore(x_hat)) - x
+
+    def forward(self, x, generator=None):
+        """Take prepared rows through encoder, bottleneck and decoder, in the space of training; gives a `Passed`."""
+        z, hidden = self.code(x)
+        kept, cost = self.bottleneck(z, hidden, generator)
+        x_hat = self.rebuild(kept)
+        guess = None if self.head is None else self.head(kept)
+        return Passed(self.logits(x_hat) if self.output == "sigmoid" else x_hat, z, cost, guess)

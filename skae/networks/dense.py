@@ -22,7 +22,7 @@ class DenseNetwork(Autoencoder):
     """
 
     def __init__(self, *, rotated, **shared):
-        super().__init__(**shared)
+        super().__init__(n_extra=shared["n_features"] if shared.get("allow_nan") else 0, **shared)
         self.rotated = rotated
 
     @property
@@ -39,8 +39,10 @@ class DenseNetwork(Autoencoder):
         return x @ self.components if self.rotated else x
 
     def code(self, x):
-        """Turn prepared rows into whitened codes."""
-        return self.trunk.encode(x if self.rotated else x @ self.components.mT)
+        """Turn prepared rows into whitened codes, and give the encoder's last hidden layer beside them."""
+        gaps = x.isnan().to(x.dtype) if self.allow_nan else None  # the correction is to know what is a mean, and what is filled
+        x = self.filled(x)
+        return self.trunk.encode(x if self.rotated else x @ self.components.mT, gaps)
 
     def rebuild(self, z):
         """Turn whitened codes into what prepared rows look like."""

@@ -75,11 +75,20 @@ class Grid:
         """Patches in an image."""
         return math.prod(self.shape)
 
+    def images(self, x):
+        """See rows (..., d) as images (..., c, h, w)."""
+        c, h, w = self.size
+        return x.unflatten(-1, (c, h, w)) if self.channels_first else x.unflatten(-1, (h, w, c)).movedim(-1, -3)
+
+    def flat(self, x):
+        """See images (..., c, h, w) as rows (..., d)."""
+        return (x if self.channels_first else x.movedim(-3, -1)).flatten(-3)
+
     def cut(self, x):
         """Cut rows (..., d) into patches: (..., gh * gw * P), with the numbers of a patch side by side."""
-        c, h, w = self.size
+        h, w = self.size[1:]
         (ph, pw), (gh, gw) = self.patch, self.shape
-        x = x.unflatten(-1, (c, h, w)).movedim(-3, -1) if self.channels_first else x.unflatten(-1, (h, w, c))
+        x = self.images(x).movedim(-3, -1)
         x = functional.pad(x, (0, 0, 0, gw * pw - w, 0, gh * ph - h))  # (..., gh * ph, gw * pw, c)
         return x.unflatten(-2, (gw, pw)).unflatten(-4, (gh, ph)).transpose(-4, -3).flatten(-5)
 
@@ -89,7 +98,7 @@ class Grid:
         (ph, pw), (gh, gw) = self.patch, self.shape
         x = x.unflatten(-1, (gh, gw, ph, pw, c)).transpose(-4, -3)
         x = x.flatten(-5, -4).flatten(-3, -2)[..., :h, :w, :]
-        return (x.movedim(-1, -3) if self.channels_first else x).flatten(-3)
+        return self.flat(x.movedim(-1, -3))
 
     def low(self, x):
         """Give of patches (..., gh * gw * P) what PCA sees: (..., gh * gw * Q), means of blocks."""

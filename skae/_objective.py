@@ -1,0 +1,106 @@
+"""What a training makes small: reconstruction loss, what the bottleneck costs, a penalty on the codes, and missed targets."""
+
+import torch
+
+from skae import objectives, penalties
+
+__all__ = ["Objective"]
+
+
+class Objective(torch.nn.Module):
+    """The loss of a batch, as skorch's criterion.
+
+    Parameters
+    ----------
+    function : callable
+        One of `skae.objectives`: ``(x_hat, x) -> one loss per row``.
+    penalty : {"sparsity", "contraction", "decorrelation"}, default=None
+        What is asked of the codes.
+    exact : bool, default=True
+        Whether the contraction is computed exactly, or estimated.
+    penalty_weight : float, default=0.0
+        Weight of the penalty, or of what the bottleneck costs for each feature.
+    targets : skae._targets.Targets, default=None
+        What the head guesses.
+    target_weight : float, default=0.0
+        Weight of what it misses.
+    n_features, n_working : int, default=1
+        Numbers in a row, and in the space of training, over which the loss is a mean. All else is weighed against a mean over
+        the features.
+    allow_nan : bool, default=False
+        Whether gaps in the rows are left out of the mean.
+    """
+
+    def __init__(
+        self,
+        function=objectives.squared_error,
+        *,
+        penalty=None,
+        exact=True,
+        penalty_weight=0.0,
+        targets=None,
+        target_weight=0.0,
+        n_features=1,
+        n_working=1,
+        allow_nan=False,
+    ):
+        super().__init__()
+        self.function = function
+        self.penalty = penalty
+        self.exact = exact
+        self.penalty_weight = penalty_weight
+        self.targets = targets
+        self.target_weight = target_weight
+        self.n_features = n_features
+        self.n_working = n_working
+        self.allow_nan = allow_nan
+
+    def forward(self, x_hat, x, weights=None, *, each=False):
+        """Give the mean reconstruction loss over all rows, or `each` row's; rows may lie along several dimensions."""
+        extra = 0 if weights is None else weights.ndim - 1
+        flat = [part.float().flatten(0, extra) if extra else part.float() for part in (x_hat, x)]
+        losses = self._known(*flat) if self.allow_nan else self.function(*flat)
+        if each:
+            return losses if not extra else losses.reshape(weights.shape)
+        return objectives.weighted_mean(losses, None if weights is None else weights.flatten())
+
+    def _known(self, x_hat, x):
+        """Compute each row's loss over what is there of it; a row of gaps has none."""
+        known = ~x.isnan()
+        there = known.sum(1) - (x.shape[1] - self.n_features)  # what images are padded with is never missing
+        losses = self.function(torch.where(known, x_hat, 0.0), torch.where(known, x, 0.0))
+        if self.function is objectives.log_loss:
+            losses = losses - (~known).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))  # of a logit of zero
+        return losses * self.n_features / there.clamp(min=1)
+
+    def more(self, passed, x, units, batch, generator):
+        """Give what else is to be small: one number per row, or one for all, or None.
+
+        Parameters
+        ----------
+        passed : skae.networks.autoencoder.Passed
+            What came out of the network.
+        x : torch.Tensor of shape (b, ...)
+            What went in; it requires gradients if there is a contraction.
+        units : torch.Tensor of shape (k,)
+            What one is in the codes, in units of the rows.
+        batch : skae._batches.Batch
+            With weights and targets.
+        generator : torch.Generator
+            For estimates.
+        """
+        found, share = None, self.n_features / self.n_working
+        if passed.cost is not None:
+            found = passed.cost * (self.penalty_weight / self.n_working)
+        if self.penalty is not None:
+            z = passed.z.float()
+            if self.penalty == "contraction":
+                cost = penalties.contraction(z * units, x, batch.weights, generator=None if self.exact else generator)
+                cost = cost * share  # x may hold more numbers than a row, or fewer
+            else:
+                cost = getattr(penalties, self.penalty)(z, batch.weights)
+            found = cost * (self.penalty_weight * share)
+        if passed.guess is not None and batch.targets is not None:
+            missed = self.targets.missed(passed.guess.float(), batch.targets) * (self.target_weight * share)
+            found = missed if found is None else found + missed
+        return found
