@@ -21,6 +21,9 @@ __all__ = ["LatentCodec"]
 HIDDEN = 64
 """Units of the network that foresees codes from others."""
 
+MOST_COMPONENTS = 64
+"""Of the default autoencoder; what a code of its penalty doesn't need takes next to no bits."""
+
 MOST_LEARNED = 60_000
 """Rows of codes that their distribution is learned from."""
 
@@ -47,7 +50,8 @@ class LatentCodec(BaseEstimator):
         Anything with `fit`, `transform` and `inverse_transform` that gives rows of numbers, such as a
         :class:`~skae.ConvAutoencoder` or a :class:`~sklearn.decomposition.PCA`; a clone of it is fitted. A
         :class:`~sklearn.frozen.FrozenEstimator` is used as it is. None: a convolutional one for images and a dense one for
-        tables, with at most 64 components.
+        tables, with at most 64 components and ``penalty="rate"``: it is trained for codes that take few bits. Its
+        `penalty_weight` sets how many, better than `step` can.
     step : float or "auto", default="auto"
         Width of the quantiser in units of the codes, which for autoencoders and PCA are those of X. The larger, the fewer
         bytes, and the larger the error; half the step costs about one bit for each code. "auto": what the autoencoder was
@@ -390,7 +394,7 @@ def _messages(message):
 
 
 def _default(X, seed):
-    """Give the autoencoder of who names none."""
+    """Give the autoencoder of who names none: one that is trained to have short codes."""
     shape = np.shape(X)
     kind = DenseAutoencoder if len(shape) == 2 else ConvAutoencoder
-    return kind(max(1, min(64, int(np.prod(shape[1:])) // 2)), random_state=seed)
+    return kind(max(1, min(MOST_COMPONENTS, int(np.prod(shape[1:])) // 2)), penalty="rate", random_state=seed)
