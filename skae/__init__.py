@@ -31,14 +31,24 @@ What an autoencoder is for
     ``anomaly``                  rows and images that do not fit in
     ``generation``               new rows and images, from a density over codes
     ``restoration``              clean images from damaged ones
+    ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
+                                 ``container``, ``coding``
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae.anomaly import ReconstructionDetector
+from skae.compression import LatentCodec
 from skae.generation import LatentSampler
 from skae.restoration import ImageRestorer
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder", "ImageRestorer", "LatentSampler", "ReconstructionDetector"]
+__all__ = [
+    "ConvAutoencoder",
+    "DenseAutoencoder",
+    "ImageRestorer",
+    "LatentCodec",
+    "LatentSampler",
+    "ReconstructionDetector",
+]

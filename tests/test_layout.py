@@ -23,7 +23,10 @@ ROWS = [
     ["anomaly", "generation", "restoration._checks", "restoration._pieces"],
     ["restoration._training"],
     ["restoration._restorer"],
-    ["restoration"],
+    ["compression.coding", "compression.container", "compression.learning", "compression.quantiser", "compression.tiles"],
+    ["compression.symbols"],
+    ["compression.codec"],
+    ["compression", "restoration"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
