@@ -28,6 +28,7 @@ Batches become a trained network
     ``_progress``                the progress bar and scikit-learn's callbacks
 
 What an autoencoder is for
+    ``_wrapped``                 what all of these do with the autoencoder that they wrap
     ``anomaly``                  rows and images that do not fit in
     ``generation``               new rows and images, from a density over codes
     ``restoration``              clean images from damaged ones

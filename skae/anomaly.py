@@ -12,11 +12,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
-from skae._conv import ConvAutoencoder
-from skae._dense import DenseAutoencoder
 from skae._layout import as_array
 from skae._stored import Stored, slices, stored
 from skae._validation import Interval, StrOptions, fit_context
+from skae._wrapped import check_methods, default_autoencoder, seeded_clone
 
 __all__ = ["ReconstructionDetector"]
 
@@ -171,7 +170,8 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
             If X or a parameter is not as described.
         """
         seed = check.seeded(self.random_state)
-        original = self._unfitted(X, seed)
+        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
+        original = seeded_clone(default_autoencoder(X) if self.autoencoder is None else self.autoencoder, seed)
         seen = self._look_at(X, original)
         n = len(seen)
         self.autoencoder_ = clone(original).fit(seen, None)
@@ -299,19 +299,6 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     # ------------------------------------------------------------------------------------------------- the parts
-
-    def _unfitted(self, X, seed):
-        """Give the autoencoder to clone, with a seed where it has none."""
-        missing = [name for name in ("fit", "transform", "inverse_transform") if not hasattr(self.autoencoder, name)]
-        if self.autoencoder is None:
-            return (ConvAutoencoder if getattr(as_array(X), "ndim", 2) > 2 else DenseAutoencoder)(random_state=seed)
-        if missing:
-            raise TypeError(f"Got autoencoder={self.autoencoder!r}, but expected an estimator that has {', '.join(missing)}.")
-        original = clone(self.autoencoder)
-        if original is not self.autoencoder:
-            unset = [name for name, value in original.get_params().items() if value is None and name.endswith("random_state")]
-            original.set_params(**dict.fromkeys(unset, seed))
-        return original
 
     def _look_at(self, X, original=None):
         """Check X and give what the autoencoder sees of it; with the unfitted autoencoder, learn how it sees it."""

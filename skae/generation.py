@@ -6,13 +6,12 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skae._conv import ConvAutoencoder
-from skae._dense import DenseAutoencoder
 from skae._validation import fit_context, seeded
+from skae._wrapped import check_methods, default_autoencoder, seeded_clone
 
 __all__ = ["LatentSampler"]
 
@@ -117,14 +116,12 @@ class LatentSampler(DensityMixin, BaseEstimator):
         TypeError
             If the autoencoder or the density lacks a method.
         """
-        _check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
-        _check_methods("density", self.density, ["fit", "sample", "score_samples"])
+        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
+        check_methods("density", self.density, ["fit", "sample", "score_samples"])
         seed = seeded(self.random_state)
 
-        autoencoder = self.autoencoder
-        if autoencoder is None:
-            autoencoder = ConvAutoencoder() if np.ndim(X) > 2 else DenseAutoencoder()
-        autoencoder = _seeded_clone(autoencoder, seed).fit(X, None)
+        autoencoder = default_autoencoder(X) if self.autoencoder is None else self.autoencoder
+        autoencoder = seeded_clone(autoencoder, seed).fit(X, None)
         codes = _as_codes(autoencoder.transform(X))
 
         mean, scale = codes.mean(axis=0), codes.std(axis=0)
@@ -133,7 +130,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
         if given is None:
             codes = codes[np.random.default_rng(seed).permutation(len(codes))[:MOST_ROWS]]
             given = _mixture(*codes.shape)
-        density = _seeded_clone(given, seed)
+        density = seeded_clone(given, seed)
         if density is given:  # frozen: it is its own clone, and knows codes as they are
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
         density = density.fit((codes - mean) / scale, None)
@@ -263,23 +260,6 @@ def _check_count(name, value, least):
 def _one_row(row):
     """Give an array or tensor with one row."""
     return row[None] if isinstance(row, torch.Tensor) else np.asarray(row)[None]
-
-
-def _check_methods(name, estimator, methods):
-    """Raise an error that names the methods that a parameter lacks; None stands for a default."""
-    missing = estimator is not None and not all(hasattr(estimator, one) for one in methods)
-    if missing or isinstance(estimator, type):
-        listed = f"{', '.join(methods[:-1])} and {methods[-1]}"
-        raise TypeError(f"Got {name}={estimator!r}, but expected an estimator with {listed}.")
-
-
-def _seeded_clone(estimator, seed):
-    """Clone, and give a seed to what has a random_state of None, so that nothing draws from NumPy's global generator."""
-    own = clone(estimator)
-    if own is not estimator:
-        states = {name: state for name, state in own.get_params().items() if name.split("__")[-1] == "random_state"}
-        own.set_params(**{name: seed for name, state in states.items() if state is None})
-    return own
 
 
 def _as_codes(codes):

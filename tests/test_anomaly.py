@@ -273,7 +273,7 @@ def test_a_seed_makes_fits_alike(bent):
         ({"contamination": 0.6}, np.eye(6), ValueError, "contamination.*0.6"),
         ({"code_weight": -1}, np.eye(6), ValueError, "code_weight.*-1"),
         ({"autoencoder": StandardScaler}, np.eye(6), TypeError, "class"),
-        ({"autoencoder": object()}, np.eye(6), TypeError, "expected an estimator that has fit, transform, inverse_transform"),
+        ({"autoencoder": object()}, np.eye(6), TypeError, "expected an estimator with fit, transform and inverse_transform"),
         ({}, np.eye(3), ValueError, "Got X of 3 sample.*at least 4"),
         ({}, np.zeros((3, 2, 2)), ValueError, "Got X of 3 sample.*at least 4"),
         ({}, [["a", "b"]] * 9, ValueError, "not compatible with arrays of bytes/strings"),

@@ -115,7 +115,7 @@ def test_a_cut_code_stays_as_long_when_a_fit_goes_on(rows):
         estimator.partial_fit(rows)
         assert estimator.n_components_ == k
         assert not np.array_equal(estimator.transform(rows), before)
-    with pytest.raises(ValueError, match="n_components=0.8 in partial_fit, but expected an int"):
+    with pytest.raises(ValueError, match=r"n_components=0\.8 in partial_fit, but expected an int"):
         DenseAutoencoder(0.8, bottleneck="ordered").partial_fit(rows)
 
 

@@ -20,6 +20,7 @@ ROWS = [
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
+    ["_wrapped"],
     ["anomaly", "generation", "restoration._checks", "restoration._pieces"],
     ["restoration._training"],
     ["restoration._restorer"],

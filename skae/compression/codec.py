@@ -1,16 +1,16 @@
 """The codec: an autoencoder, a quantiser of its codes, and the distribution of what it gives."""
 
 import hashlib
+import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
-from skae._conv import ConvAutoencoder
-from skae._dense import DenseAutoencoder
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
+from skae._wrapped import default_autoencoder, seeded_clone
 from skae.compression import container, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
 from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, encode
@@ -153,7 +153,7 @@ class LatentCodec(BaseEstimator):
             count = min(MOST_TILES, 4 * sum(rows * columns for rows, columns in sides))
             X = tiles.draw(images, self.tile, max(2, count), np.random.default_rng(seed))
         self.dtype_ = answered_dtype(X)
-        self.autoencoder_ = clone(_default(X, seed) if self.autoencoder is None else self.autoencoder).fit(X, None)
+        self.autoencoder_ = seeded_clone(_default(X) if self.autoencoder is None else self.autoencoder, seed).fit(X, None)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.autoencoder_, name):
                 setattr(self, name, getattr(self.autoencoder_, name))
@@ -393,8 +393,6 @@ def _messages(message):
     return found
 
 
-def _default(X, seed):
+def _default(X):
     """Give the autoencoder of who names none: one that is trained to have short codes."""
-    shape = np.shape(X)
-    kind = DenseAutoencoder if len(shape) == 2 else ConvAutoencoder
-    return kind(max(1, min(MOST_COMPONENTS, int(np.prod(shape[1:])) // 2)), penalty="rate", random_state=seed)
+    return default_autoencoder(X, max(1, min(MOST_COMPONENTS, math.prod(np.shape(X)[1:]) // 2)), penalty="rate")

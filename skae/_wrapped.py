@@ -1,0 +1,55 @@
+"""What all that wrap an autoencoder do with it: which one it is, where its randomness comes from, and whether it will do."""
+
+from sklearn.base import clone
+
+from skae._conv import ConvAutoencoder
+from skae._dense import DenseAutoencoder
+from skae._layout import as_array
+
+__all__ = ["check_methods", "default_autoencoder", "seeded_clone"]
+
+
+def default_autoencoder(X, n_components="auto", **parameters):
+    """Give the autoencoder of who names none: of images for X of more than two dimensions, else of tables."""
+    kind = ConvAutoencoder if getattr(as_array(X), "ndim", 2) > 2 else DenseAutoencoder
+    return kind(n_components, **parameters)
+
+
+def check_methods(name, estimator, methods):
+    """Raise an error that names the methods that a parameter should have; None stands for a default.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    estimator : estimator or None
+        Its value.
+    methods : list of str
+        At least two.
+    """
+    missing = estimator is not None and not all(hasattr(estimator, one) for one in methods)
+    if missing or isinstance(estimator, type):
+        listed = f"{', '.join(methods[:-1])} and {methods[-1]}"
+        raise TypeError(f"Got {name}={estimator!r}, but expected an estimator with {listed}.")
+
+
+def seeded_clone(estimator, seed):
+    """Clone, and give a seed to what has a random_state of None, so that nothing draws from NumPy's global generator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One in a ``FrozenEstimator`` is its own clone, and stays as it is.
+    seed : int
+        Where all randomness comes from.
+
+    Returns
+    -------
+    own : estimator
+        Not fitted, unless it is frozen.
+    """
+    own = clone(estimator)
+    if own is not estimator:
+        states = {name: state for name, state in own.get_params().items() if name.split("__")[-1] == "random_state"}
+        own.set_params(**{name: seed for name, state in states.items() if state is None})
+    return own
