@@ -244,7 +244,7 @@ def _mixture(n_samples, n_components):
     """Give a mixture with as many Gaussians as so many codes can tell apart.
 
     One has ``(k + 1) (k + 2) / 2`` parameters for k numbers in a code. Over MNIST, digits and tables, codes held out were most
-    likely with 5 to 10 times ``k + 3`` rows for each. The steps of EM after its start by k-means gain little: hence `tol`. The
+    likely with 5 to 20 times ``k + 3`` rows for each. The steps of EM after its start by k-means gain little: hence `tol`. The
     floor under the variances is for codes that repeat.
     """
     n_gaussians = min(MOST_GAUSSIANS, max(1, n_samples // (7 * (n_components + 3))))
