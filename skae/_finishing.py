@@ -113,6 +113,7 @@ def _drop(network, k):
     for layer in rows:
         layer.weight = nn.Parameter(layer.weight[:k].clone())
         layer.bias = None if layer.bias is None else nn.Parameter(layer.bias[:k].clone())
-    for layer in columns:
-        layer.weight = nn.Parameter(layer.weight[:, :k].clone())
+    for layer in columns:  # one of them sees the code and, beside it, where it ends
+        sides = layer.weight.unflatten(1, (-1, len(network.whitening)))
+        layer.weight = nn.Parameter(sides[..., :k].flatten(1).clone())
     network.whitening = network.whitening[:k].clone()
