@@ -36,14 +36,15 @@ def split():
 
 
 @pytest.mark.parametrize("k", [1, 2, 7])
-def test_lengths_are_even_by_their_logarithm(k):
-    """Codes are cut behind a number j that comes up with probability log((j + 1) / j) / log(k + 1)."""
+def test_lengths_are_even_by_themselves_or_by_their_logarithm(k):
+    """Codes are cut behind j with probability 1 / k in three of four cases, else with log((j + 1) / j) / log(k + 1)."""
     kept, cost = Ordered(k, 5, 0, 0.0)(torch.ones(50_000, k), None, seeded())
     assert cost is None
     lengths = kept.sum(1).long()
     assert torch.equal(kept, (torch.arange(k) < lengths[:, None]).float())
     j = np.arange(1, k + 1)
-    np.testing.assert_allclose(np.bincount(lengths, minlength=k + 1)[1:] / 50_000, np.log1p(1 / j) / np.log(k + 1), atol=0.01)
+    expected = 0.75 / k + 0.25 * np.log1p(1 / j) / np.log(k + 1)
+    np.testing.assert_allclose(np.bincount(lengths, minlength=k + 1)[1:] / 50_000, expected, atol=0.01)
 
 
 def test_ordered_codes_are_ordered(split):
