@@ -29,6 +29,7 @@ Batches become a trained network
 What an autoencoder is for
     ``anomaly``                  rows and images that do not fit in
     ``generation``               new rows and images, from a density over codes
+    ``export``                   files that run nothing when they are read: safetensors and ONNX
 """
 
 from skae._conv import ConvAutoencoder

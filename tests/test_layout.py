@@ -22,6 +22,8 @@ ROWS = [
     ["_dense", "_conv"],
     ["anomaly", "generation"],
     [""],
+    ["export._safe", "export._onnx"],
+    ["export"],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
 
