@@ -100,7 +100,7 @@ def test_what_json_cannot_hold_is_an_error_with_its_name(small, tmp_path, name, 
 def test_what_is_not_an_autoencoder_is_refused(small, tmp_path):
     """Other classes and autoencoders that are not fitted are errors."""
     for write in (save, to_onnx):
-        with pytest.raises(TypeError, match="Got PCA.*but expected"):
+        with pytest.raises(TypeError, match=r"Got PCA.*but expected"):
             write(PCA(), tmp_path / "x")
         with pytest.raises(NotFittedError):
             write(DenseAutoencoder(), tmp_path / "x")
@@ -139,7 +139,7 @@ def test_a_damaged_file_is_an_error(small, tmp_path):
     ],
 )
 def test_a_forged_file_is_an_error(small, tmp_path, change, message):
-    """Even with the right checksum only a state of one of the two classes is taken, and no memory for sizes that are not there."""
+    """Even with the right checksum only a state of one of the two classes is taken, before memory is."""
     save(small, tmp_path / "x")
     rewritten(tmp_path / "x", change)
     with pytest.raises(ValueError, match=message):
