@@ -127,7 +127,9 @@ def _pipeline(pipeline, dtype, skl2onnx):
     shape = _shape(pipeline[0]) if hasattr(pipeline[0], "_layout") else (pipeline.n_features_in_,)
     last = pipeline[-1]
     options = {id(last): {"zipmap": False}} if is_classifier(last) else None
-    return skl2onnx.to_onnx(pipeline, initial_types=[("X", kind([None, *shape]))], target_opset=OPSET, options=options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # skl2onnx reads what scikit-learn deprecates
+        return skl2onnx.to_onnx(pipeline, initial_types=[("X", kind([None, *shape]))], target_opset=OPSET, options=options)
 
 
 def _infer(operator):
