@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import sys
 
 import numpy as np
 import onnxruntime
@@ -212,3 +213,11 @@ def test_unknown_options_are_errors(small, tmp_path, options, message):
     """A method or dtype that is not there is named in the error."""
     with pytest.raises(ValueError, match=f"Got {message}, but expected"):
         to_onnx(small, tmp_path / "x", **options)
+
+
+@pytest.mark.parametrize(("module", "extra"), [("safetensors.numpy", "safe"), ("skl2onnx", "onnx")])
+def test_a_library_that_is_missing_is_named(small, tmp_path, monkeypatch, module, extra):
+    """Without the optional library the error says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"pip install skae\[{extra}\]"):
+        (save if extra == "safe" else to_onnx)(small, tmp_path / "x")
