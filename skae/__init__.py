@@ -34,6 +34,7 @@ What an autoencoder is for
     ``restoration``              clean images from damaged ones
     ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
                                  ``container``, ``coding``
+    ``export``                   files that run nothing when they are read: safetensors and ONNX
 """
 
 from skae._conv import ConvAutoencoder

@@ -29,6 +29,8 @@ ROWS = [
     ["compression.codec"],
     ["compression", "restoration"],
     [""],
+    ["export._safe", "export._onnx"],
+    ["export"],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
 

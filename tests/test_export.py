@@ -1,0 +1,223 @@
+"""Files for elsewhere: safetensors gives the same autoencoder back, and ONNX computes the same numbers."""
+
+import copy
+import json
+import re
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as write_tensors
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skae import ConvAutoencoder, DenseAutoencoder
+from skae.export import _safe, load, save, to_onnx
+
+from .cases import BY_NAME, low_rank
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small fitted autoencoder of a table."""
+    return DenseAutoencoder(2, hidden_layer_sizes=(3,), max_iter=2, random_state=0).fit(low_rank(40, 4))
+
+
+def run(path, X):
+    """Give what ONNX Runtime computes."""
+    return onnxruntime.InferenceSession(path).run(None, {"X": np.ascontiguousarray(X)})
+
+
+def rewritten(path, change, *, sign=True):
+    """Change the JSON of a file, and perhaps its checksum."""
+    data = path.read_bytes()
+    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    tensors, found = read_tensors(data), json.loads(head["skae"])
+    change(found)
+    text = json.dumps(found)
+    path.write_bytes(write_tensors(tensors, {"skae": text, "sha256": _safe._digest(text, tensors) if sign else head["sha256"]}))
+
+
+def test_a_file_gives_the_same_autoencoder(case, fitted, tmp_path):
+    """Codes, reconstructions, parameters and attributes of each configuration come back as they were."""
+    save(fitted, tmp_path / "x")
+    back = load(tmp_path / "x")
+    assert type(back) is type(fitted)
+    np.testing.assert_array_equal(back.transform(case.X), fitted.transform(case.X))
+    np.testing.assert_array_equal(back.reconstruct(case.X), fitted.reconstruct(case.X))
+    assert back.get_params() == fitted.get_params()
+    before, after = fitted.__getstate__(), back.__getstate__()
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if name != "_weights":
+            assert type(after[name]) is type(value)
+            np.testing.assert_equal(after[name], value)
+
+
+def test_targets_and_column_names_come_back(tmp_path):
+    """A loaded autoencoder goes on with the targets, and still compares the names of columns."""
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(low_rank(40, 3), columns=["a", "b", "c"])
+    y = np.array(["no", "yes"] * 20)
+    fitted = DenseAutoencoder(2, max_iter=2, target_weight=1.0, warm_start=True, random_state=0).fit(X, y)
+    save(fitted.set_output(transform="pandas"), tmp_path / "x")
+    back = load(tmp_path / "x")
+    pd.testing.assert_frame_equal(back.transform(X), fitted.transform(X))
+    assert back.fit(X, y).n_iter_ == copy.deepcopy(fitted).fit(X, y).n_iter_
+    with pytest.raises(ValueError, match="feature names"):
+        back.transform(X[["b", "a", "c"]])
+
+
+def test_another_device_becomes_the_cpu(small, tmp_path):
+    """A device that is not there is replaced by the CPU, and a warning says so."""
+    save(copy.deepcopy(small).set_params(device="cuda:99"), tmp_path / "x")
+    with pytest.warns(UserWarning, match="using the CPU"):
+        back = load(tmp_path / "x")
+    assert back.net_.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("corruption", lambda x, level, generator: x),
+        ("solver", lambda *parameters: None),
+        ("random_state", np.random.RandomState(0)),
+        ("net_params", {"callbacks": [object()]}),
+    ],
+)
+def test_what_json_cannot_hold_is_an_error_with_its_name(small, tmp_path, name, value):
+    """A parameter that could only be read by running code is refused, and no file is left."""
+    with pytest.raises(TypeError, match=f"Got {name}.*nothing else can be read"):
+        save(copy.deepcopy(small).set_params(**{name: value}), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_not_an_autoencoder_is_refused(small, tmp_path):
+    """Other classes and autoencoders that are not fitted are errors."""
+    for write in (save, to_onnx):
+        with pytest.raises(TypeError, match=r"Got PCA.*but expected"):
+            write(PCA(), tmp_path / "x")
+        with pytest.raises(NotFittedError):
+            write(DenseAutoencoder(), tmp_path / "x")
+
+
+def test_a_damaged_file_is_an_error(small, tmp_path):
+    """Cut off anywhere a file is refused; with any byte changed it is refused, or says the same."""
+    file, other = tmp_path / "x", tmp_path / "y"
+    save(small, file)
+    data = file.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    for end in {*range(0, len(data), 7), header - 1, header, header + 1, len(data) - 1}:
+        other.write_bytes(data[:end])
+        with pytest.raises(ValueError, match="but expected"):
+            load(other)
+    X = low_rank(5, 4)
+    for place in range(0, len(data), 11):
+        other.write_bytes(data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :])
+        try:
+            back = load(other)
+        except ValueError as error:
+            assert re.search("but expected", str(error))  # noqa: PT017 - most are refused, few say the same
+        else:
+            np.testing.assert_array_equal(back.transform(X), small.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: found.update(format=99), "format 99"),
+        (lambda found: found.update({"class": "Popen"}), "Popen"),
+        (lambda found: found["state"].update(transform=1), "attributes are not those"),
+        (lambda found: found["state"].pop("loss"), "attributes are not those"),
+        (lambda found: found["state"].update(solver={"torch.optim": "lr_scheduler"}), "no optimizer"),
+        (lambda found: found["state"]["_spec"]["dict"]["network"]["dict"].update(n_features=10**9), "weights are not those"),
+    ],
+)
+def test_a_forged_file_is_an_error(small, tmp_path, change, message):
+    """Even with the right checksum only a state of one of the two classes is taken, before memory is."""
+    save(small, tmp_path / "x")
+    rewritten(tmp_path / "x", change)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "x")
+
+
+def test_a_changed_file_is_an_error(small, tmp_path):
+    """A parameter that was changed by hand is found by the checksum."""
+    save(small, tmp_path / "x")
+    rewritten(tmp_path / "x", lambda found: found["state"].update(max_iter=3), sign=False)
+    with pytest.raises(ValueError, match="checksum"):
+        load(tmp_path / "x")
+
+
+def test_other_versions_are_named(small, tmp_path):
+    """A warning has the version that wrote the file and the one that reads it."""
+    save(small, tmp_path / "x")
+    rewritten(tmp_path / "x", lambda found: found["versions"].update(torch="1.13.0"))
+    with pytest.warns(UserWarning, match=rf"torch 1.13.0.*torch {torch.__version__.split('+')[0]}"):
+        load(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["dense-quantized", "dense-ordered", "dense-log-loss-uint8", "conv-odd", "conv-channels-first"]
+)
+def test_onnx_reconstructs_the_same(name, tmp_path):
+    """ONNX Runtime gives the same reconstructions for any number of rows, in X's own layout and dtype."""
+    case = BY_NAME[name]
+    fitted = copy.deepcopy(case.estimator).fit(case.X)
+    to_onnx(fitted, tmp_path / "x", method="reconstruct", dtype=str(case.X.dtype))
+    expected = fitted.reconstruct(case.X)
+    for n in (1, 7, len(case.X)):
+        (found,) = run(tmp_path / "x", case.X[:n])
+        np.testing.assert_allclose(found, expected[:n], rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_onnx_encodes_and_decodes_the_same(tmp_path):
+    """Encoder and decoder are models of their own; large numbers keep their digits in float64."""
+    X = low_rank(60, 5) + 1.7e9
+    fitted = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X)
+    Z, X_hat = fitted.transform(X), fitted.reconstruct(X)
+    to_onnx(fitted, tmp_path / "encoder", dtype="float64")
+    to_onnx(fitted, tmp_path / "decoder", method="inverse_transform")
+    np.testing.assert_allclose(run(tmp_path / "encoder", X)[0], Z, rtol=0, atol=1e-5 * np.abs(Z).max())
+    np.testing.assert_allclose(run(tmp_path / "decoder", Z)[0], X_hat, rtol=1e-6)
+
+
+def test_a_pipeline_is_one_model(digits, tmp_path):
+    """Scaler, autoencoder and classifier in one file give the labels that scikit-learn gives."""
+    X, y = digits[0].astype(np.float32), digits[1]
+    autoencoder = DenseAutoencoder(8, max_iter=3, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), autoencoder, SVC()).fit(X, y)
+    to_onnx(pipeline, tmp_path / "x")
+    np.testing.assert_array_equal(run(tmp_path / "x", X)[0], pipeline.predict(X))
+
+
+def test_a_pipeline_takes_images(digits, tmp_path):
+    """A pipeline that begins with images of odd size takes them as they are."""
+    X, y = digits[0].astype(np.float32).reshape(-1, 8, 8)[:, :7, :5].copy(), digits[1]
+    autoencoder = ConvAutoencoder(8, n_filters=4, max_iter=3, random_state=0)
+    pipeline = make_pipeline(autoencoder, StandardScaler(), SVC()).fit(X, y)
+    to_onnx(pipeline, tmp_path / "x")
+    np.testing.assert_array_equal(run(tmp_path / "x", X)[0], pipeline.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"method": "predict"}, "method='predict'"), ({"dtype": "int3"}, "dtype='int3'")]
+)
+def test_unknown_options_are_errors(small, tmp_path, options, message):
+    """A method or dtype that is not there is named in the error."""
+    with pytest.raises(ValueError, match=f"Got {message}, but expected"):
+        to_onnx(small, tmp_path / "x", **options)
+
+
+@pytest.mark.parametrize(("module", "extra"), [("safetensors.numpy", "safe"), ("skl2onnx", "onnx")])
+def test_a_library_that_is_missing_is_named(small, tmp_path, monkeypatch, module, extra):
+    """Without the optional library the error says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"pip install skae\[{extra}\]"):
+        (save if extra == "safe" else to_onnx)(small, tmp_path / "x")
