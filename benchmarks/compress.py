@@ -8,8 +8,8 @@ has a message, or a file, of its own.
     python benchmarks/compress.py --photographs kodak/ --tile 16
 
 The second column of bytes leaves out what stands around the codes: 6 bytes of skae's, 30 of WebP's. Bytes at a wanted error are
-interpolated along each codec's curve, in the logarithm of the bytes. Photographs: each is compressed by a codec that was fitted
-on the others, and the table has means over all; the pictures are those of the folder, in their order.
+interpolated along each codec's curve, in the logarithm of the bytes. A photograph is compressed by a codec that was fitted on
+the others; the table has means over all.
 """
 
 import argparse

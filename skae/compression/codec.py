@@ -294,9 +294,8 @@ class LatentCodec(BaseEstimator):
         numbers = np.rint((codes - self.centre_) / self.steps_)
         far = np.abs(numbers).max(initial=0)
         if far > MOST_EXCESS / 4:
-            raise ValueError(
-                f"Got a code of {far:.3g} steps, but expected at most {MOST_EXCESS / 4:.3g}: X is too far from fit's."
-            )
+            most = f"at most {MOST_EXCESS / 4:.3g}: X is too far from that of fit, or the step too small"
+            raise ValueError(f"Got a code of {far:.3g} steps, but expected {most}.")
         return numbers.astype(np.int64)
 
     def _as_codes(self, numbers):
@@ -330,7 +329,7 @@ class LatentCodec(BaseEstimator):
             numbers, body = container.take(body, 2 * n)
             sizes = list(zip(numbers[::2], numbers[1::2], strict=True))
             grids = [tiles.grid(*size, self._tile) for size in sizes]
-            n = sum(rows * columns for rows, columns in grids)
+            n = sum(rows * columns for rows, columns in grids) if min(numbers) else 0
         container.check_count(n, len(body))
         reader, found = Reader(body), []
         if self._tile is not None:

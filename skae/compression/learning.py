@@ -59,13 +59,12 @@ def learn(x, symbols, tables, tilts, rows, held_out, hidden, seed):
     for weight in weights:
         weight.requires_grad_()
 
+    known = torch.ones(k, e + k).tril(e - 1)
+
     def bits(chosen):
         into, start, out, shift = weights
-        seen = x[chosen].T  # (e + k, b)
-        state = (seen[:e].T @ into[:e] + start)[None]  # (1, b, hidden)
-        if k > 1:
-            grown = torch.cumsum(seen[e:-1, :, None] * into[e:-1, None], 0) + state
-            state = torch.cat([state, grown])  # (k, b, hidden): what is known before each column
+        # what is known before each column, as one product: faster than a cumulative sum
+        state = torch.matmul(x[chosen], known[..., None] * into) + start  # (k, b, hidden)
         says = torch.baddbmm(shift[:, None], state.relu().clamp(max=64), out)  # (k, b, m)
         exponents = torch.baddbmm(table[:, None], says, tilt) * math.log(2)  # (k, b, a)
         lengths = functional.cross_entropy(exponents.flatten(0, 1), symbols[chosen].T.flatten(), reduction="sum")

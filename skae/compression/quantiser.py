@@ -33,8 +33,9 @@ def answered_dtype(X):
     """Say in which dtype X is answered: its own, but a float that is neither float32 nor float64 becomes float32."""
     dtype = getattr(X, "dtype", None)
     dtype = np.asarray(X).dtype if dtype is None else np.dtype(str(dtype).removeprefix("torch."))
+    dtype = dtype.newbyteorder("=")
     if dtype.kind in "bui" or dtype in (np.float32, np.float64):
-        return dtype.newbyteorder("=")
+        return dtype
     return np.dtype(np.float32 if dtype.kind == "f" else np.float64)
 
 
