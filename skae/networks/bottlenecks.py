@@ -35,6 +35,7 @@ class Deterministic(nn.Module):
     def __init__(self, n_components, n_hidden, codebook_size, step):
         super().__init__()
 
+    @torch.no_grad()
     def start(self, whitening, deviations):
         """Begin as PCA.
 
@@ -90,6 +91,7 @@ class Variational(Deterministic):
         super().__init__(n_components, n_hidden, codebook_size, step)
         self.log_variance = Linear(n_hidden, n_components)
 
+    @torch.no_grad()
     def start(self, whitening, deviations):
         """Give every number the uncertainty that it has in probabilistic PCA."""
         k = len(whitening)
@@ -127,6 +129,7 @@ class Quantized(Deterministic):
         self.register_buffer("units", torch.ones(n_components))
         self.register_buffer("used", torch.zeros(n_components // length, codebook_size), persistent=False)
 
+    @torch.no_grad()
     def start(self, whitening, deviations):
         """Measure distances as PCA does."""
         self.units.copy_(whitening)
@@ -192,6 +195,7 @@ class Rated(Deterministic):
         self.log_width = nn.Parameter(torch.zeros(n_components))
         self.register_buffer("steps", torch.ones(n_components))
 
+    @torch.no_grad()
     def start(self, whitening, deviations):
         """Begin with distributions of unit variance."""
         self.steps.copy_(self.step / whitening)
