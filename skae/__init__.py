@@ -25,11 +25,23 @@ Batches become a trained network
     ``_finishing``               what there is to say of codes afterwards
     ``_fitting``                 one fit from beginning to end
     ``_progress``                the progress bar and scikit-learn's callbacks
+
+What an autoencoder is for
+    ``displays``                 pictures of samples, codes and trainings
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae.displays import LatentDisplay, ReconstructionDisplay, SpectrumDisplay, TrainingDisplay, TraversalDisplay
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder"]
+__all__ = [
+    "ConvAutoencoder",
+    "DenseAutoencoder",
+    "LatentDisplay",
+    "ReconstructionDisplay",
+    "SpectrumDisplay",
+    "TrainingDisplay",
+    "TraversalDisplay",
+]

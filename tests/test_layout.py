@@ -19,7 +19,9 @@ ROWS = [
     ["_starting", "_training", "_finishing", "_progress"],
     ["_fitting"],
     ["_base"],
-    ["_dense", "_conv"],
+    ["_dense", "_conv", "displays._drawing"],
+    ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],
+    ["displays"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
