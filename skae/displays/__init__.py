@@ -1,7 +1,7 @@
 """Pictures of a fitted autoencoder, in scikit-learn's convention for displays.
 
-Each class keeps what it draws as attributes, so that it can be drawn again; `from_estimator` computes it. matplotlib is imported
-only where something is drawn: ``pip install skae[plot]``.
+Each class keeps what it draws as attributes, so that it can be drawn again; `from_estimator` computes it. matplotlib is
+imported only where something is drawn: ``pip install skae[plot]``.
 """
 
 from skae.displays._latent import LatentDisplay

@@ -15,8 +15,8 @@ MOST_SAMPLES = 40
 class ReconstructionDisplay:
     """Samples beside their reconstructions, and the difference between them.
 
-    Use `from_estimator` or `from_predictions` to make one. Images are drawn as images, with a map of the difference; signals, and
-    tables of more than 40 features, as lines; rows of smaller tables as two dots for each feature.
+    Use `from_estimator` or `from_predictions` to make one. Images are drawn as images, with a map of the difference; signals,
+    and tables of more than 40 features, as lines; rows of smaller tables as two dots for each feature.
 
     Parameters
     ----------
