@@ -178,7 +178,7 @@ class ReconstructionDisplay:
         return self
 
     def _images(self, ax, im_kw, error_kw):
-        """Three rows of images."""
+        """Draw three rows of images."""
         from matplotlib.image import AxesImage
 
         n = len(self.originals)
@@ -203,7 +203,7 @@ class ReconstructionDisplay:
         )
 
     def _signals(self, ax, line_kw):
-        """Two rows of lines."""
+        """Draw two rows of lines."""
         from matplotlib.lines import Line2D
 
         n = len(self.originals)
@@ -229,7 +229,7 @@ class ReconstructionDisplay:
         self._legend(self.lines_[0][0], self.lines_[0][len(self.lines_[0]) // 3])
 
     def _table(self, ax, line_kw):
-        """Two dots for each feature, and a line between them."""
+        """Draw two dots for each feature, and a line between them."""
         from matplotlib.lines import Line2D
 
         n, d = self.originals.shape

@@ -179,13 +179,9 @@ def _share(missed, X):
 
 def _by_length(autoencoder, X, lengths):
     """Score the first columns of ordered codes."""
-    codes, rows = draw.as_numbers(autoencoder.transform(X)), _rows(X)
-    return np.array(
-        [
-            _share(np.square(_rows(autoencoder.inverse_transform(codes[:, :k])) - rows.astype(np.float64)).sum(), rows)
-            for k in lengths
-        ]
-    )
+    codes, rows = draw.as_numbers(autoencoder.transform(X)), _rows(X).astype(np.float64)
+    decoded = (_rows(autoencoder.inverse_transform(codes[:, :k])) for k in lengths)
+    return np.array([_share(np.square(found - rows).sum(), rows) for found in decoded])
 
 
 def _of_pca(X_train, X, most):

@@ -181,7 +181,7 @@ class TraversalDisplay:
         return self
 
     def _images(self, ax, im_kw):
-        """A row of images for each number of the code, or a grid of two."""
+        """Draw a row of images for each number of the code, or a grid of two."""
         n_rows, n_steps, height, width = self.decoded.shape[:4]
         size = (min(14, 0.9 * n_steps + 0.8), min(14, 0.9 * n_rows * height / width + 0.6))
         self.axes_, self.figure_ = draw.axes_grid(ax, (n_rows, n_steps), type(self).__name__, size)
@@ -193,7 +193,7 @@ class TraversalDisplay:
 
     def _name_grid(self):
         """Say at the edges what changes, and how far."""
-        labels = [f"{0.0 if abs(step) < 1e-9 else step:+.2g}σ" if abs(step) > 1e-9 else "0" for step in self.steps]
+        labels = [f"{step:+.2g} sd" if abs(step) > 1e-9 else "0" for step in self.steps]
         if self.grid:
             for panel, label in zip(self.axes_[-1], labels, strict=True):
                 panel.set_xlabel(label)
@@ -239,10 +239,12 @@ class TraversalDisplay:
             panel.set_title(f"code {self.components[row]}", fontsize="medium")
             panel.tick_params(labelleft=row == 0)
         self.axes_[0, 0].set_ylabel("decoded value")
-        self.figure_.colorbar(colours, ax=list(self.axes_[0]), label="change of the code, σ", fraction=0.05, pad=0.02)
+        self.figure_.colorbar(
+            colours, ax=list(self.axes_[0]), label="change of the code,\nin standard deviations", fraction=0.05, pad=0.02
+        )
 
     def _table(self, ax, im_kw):
-        """A strip of colours for each feature."""
+        """Draw a strip of colours for each feature."""
         from matplotlib.image import AxesImage
 
         n_rows, n_steps, d = self.decoded.shape
@@ -260,7 +262,7 @@ class TraversalDisplay:
             self.images_[0, row] = panel.imshow(changes[row].T, **kw)
             panel.set_title(f"code {self.components[row]}", fontsize="medium")
             ends = [0, n_steps - 1]
-            panel.set_xticks(ends, [f"{self.steps[end]:+.2g}σ" for end in ends])
+            panel.set_xticks(ends, [f"{self.steps[end]:+.2g} sd" for end in ends])
             panel.set_yticks(np.arange(d), names if row == 0 else [])
         unit = "" if self.feature_scales is None else ", in standard deviations"
         self.figure_.colorbar(
