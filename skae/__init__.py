@@ -14,7 +14,8 @@ X becomes batches
     ``_principal``               mean, scale and principal components, piece by piece
 
 Batches become a trained network
-    ``networks``                 torch only: ``grid``, ``blocks``, ``bottlenecks``, ``autoencoder``, ``dense``, ``conv``
+    ``networks``                 torch only: ``grid``, ``blocks``, ``bottlenecks``, ``autoencoder``, ``dense``,
+                                 ``conv``, ``restorer``
     ``objectives``               how far a reconstruction is from its input
     ``penalties``                what else is asked of codes
     ``_objective``               the loss of a batch: all that is made small
@@ -27,19 +28,28 @@ Batches become a trained network
     ``_progress``                the progress bar and scikit-learn's callbacks
 
 What an autoencoder is for
+    ``anomaly``                  rows and images that do not fit in
+    ``generation``               new rows and images, from a density over codes
+    ``restoration``              clean images from damaged ones
     ``displays``                 pictures of samples, codes and trainings
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae.anomaly import ReconstructionDetector
 from skae.displays import LatentDisplay, ReconstructionDisplay, SpectrumDisplay, TrainingDisplay, TraversalDisplay
+from skae.generation import LatentSampler
+from skae.restoration import ImageRestorer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvAutoencoder",
     "DenseAutoencoder",
+    "ImageRestorer",
     "LatentDisplay",
+    "LatentSampler",
+    "ReconstructionDetector",
     "ReconstructionDisplay",
     "SpectrumDisplay",
     "TrainingDisplay",

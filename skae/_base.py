@@ -84,12 +84,12 @@ class BaseAutoencoder(
         X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
             At least two rows, real and finite, in any real dtype; with `allow_nan` NaN is a gap.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets; only looked at if `target_weight` is above 0. Continuous numbers, or classes of any kind. NaN and None
-            stand for targets that are not known.
+            Targets; only looked at if `target_weight` is above 0. Classes of any kind, or continuous numbers: floats that are
+            not all whole. NaN and None stand for targets that are not known.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts: in mean, scale, components, training and validation.
         X_val : array-like or torch.Tensor, default=None
-            Rows to choose the epoch by, in place of a share of X.
+            Rows to choose the epoch by, in place of a share of X; without targets, so they judge all but those.
 
         Returns
         -------
@@ -141,6 +141,10 @@ class BaseAutoencoder(
         self._validate_params()  # which fit_context leaves out for calls after the first
         with _unchanged_on_error(self):
             self._check_together()
+            if not go_on and not isinstance(self.n_components, Integral | str):
+                raise ValueError(
+                    f"Got n_components={self.n_components!r} in partial_fit, but expected an int: only fit cuts a code."
+                )
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
             problem = Fitting(self, rows, weights, None, y, go_on=go_on, one_pass=True).run_once()
@@ -150,7 +154,7 @@ class BaseAutoencoder(
 
     def _check_together(self):
         """Refuse parameters that are each valid, but not together."""
-        if isinstance(self.n_components, Real) and not isinstance(self.n_components, Integral) and self.bottleneck != "ordered":
+        if not isinstance(self.n_components, Integral | str) and self.bottleneck != "ordered":
             raise ValueError(
                 f"Got n_components={self.n_components!r} with bottleneck={self.bottleneck!r}, but expected an int: only an "
                 "'ordered' code is cut to the length that reaches a share of the variance."
@@ -162,6 +166,16 @@ class BaseAutoencoder(
                 f"Got penalty={self.penalty!r} with bottleneck={self.bottleneck!r}, but expected one of the two: each of them "
                 "says what is asked of the codes."
             )
+        if self.penalty == "rate" and self.penalty_weight == 0:
+            raise ValueError("Got penalty_weight=0 with penalty='rate', but expected more: it says how finely codes are told.")
+        if self.penalty in ("sparsity", "contraction", "decorrelation"):
+            if self.batch_size == 1:
+                raise ValueError(f"Got batch_size=1 with penalty={self.penalty!r}, but expected 2 or more: rows are compared.")
+            if self.penalty == "contraction" and (self.net_params or {}).get("compile"):
+                raise ValueError(
+                    "Got net_params with compile=True and penalty='contraction', but expected one of the two: torch can't "
+                    "differentiate compiled functions twice."
+                )
 
     # --------------------------------------------------------------------------------------------------- using
 

@@ -1,6 +1,7 @@
 """What is known of codes once training is over: how much each explains, how often each vector is used, how wide steps are."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -8,14 +9,24 @@ from torch import nn
 
 from skae._batches import choose, chunks, select, to_tensor
 
-__all__ = ["note_codes"]
+__all__ = ["forget_codes", "note_codes"]
 
 MOST_ROWS = 8192
 """Of the rows that codes are looked at for."""
 
 
+NOTED = ("code_steps_", "explained_variance_ratio_", "codebooks_", "codebook_usage_")
+"""Fitted attributes that not every fit has."""
+
+
+def forget_codes(estimator):
+    """Take away what an earlier fit, with other parameters, had to say of its codes."""
+    for name in NOTED:
+        vars(estimator).pop(name, None)
+
+
 @torch.no_grad()
-def note_codes(estimator, network, rows, generator):
+def note_codes(estimator, network, rows, generator, *, cut):
     """Set the fitted attributes that a bottleneck brings with it; an ordered code is cut to the length that was asked for.
 
     Parameters
@@ -28,13 +39,21 @@ def note_codes(estimator, network, rows, generator):
         To look at, those that were held out if there are any.
     generator : torch.Generator
         Chooses some of them.
+    cut : bool
+        Whether this is the time to cut a code: only in the fit that makes the network.
     """
     kind = estimator._spec["network"]["bottleneck"]
     if kind == "rate":
         estimator.code_steps_ = (network.bottleneck.steps * network.code_units).double().cpu().numpy()
     elif kind in ("ordered", "quantized"):
         rows = select(rows, choose(rows, MOST_ROWS, generator)) if len(rows) > MOST_ROWS else rows
-        _note_use(estimator, network, rows) if kind == "quantized" else _note_shares(estimator, network, rows)
+        if kind == "quantized":
+            _note_use(estimator, network, rows)
+            return
+        reached = _reached(network, rows)
+        estimator.explained_variance_ratio_ = np.diff(reached)
+        if cut and not isinstance(estimator.n_components, Integral | str):
+            _cut(estimator, network, reached)
 
 
 def _note_use(estimator, network, rows):
@@ -48,8 +67,8 @@ def _note_use(estimator, network, rows):
     estimator.codebook_usage_ = (counts / len(rows)).numpy()
 
 
-def _note_shares(estimator, network, rows):
-    """Record how much of the variance each number of a code adds to those before it, and cut the code."""
+def _reached(network, rows):
+    """Compute which share of the variance the first j numbers of a code explain, for j from 0 to all."""
     k = len(network.whitening)
     missed, mean = np.zeros(k + 1), 0.0
     for piece in chunks(len(rows), network.most_numbers):
@@ -61,24 +80,27 @@ def _note_shares(estimator, network, rows):
         mean += float(x.nan_to_num(0.0).square().sum(dtype=torch.float64))
     reached = 1 - missed / max(mean, 1e-300)
     reached[0] = 0.0
-    estimator.explained_variance_ratio_ = np.diff(reached)
-    asked = estimator.n_components
-    if isinstance(asked, (int, np.integer)) or asked == "auto":
-        return
+    return reached
+
+
+def _cut(estimator, network, reached):
+    """Cut a code to the length that reaches the share asked for; it stays so when a fit goes on."""
+    asked, k = estimator.n_components, len(reached) - 1
     enough = np.flatnonzero(reached >= asked)
     if not len(enough):
         warnings.warn(
             f"Got n_components={asked!r}, but {k} components explain {reached[-1]:.3f} of the variance: all of them are kept.",
-            stacklevel=6,
+            stacklevel=8,
         )
     kept = max(1, int(enough[0])) if len(enough) else k
     estimator.explained_variance_ratio_ = estimator.explained_variance_ratio_[:kept]
     estimator.n_components_ = estimator._n_features_out = kept
-    estimator._spec["network"]["n_components"] = kept
-    _cut(network, kept)
+    # not in place: estimators that callbacks were given have the whole network
+    estimator._spec = {**estimator._spec, "network": {**estimator._spec["network"], "n_components": kept}}
+    _drop(network, kept)
 
 
-def _cut(network, k):
+def _drop(network, k):
     """Drop what belongs to the end of a code: zeros stood there for the decoder."""
     trunk = network.trunk
     rows, columns = [trunk.encoder_linear], [trunk.decoder_linear]

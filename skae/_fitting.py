@@ -11,10 +11,10 @@ from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
-from skae._finishing import note_codes
+from skae._finishing import forget_codes, note_codes
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
-from skae._starting import check_same, directions, note_units, start, warn_if_few
+from skae._starting import become, check_same, directions, start, warn_if_few
 from skae._stored import Stored
 from skae._targets import find_targets
 from skae._training import FoldBatches, Watcher, crossed
@@ -64,19 +64,19 @@ class Fitting:
     """
 
     def __init__(self, estimator, rows, weights, held_out, y=None, *, go_on, one_pass=False):
-        self.estimator = estimator
+        self.estimator, self.go_on = estimator, go_on
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
         self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
-        self.targets, self.y = find_targets(estimator, y, len(rows), go_on=go_on)
+        n, kept = len(rows), None
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
             if len(kept) < 2:
                 raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
             rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
             weights = weights[kept.numpy()]
-            self.y = None if self.y is None else self.y[kept]
+        self.targets, self.y = find_targets(estimator, y, n, kept, go_on=go_on)
         self.rows, self.weights, self.held_out = rows, weights, held_out
         if estimator.loss == "log_loss":
             check.check_shares(rows)
@@ -89,6 +89,7 @@ class Fitting:
             check_same(estimator, rows)
             self.network = estimator.net_.module_
         else:
+            forget_codes(estimator)
             self.network, self.principal = start(estimator, rows, weights, self.generator, self.device, self.targets)
             if one_pass:
                 warn_if_few(estimator, self.principal, rows.shape)
@@ -182,7 +183,7 @@ class Fitting:
     def _note_codes(self):
         """Record what there is to say of the codes, from rows that were not learned from if there are any."""
         rows = self.rows if self.looked_at is None else self.looked_at
-        note_codes(self.estimator, self.network, rows, self.generator)
+        note_codes(self.estimator, self.network, rows, self.generator, cut=not self.go_on)
 
     def _data(self):
         """Give the rows to the net: as it sees them if there is room, else as they are."""
@@ -243,7 +244,7 @@ class Fitting:
             "targets": self.targets,
             "target_weight": estimator.target_weight,
             "n_features": network.n_features,
-            "n_working": network.n_working,
+            "n_working": network.n_features if network.output == "sigmoid" else network.n_working,
             "allow_nan": network.allow_nan,
         }
         return {f"criterion__{name}": value for name, value in settings.items()}
@@ -260,7 +261,7 @@ class Fitting:
         net = getattr(estimator, "net_", None)
         if net is None or net.optimizer is None or net.asked != asked:
             net = self._net(self.network, prepared=self.prepared, warm_up=None)
-            net.asked = copy.deepcopy(asked)
+            net.asked = [copy.deepcopy(one) if isinstance(one, dict) else one for one in asked]
             return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.generator = net.iterator_train__generator = self.generator
@@ -285,9 +286,8 @@ class Fitting:
         others[held] = False
         if self.principal is not None and MOST_RESTARTED >= n > len(held) + 1:
             # on rows that it has seen PCA looks better than it is; these it has not
-            principal = self._directions(others.nonzero()[:, 0])
-            self.network.become(principal)
-            note_units(self.estimator, self.network, principal)
+            kept = others.nonzero()[:, 0]
+            become(self.estimator, self.network, self._directions(kept), Selected(self.rows, kept), self.generator)
             self.restarted = True
         data = self._data()
         self.looked_at = Selected(self.rows, held)
@@ -314,7 +314,7 @@ class Fitting:
         """Find the linear autoencoder of some of the rows."""
         weights = None if self.weights is None else self.weights[chosen.numpy()]
         found = len(self.principal.components)
-        return directions(self.estimator, Selected(self.rows, chosen), weights, found, self.generator, self.device)
+        return directions(self.estimator, self.rows, weights, found, self.generator, self.device, chosen=chosen)
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""
@@ -369,14 +369,12 @@ class Fitting:
     def _finish(self, net, watcher):
         """Install the chosen weights and record the training."""
         choice = watcher.chosen()
-        if choice is watcher.start and self.restarted:
-            self.network.become(self.principal)  # PCA it is: that of all rows
-            choice.weights = {}
-        self.network.load_state_dict(choice.weights, strict=False)
         for name, value in self._records(watcher, choice).items():
             setattr(self.estimator, name, value)
         if choice is watcher.start and self.restarted:
-            note_units(self.estimator, self.network, self.principal)
+            become(self.estimator, self.network, self.principal, self.rows, self.generator)  # PCA it is: that of all rows
+        else:
+            self.network.load_state_dict(choice.weights, strict=False)
         final = bare_net(self.network, self.device, **compile_settings(self.extra))
         final.history = net.history
         self.estimator.net_ = final

@@ -258,7 +258,7 @@ class AutoencoderNet(NeuralNet):
         if self.criterion_.penalty == "contraction":
             x.requires_grad_()
         passed = self.passed(x, generator)
-        return passed, self.criterion_.more(passed, x, self.module_.whitening, batch, generator)
+        return passed, self.criterion_.more(passed, x, self.module_, batch, generator)
 
     def _clip_gradients(self):
         """Shorten a gradient that is much longer than those of late: after one such step a loss may not come back."""

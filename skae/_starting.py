@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import kmeans_plusplus
 
 from skae import _validation as check
-from skae._batches import Filled, choose, select, to_tensor
+from skae._batches import Filled, Selected, choose, select, to_tensor
 from skae._defaults import (
     MOST_INPUTS,
     auto_codebook,
@@ -20,7 +20,7 @@ from skae._defaults import (
 )
 from skae._principal import principal_components, random_components
 
-__all__ = ["check_same", "directions", "note_units", "start", "warn_if_few"]
+__all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
 
 MOST_CODES = 4096
@@ -75,33 +75,40 @@ def start(estimator, rows, weights, generator, device, targets=None):
     estimator._spec = {"network": options, "dtype": dtype, "parameters": _shaping(estimator), "targets": targets}
     network = estimator._build(options)
     network.start(principal, generator)
-    if estimator.bottleneck == "quantized":
-        _first_vectors(network, rows, generator)
     estimator.n_components_ = estimator._n_features_out = k
     estimator.init_ = principal.rule
-    note_units(estimator, network, principal)
+    become(estimator, network, principal, rows, generator)
     return network, principal
 
 
-def directions(estimator, rows, weights, n_coordinates, generator, device):
-    """Find the linear autoencoder that a network starts as."""
+def become(estimator, network, principal, rows, generator):
+    """Make a network that is there PCA, and record in which units its loss is; vectors are chosen among the codes of `rows`."""
+    network.become(principal)
+    if estimator.bottleneck == "quantized":
+        _first_vectors(network, rows, generator)
+    _note_units(estimator, network, principal)
+
+
+def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None):
+    """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows."""
     find = random_components if estimator.init == "random" else principal_components
-    rows = Filled(rows) if estimator.allow_nan else rows
+    rows = Filled(rows) if estimator.allow_nan else rows  # with means of all rows: all that is known may be held out
+    rows = rows if chosen is None else Selected(rows, chosen)
     return find(rows, weights, n_coordinates, generator=generator, view=estimator._view(), device=device)
 
 
 @torch.no_grad()
 def _first_vectors(network, rows, generator):
     """Choose the first vectors of the codebooks among the codes of some rows, far from each other."""
-    some = to_tensor(select(rows, choose(rows, MOST_CODES, generator)))
+    some = to_tensor(select(rows, choose(rows, MOST_CODES, generator)), network.centre.scale.device)
     codes = network.bottleneck.grouped(network.code(network.prepare(some))[0])  # (groups, rows, length)
     size, seed = network.bottleneck.codebooks.shape[1], int(torch.randint(2**31, (1,), generator=generator))
-    for vectors, group in zip(network.bottleneck.codebooks, codes.numpy(), strict=True):
+    for vectors, group in zip(network.bottleneck.codebooks, codes.cpu().numpy(), strict=True):
         enough = np.resize(group, (max(size, len(group)), group.shape[1]))
         vectors.copy_(torch.from_numpy(kmeans_plusplus(enough, size, random_state=seed)[0]))
 
 
-def note_units(estimator, network, principal):
+def _note_units(estimator, network, principal):
     """Record how a loss in the space of training becomes one in units of X."""
     d = network.n_features
     unit = principal.scale ** {"squared_error": 2, "absolute_error": 1, "log_loss": 0}[estimator.loss]

@@ -9,7 +9,7 @@ from torch.nn import functional
 __all__ = ["Targets", "find_targets"]
 
 
-def find_targets(estimator, y, n_samples, *, go_on):
+def find_targets(estimator, y, n_samples, kept, *, go_on):
     """Look at y, and turn it into numbers, if there is to be a head that guesses it.
 
     Parameters
@@ -20,6 +20,8 @@ def find_targets(estimator, y, n_samples, *, go_on):
         As the user gave it.
     n_samples : int
         How many rows there are.
+    kept : torch.Tensor or None
+        The numbers of the rows that count, if not all do.
     go_on : bool
         Whether a fit goes on, with the targets that are known.
 
@@ -27,7 +29,7 @@ def find_targets(estimator, y, n_samples, *, go_on):
     -------
     targets : Targets or None
         What y is about.
-    numbers : torch.Tensor of shape (n_samples, n_outputs) or None
+    numbers : torch.Tensor of shape (n_kept, n_outputs) or None
         What `Targets.encode` gives.
     """
     if not estimator.target_weight:
@@ -35,13 +37,16 @@ def find_targets(estimator, y, n_samples, *, go_on):
     what = f"{type(estimator).__name__} with target_weight={estimator.target_weight!r}"
     if y is None:
         raise ValueError(f"{what} requires y to be passed, but the target y is None.")
+    y = np.asarray(y)
+    check_consistent_length(y, np.empty((n_samples, 0)))
+    y = y if kept is None else y[kept.numpy()]
     targets = estimator._spec["targets"] if go_on else Targets(y)
     if targets is None:
         raise ValueError(
             f"{what} was first fitted with a weight of 0, but expected one above it already then: what shapes the network "
             "can't change when a fit goes on. Set warm_start=False and call fit to begin anew."
         )
-    return targets, targets.encode(y, n_samples)
+    return targets, targets.encode(y)
 
 
 class Targets:
@@ -67,9 +72,10 @@ class Targets:
 
     def __init__(self, y):
         columns, gaps = _columns(y)
-        if gaps.all():
+        if gaps.all(1).any():
+            where = "" if len(columns) == 1 else f" in column {int(gaps.all(1).argmax())}"
             raise ValueError(
-                "Got a y of which every entry is missing, but expected some targets, since target_weight is above 0."
+                f"Got a y of which every entry{where} is missing, but expected some targets, since target_weight is above 0."
             )
         self.classes, self.means, self.scales = [], [], []
         for column, gap in zip(columns, gaps, strict=True):
@@ -85,15 +91,13 @@ class Targets:
         """Outputs of the head for each column: one for numbers, one for each class."""
         return [1 if classes is None else len(classes) for classes in self.classes]
 
-    def encode(self, y, n_samples):
+    def encode(self, y):
         """Turn y into numbers that a loss can be computed from.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Of the same kind as the first one.
-        n_samples : int
-            How many rows there are.
 
         Returns
         -------
@@ -101,10 +105,9 @@ class Targets:
             Standardised numbers, or the places of classes, float32; NaN where there is none.
         """
         columns, gaps = _columns(y)
-        check_consistent_length(columns.T, np.empty((n_samples, 0)))
         if len(columns) != len(self.classes):
             raise ValueError(f"Got a y with {len(columns)} columns, but expected {len(self.classes)}, as in the first call.")
-        out = np.full((n_samples, len(columns)), np.nan, np.float32)
+        out = np.full((columns.shape[1], len(columns)), np.nan, np.float32)
         for i, (column, gap) in enumerate(zip(columns, gaps, strict=True)):
             there, classes = _plain(column[~gap]), self.classes[i]
             if classes is None:
@@ -113,7 +116,7 @@ class Targets:
             unknown = ~np.isin(there, classes)
             if unknown.any():
                 raise ValueError(
-                    f"Got the class {there[unknown][0]!r} in y, but expected one of {classes.tolist()}, as in fit."
+                    f"Got the class {there[unknown][:1].tolist()[0]!r} in y, but expected one of {classes.tolist()}, as in fit."
                 )
             out[~gap, i] = np.searchsorted(classes, there)
         return torch.from_numpy(out)
@@ -153,8 +156,14 @@ def _columns(y):
     if y.ndim > 2:
         raise ValueError(f"Got y of shape {y.T.shape}, but expected (n_samples,) or (n_samples, n_outputs).")
     if y.dtype == object:
-        return y, np.array([[value is None or value != value for value in column] for column in y], bool)
+        return y, np.array([[_is_gap(value) for value in column] for column in y], bool)
     return y, np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, bool)
+
+
+def _is_gap(value):
+    """Say whether this is None, NaN, NaT, or pandas' NA, of which it isn't known whether it equals itself."""
+    same = value == value
+    return value is None or not isinstance(same, (bool, np.bool_)) or not same
 
 
 def _plain(values):

@@ -6,6 +6,7 @@ The only file with private imports from scikit-learn: whatever moves there is me
 import math
 import numbers
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -310,12 +311,17 @@ def check_corruption(corruption, level, *, allow_nan=False):
         )
     level = level if pair[0] < pair[1] else pair[0]
     function = corruption if callable(corruption) else getattr(corruptions, corruption)
-    if not allow_nan:
-        return lambda x, generator: function(x, level, generator)
-    if corruption in ("masking", "patches"):
-        return lambda x, generator: function(x, level, generator, fill=math.nan)
+    return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
+
+
+def _damage(function, level, makes_gaps, x, generator):
+    """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
+    if makes_gaps is None:
+        return function(x, level, generator)
+    if makes_gaps:
+        return function(x, level, generator, fill=math.nan)
     # gaps stay gaps, and other damage sees means in their places
-    return lambda x, generator: torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
+    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
 def resolve_device(device, *, fall_back=False):

@@ -28,8 +28,7 @@ def sparsity(z, weights=None):
     .. [1] P. O. Hoyer, "Non-negative matrix factorization with sparseness constraints", Journal of Machine Learning Research 5,
        2004.
     """
-    size = _mean(z.square(), weights).sqrt().clamp(min=1e-12)
-    return (z.abs() / size).mean(1)
+    return (z.abs() / _size(_mean(z.square(), weights))).mean(1)
 
 
 def decorrelation(z, weights=None):
@@ -53,7 +52,7 @@ def decorrelation(z, weights=None):
        representations", ICLR 2016.
     """
     away = z - _mean(z, weights)
-    away = away / _mean(away.square(), weights).sqrt().clamp(min=1e-12)
+    away = away / _size(_mean(away.square(), weights))
     rows = away if weights is None else away * weights[:, None]
     total = len(z) if weights is None else weights.sum()
     correlations = (rows.T @ away / total).fill_diagonal_(0.0)
@@ -105,3 +104,9 @@ def contraction(z, x, weights=None, *, generator=None):
 def _mean(values, weights):
     """Mean over the rows."""
     return values.mean(0) if weights is None else weights @ values / weights.sum()
+
+
+def _size(squares):
+    """Root of mean squares, but not of less than a millionth of the largest: at zero a root has no slope."""
+    least = (1e-6 * squares.detach().max()).clamp(min=1e-24)
+    return torch.maximum(squares, least).sqrt()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sklearn.datasets
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +16,7 @@ import skae
 from skae import _fitting
 from skae._defaults import make_plan
 
-from .cases import low_rank
+from .cases import grey_images, low_rank
 
 CLASSES = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 README = Path(__file__).parent.parent / "README.md"
@@ -81,21 +82,32 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
         assert defaults[0] == defaults[1], name
 
 
+QUICK = {"max_iter": 1, "random_state": 0}
+OPTIONS = [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}]
+WRAPPED = skae.DenseAutoencoder(2, **QUICK)
+FITS = {
+    skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in OPTIONS],
+    skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in OPTIONS],
+    skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
+    skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
+    skae.ImageRestorer: [skae.ImageRestorer(n_filters=2, **QUICK)],
+}
+
+
 @pytest.mark.parametrize("class_", CLASSES)
 def test_every_attribute_is_documented(class_):
-    """After fit there are exactly the attributes that the docstring has."""
+    """After fit there are exactly the attributes that the docstring has; some only with a setting that it names."""
     documented = section(class_.__doc__, "Attributes")[1]
     some = {name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)}
-    extra = set()
-    for settings in ({}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}):
-        estimator = class_(2, max_iter=1, random_state=0, **settings).fit(low_rank(30, 9))
-        check_is_fitted(estimator)
-        found = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
-        assert set(documented) - some <= found
-        assert found <= set(documented)
-        assert bool(found & some) == bool(settings)
-        extra |= found & some
-    assert some - {"feature_names_in_"} == extra
+    seen = set()
+    for estimator in FITS[class_]:
+        X = grey_images(4, 6, 5) if class_ is skae.ImageRestorer else low_rank(30, 9)
+        fitted = clone(estimator).fit(X)
+        check_is_fitted(fitted)
+        found = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
+        assert set(documented) - some <= found <= set(documented)
+        seen |= found
+    assert seen >= some - {"feature_names_in_"}
 
 
 def public_methods(class_):

@@ -13,21 +13,24 @@ ROWS = [
     ["_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
     ["_validation", "_batches", "_targets", "networks.bottlenecks", "_objective"],
     ["_principal", "networks.autoencoder"],
-    ["networks.dense", "networks.conv"],
+    ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
     ["_starting", "_training", "_finishing", "_progress"],
     ["_fitting"],
     ["_base"],
-    ["_dense", "_conv", "displays._drawing"],
-    ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],
-    ["displays"],
+    ["_dense", "_conv"],
+    ["anomaly", "generation", "restoration._checks", "restoration._pieces", "displays._drawing"],
+    ["restoration._training", "displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training"]
+    + ["displays._traversal"],
+    ["restoration._restorer", "displays"],
+    ["restoration"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""
 
 TORCH_ONLY = ["corruptions", "objectives", "penalties", "_objective", "networks", "networks.bottlenecks", "networks.grid"]
-TORCH_ONLY += ["networks.blocks", "networks.autoencoder", "networks.dense", "networks.conv"]
+TORCH_ONLY += ["networks.blocks", "networks.autoencoder", "networks.dense", "networks.conv", "networks.restorer"]
 """What knows nothing of scikit-learn, nor of skorch."""
 
 MOST_LINES = 400

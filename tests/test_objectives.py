@@ -83,3 +83,31 @@ def test_criterion_takes_rows_of_copies():
     np.testing.assert_allclose(criterion(x_hat, x, weights, each=True).numpy(), each, rtol=1e-5)
     expected = np.average(each, weights=weights.numpy())
     assert float(criterion(x_hat, x, weights)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, 4])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (objectives.squared_error, lambda a, b: np.square(a - b)),
+        (objectives.absolute_error, lambda a, b: np.abs(a - b)),
+        (objectives.log_loss, lambda a, b: np.log1p(np.exp(a)) - a * b),
+    ],
+)
+def test_gaps_are_left_out_of_the_mean(function, expected, padding):
+    """A row's loss is the mean over what is there of it, and gaps have no gradient; what images are padded with is nothing."""
+    (x_hat, x), (a, b) = pair(6, 5)
+    gone = torch.rand(6, 5, generator=torch.Generator().manual_seed(2)) < 0.4
+    gone[0], gone[1] = True, False
+    x[gone], b[gone.numpy()] = torch.nan, np.nan
+    if function is objectives.log_loss and padding:
+        pytest.skip("numbers between 0 and 1 are never padded")
+    x_hat, x = (torch.nn.functional.pad(part, (0, padding)) for part in (x_hat, x))
+    x_hat.requires_grad_()
+    criterion = Objective(function, n_features=5, n_working=5 + padding, allow_nan=True)
+    found = criterion(x_hat, x, each=True)
+    share = 5 / (5 + padding) if padding else 1.0
+    wanted = np.array([np.nanmean(row) if np.isfinite(row).any() else 0 for row in expected(a, b)]) * share
+    np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-5, atol=1e-6)
+    found.sum().backward()
+    assert (x_hat.grad[:, :5][gone] == 0).all()

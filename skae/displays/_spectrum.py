@@ -151,13 +151,12 @@ class SpectrumDisplay:
         self.ax_, self.figure_ = draw.one_axes(ax, type(self).__name__, (5.6, 3.8))
         self.pca_line_ = None
         if self.pca_explained is not None:
-            kw = draw.styled(
-                {"color": "0.5", "linestyle": "--", "marker": "o", "label": "PCA", "markersize": 4}, pca_kw, Line2D
-            )
+            kw = {"color": "0.5", "linestyle": "--", "marker": "o", "markersize": 4, "label": "PCA"}
+            kw = draw.styled(kw, pca_kw, Line2D)
             self.pca_line_ = self.ax_.plot(self.pca_n_components, self.pca_explained, **kw)[0]
         kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": self.name}, line_kw, Line2D)
         self.line_ = self.ax_.plot(self.n_components, self.explained, **kw)[0]
-        where = "" if self.rows is None else f", {self.rows}"
+        where = "" if self.rows is None else f",\n{self.rows}"
         self.ax_.set(xlabel="number of components", ylabel=f"share of variance explained{where}")
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         self.ax_.grid(color="0.92")

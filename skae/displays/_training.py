@@ -119,7 +119,7 @@ class TrainingDisplay:
         self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
         self.axes_[0].set(ylabel=f"{self.loss_name},\ntraining")
         if scored:
-            looks = np.linspace(0, n_epochs, len(self.validation_scores))
+            looks = np.rint(np.linspace(0, n_epochs, len(self.validation_scores)))
             kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)
             self.score_line_ = self.axes_[1].plot(looks, self.validation_scores, **kw)[0]
             kw = draw.styled({"color": "0.4", "linestyle": "--", "label": self.start_name}, start_kw, Line2D)
@@ -130,7 +130,7 @@ class TrainingDisplay:
             if self.best_iter is not None:
                 kw = {"color": "tab:green", "linestyle": ":", "label": f"epoch {self.best_iter} taken"}
                 self.best_lines_.append(panel.axvline(self.best_iter, **draw.styled(kw, best_kw, Line2D)))
-            panel.set_xlim(-0.02 * max(n_epochs, 1), 1.02 * max(n_epochs, 1))
+            panel.set_xlim(-0.04 * max(n_epochs, 1), 1.04 * max(n_epochs, 1))
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.axes_[-1].set_xlabel("epoch")
         self.axes_[-1].legend(frameon=False, loc="best")

@@ -19,7 +19,7 @@ class Passed(NamedTuple):
     ----------
     x_hat : torch.Tensor of shape (b, ...)
         Reconstructions, or logits of them, in the space of training.
-    z : torch.Tensor of shape (b, k)
+    z : torch.Tensor of shape (b, k) or None
         Codes as the encoder gives them, whitened.
     cost : torch.Tensor of shape (b,) or None
         What the bottleneck costs.
@@ -28,9 +28,9 @@ class Passed(NamedTuple):
     """
 
     x_hat: torch.Tensor
-    z: torch.Tensor
-    cost: torch.Tensor | None
-    guess: torch.Tensor | None
+    z: torch.Tensor | None = None
+    cost: torch.Tensor | None = None
+    guess: torch.Tensor | None = None
 
 
 class Trunk(nn.Module):
@@ -57,13 +57,16 @@ class Trunk(nn.Module):
         Widths of the hidden layers.
     activation : str
         A key of `ACTIVATIONS`.
+    cut_short : bool
+        Whether the decoder is told where a code ends: zeros stand for what is beyond.
     """
 
     width = 3.0
     """Where `squash` bends, in standard deviations."""
 
-    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation):
+    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation, cut_short):
         super().__init__()
+        self.cut_short = cut_short
         act = ACTIVATIONS[activation]
         self.register_buffer("spread", torch.ones(n_inputs))
         self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
@@ -73,7 +76,7 @@ class Trunk(nn.Module):
             self.encoder_hidden = nn.Sequential(multilayer([n_inputs + n_extra, *encoder_sizes], activation), act())
             self.encoder_last = Linear(encoder_sizes[-1], n_components)
         if decoder_sizes:
-            self.decoder_hidden = multilayer([n_components, *decoder_sizes], activation)
+            self.decoder_hidden = multilayer([n_components * (2 if cut_short else 1), *decoder_sizes], activation)
             self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
             self.decoder_act = act()
             self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
@@ -96,7 +99,8 @@ class Trunk(nn.Module):
         if self.decoder_hidden is None:
             return u, z
         near = squash(z, self.width)
-        hidden = self.decoder_act(self.decoder_hidden(near) + self.decoder_skip(near))
+        seen = torch.cat([near, (z != 0).to(near.dtype)], -1) if self.cut_short else near
+        hidden = self.decoder_act(self.decoder_hidden(seen) + self.decoder_skip(near))
         return u + self.decoder_last(hidden), hidden
 
     def start(self, deviations):
@@ -197,7 +201,8 @@ class Autoencoder(nn.Module):
         n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
         self.bottleneck = BOTTLENECKS[bottleneck](n_components, n_hidden, codebook_size, step)
         self.head = multilayer([n_components, *head_sizes], activation) if head_sizes else None
-        self.trunk = Trunk(n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation)
+        sizes = (n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes)
+        self.trunk = Trunk(*sizes, activation, cut_short=bottleneck == "ordered")
         self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
         self.register_buffer("whitening", torch.ones(n_components))
 

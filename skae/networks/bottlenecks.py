@@ -58,8 +58,8 @@ class Deterministic(nn.Module):
 class Ordered(Deterministic):
     """Nested dropout: only the first numbers of a code reach the decoder, how many is drawn for each row anew [1]_.
 
-    So the first j numbers become the best code of length j. Lengths are drawn evenly by their logarithm: short codes, which are
-    a part of all longer ones, come up more often.
+    So the first j numbers become the best code of length j. Three of four lengths are drawn evenly, the others evenly by their
+    logarithm: the shortest codes are a part of all others, but long ones have most to learn.
 
     References
     ----------
@@ -69,8 +69,8 @@ class Ordered(Deterministic):
     def forward(self, z, hidden, generator):
         """Hide the end of each code."""
         k = z.shape[-1]
-        drawn = torch.rand(z.shape[:-1], generator=generator)
-        length = torch.exp(drawn * math.log(k + 1)).long().clamp(1, k).to(z.device)
+        drawn, way = torch.rand((2, *z.shape[:-1]), generator=generator)
+        length = torch.where(way < 0.75, 1 + drawn * k, torch.exp(drawn * math.log(k + 1))).long().clamp(1, k).to(z.device)
         return z * (torch.arange(k, device=z.device) < length[..., None]), None
 
 

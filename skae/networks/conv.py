@@ -102,7 +102,7 @@ class ConvNetwork(Autoencoder):
 
     def code(self, x):
         """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
-        x = self.filled(x)
+        x = self.filled(x) * self.inside.unsqueeze(-2)  # codes can't depend on what isn't in the image
         u = self.grid.low(x) @ self.components.mT  # (b, m)
         features = self.encoder_convolutions(_as_maps(x, self.grid.shape))  # (b, c, h, w)
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))

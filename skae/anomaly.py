@@ -1,0 +1,397 @@
+"""Rows and images that do not fit in: how badly an autoencoder reconstructs them, and how lonely their codes are."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _validation as check
+from skae._conv import ConvAutoencoder
+from skae._dense import DenseAutoencoder
+from skae._layout import as_array
+from skae._stored import Stored, slices, stored
+from skae._validation import Interval, StrOptions, fit_context
+
+__all__ = ["ReconstructionDetector"]
+
+PIECE_NUMBERS = 2**22
+"""How many numbers of X are looked at in one go."""
+
+MOST_NEIGHBOURS = 10_000
+"""Among the codes of so many rows neighbours are looked for: a random part of X where it has more."""
+
+MOST_CROSSED = 5_000
+"""Up to so many rows are learned by heart to a degree that matters, so that their errors are taken from fits without them."""
+
+FLOOR = 0.2
+"""The least that the usual squared error of a feature is taken to be, as a share of the mean over all features."""
+
+EXACT = 1e-8
+"""Squared errors and distances below this share of the variance are rounding, and no measure of what is usual."""
+
+FARTHEST = 1e15
+"""Where standardised numbers are cut off, so that float32 can hold what networks make of them."""
+
+
+class ReconstructionDetector(OutlierMixin, BaseEstimator):
+    """Anomalies by an autoencoder: rows and images that are reconstructed badly, or whose codes have no neighbours.
+
+    An autoencoder reconstructs what it has seen the like of [1]_. What it reconstructs well may still be unusual: then its code
+    lies far from all others [2]_. The score adds both, each over what is usual.
+
+    Parameters
+    ----------
+    autoencoder : estimator, default=None
+        What has ``fit``, ``transform`` and ``inverse_transform``. A clone of it is fitted; one in a ``FrozenEstimator`` is used
+        as it is. None: a :class:`ConvAutoencoder` if X has more than two dimensions, else a :class:`DenseAutoencoder`.
+    contamination : float or "auto", default="auto"
+        The share of X that `predict` takes as anomalies, in (0, 0.5]. "auto": what lies beyond Tukey's fence, which is the
+        third quartile of the logarithms of the scores plus 1.5 times their interquartile range.
+    n_neighbors : int, default=5
+        How many neighbours of a code count. One at no distance does not: it is taken for the row itself.
+    code_weight : float, default=1.5
+        How much the distance of the code counts, compared with the error of the reconstruction. 0 leaves the error alone.
+    standardize : bool or "auto", default="auto"
+        Whether the autoencoder sees each column less its mean, over its standard deviation. "auto": yes for tables, so that
+        units don't matter; no for what a ``FrozenEstimator`` holds or an autoencoder of images takes.
+    cross_fit : bool or "auto", default="auto"
+        Whether what is usual is found on each half of X by an autoencoder fitted on the other half, which doubles the time of a
+        fit. "auto": up to 5,000 rows.
+    random_state : int, RandomState instance or None, default=None
+        Where the halves, the codes to compare with, and the fits of an autoencoder whose own `random_state` is None come from.
+
+    Attributes
+    ----------
+    autoencoder_ : estimator
+        The fitted autoencoder.
+    offset_ : float
+        The score below which a row is an anomaly.
+    neighbors_ : NearestNeighbors
+        Fitted on codes of X, of at most 10,000 rows.
+    code_spread_ : float
+        The usual mean squared distance of a code to its neighbours, which is 1 in the scores.
+    error_scale_ : ndarray of shape (n_features_in_,)
+        The usual squared error of each feature, which is 1 in `error_map`, in squared units of what the autoencoder sees.
+    scaler_ : StandardScaler or None
+        What standardises X; None where the autoencoder sees it as it is.
+    n_features_in_ : int
+        Numbers in a row.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : A fast detector for tables.
+    sklearn.neighbors.LocalOutlierFactor : A detector by the density of neighbours.
+
+    Notes
+    -----
+    Fit on rows that are mostly normal. With k neighbours and d features, where e is the error and z the code,
+    ``score = -(mean_j(e_j**2 / error_scale_j) + code_weight * mean_k(|z - z_k|**2) / code_spread) / (1 + code_weight)``:
+    -1 is usual.
+
+    References
+    ----------
+    .. [1] N. Japkowicz, C. Myers and M. Gluck, "A novelty detection approach to classification", IJCAI 1995.
+    .. [2] S. Ramaswamy, R. Rastogi and K. Shim, "Efficient algorithms for mining outliers from large data sets", SIGMOD 2000.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skae import ReconstructionDetector
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> benign = X[y == 1]
+    >>> detector = ReconstructionDetector(random_state=0).fit(benign[:200])
+    >>> bool((detector.predict(X[y == 0]) == -1).mean() > 0.5)
+    True
+    >>> bool((detector.predict(benign[200:]) == -1).mean() < 0.1)
+    True
+    """
+
+    _doc_link_module = "skae"
+
+    _parameter_constraints = {
+        "autoencoder": "no_validation",  # looked at in fit, where the message can say what it lacks
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "code_weight": [Interval(Real, 0, None, closed="left")],
+        "standardize": ["boolean", StrOptions({"auto"})],
+        "cross_fit": ["boolean", StrOptions({"auto"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        contamination="auto",
+        n_neighbors=5,
+        code_weight=1.5,
+        standardize="auto",
+        cross_fit="auto",
+        random_state=None,
+    ):
+        self.autoencoder = autoencoder
+        self.contamination = contamination
+        self.n_neighbors = n_neighbors
+        self.code_weight = code_weight
+        self.standardize = standardize
+        self.cross_fit = cross_fit
+        self.random_state = random_state
+
+    # ------------------------------------------------------------------------------------------------- learning
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the autoencoder on X, and learn which errors and distances are usual.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least four rows, most of them normal.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        TypeError
+            If the autoencoder lacks a method.
+        ValueError
+            If X or a parameter is not as described.
+        """
+        seed = check.seeded(self.random_state)
+        original = self._unfitted(X, seed)
+        seen = self._look_at(X, original)
+        n = len(seen)
+        self.autoencoder_ = clone(original).fit(seen, None)
+        self._code_weight = float(self.code_weight)
+
+        chosen = np.random.default_rng(seed).permutation(n) < MOST_NEIGHBOURS
+        codes, squares = [], 0.0
+        for piece in _pieces(seen):
+            some, missed = _measure(self.autoencoder_, seen[piece])
+            codes.append(some[chosen[piece]])
+            squares = squares + missed.sum(axis=0) / n
+        codes = np.concatenate(codes)
+        self.neighbors_ = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(codes))).fit(codes)
+
+        outside = []  # an autoencoder, rows that it was not fitted on, their numbers
+        if n <= MOST_CROSSED if isinstance(self.cross_fit, str) else self.cross_fit:
+            *halves, first, second = train_test_split(seen[:], np.arange(n), test_size=0.5, random_state=seed)
+            fits = [clone(original).fit(half, None) for half in halves]
+            outside = [(fits[1], halves[0], first), (fits[0], halves[1], second)]
+            squares = sum(_measure(fit, rows[piece])[1].sum(0) for fit, rows, _ in outside for piece in _pieces(rows)) / n
+
+        spread = codes.var(axis=0).sum()
+        squares = np.maximum(squares, EXACT * (spread + squares.sum()) / len(squares) or 1.0)
+        scale = squares + FLOOR * squares.mean()
+        self.error_scale_ = scale * (squares / scale).mean()
+        self._itself = EXACT * spread
+        self.code_spread_ = 1.0
+        self.code_spread_ = max(float(self._distances(codes).mean()), EXACT * spread) or 1.0
+
+        errors, distances = self._parts(seen)
+        if not isinstance(self.contamination, str):
+            self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
+            return self
+        for fit, rows, numbers in outside:
+            for piece in _pieces(rows):
+                errors[numbers[piece]] = self._errors(_measure(fit, rows[piece])[1])
+        usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
+        low, high = np.quantile(usual, [0.25, 0.75])
+        self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
+        return self
+
+    # --------------------------------------------------------------------------------------------------- using
+
+    def score_samples(self, X):
+        """Say how normal rows are.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher is more normal, float64; -1 is the mean of normal rows, 0 the most.
+        """
+        return -self._combine(*self.score_parts(X))
+
+    def score_parts(self, X):
+        """Give the two parts that a score is made of.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples,)
+            Mean of `error_map` over each row, float64. 1 is usual.
+        distances : ndarray of shape (n_samples,)
+            Mean squared distance of the code to its neighbours, over the usual one, float64.
+        """
+        check_is_fitted(self)
+        return self._parts(self._look_at(X))
+
+    def error_map(self, X):
+        """Show where rows are reconstructed badly.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit.
+
+        Returns
+        -------
+        errors : ndarray of the shape of X
+            Squared error of each feature or pixel, over its usual one, float32.
+        """
+        check_is_fitted(self)
+        seen = self._look_at(X)
+        found = np.empty((len(seen), self.n_features_in_), np.float32)
+        for piece in _pieces(seen):
+            found[piece] = _measure(self.autoencoder_, seen[piece])[1] / self.error_scale_
+        return found.reshape(seen.shape)
+
+    def decision_function(self, X):
+        """Say by how much rows are more normal than the threshold.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``: negative for anomalies.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell normal rows from anomalies.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Laid out as in fit.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 for normal rows, -1 for anomalies.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    # ------------------------------------------------------------------------------------------------- the parts
+
+    def _unfitted(self, X, seed):
+        """Give the autoencoder to clone, with a seed where it has none."""
+        missing = [name for name in ("fit", "transform", "inverse_transform") if not hasattr(self.autoencoder, name)]
+        if self.autoencoder is None:
+            return (ConvAutoencoder if getattr(as_array(X), "ndim", 2) > 2 else DenseAutoencoder)(random_state=seed)
+        if missing:
+            raise TypeError(f"Got autoencoder={self.autoencoder!r}, but expected an estimator that has {', '.join(missing)}.")
+        original = clone(self.autoencoder)
+        if original is not self.autoencoder:
+            unset = [name for name, value in original.get_params().items() if value is None and name.endswith("random_state")]
+            original.set_params(**dict.fromkeys(unset, seed))
+        return original
+
+    def _look_at(self, X, original=None):
+        """Check X and give what the autoencoder sees of it; with the unfitted autoencoder, learn how it sees it."""
+        X = stored(as_array(X))
+        images = getattr(X, "ndim", 2) > 2
+        fitting = original is not None
+        standardize = self.standardize if fitting else self.scaler_ is not None
+        if isinstance(standardize, str):
+            frozen = original is self.autoencoder  # a FrozenEstimator is its own clone
+            standardize = not (images or frozen or get_tags(original).input_tags.three_d_array)
+        rows = X if images and not standardize else check.check_rows(self, X, reset=fitting)
+        least = 4 if fitting else 1
+        if len(rows) < least:
+            raise ValueError(f"Got X of {len(rows)} sample(s), but expected at least {least}.")
+        if fitting:
+            self.n_features_in_ = math.prod(rows.shape[1:])
+            self.scaler_ = None
+            if standardize:
+                self.scaler_ = StandardScaler().set_output(transform="default")
+                for piece in _pieces(rows):
+                    self.scaler_.partial_fit(_numbers(rows[piece]))
+        if not standardize:
+            return X if hasattr(X, "columns") else rows
+        seen = _Standardised(rows, self.scaler_)
+        return seen if isinstance(rows, Stored) else seen[:]
+
+    def _combine(self, errors, distances):
+        """Weigh the two parts against each other."""
+        return (errors + self._code_weight * distances) / (1 + self._code_weight)
+
+    def _parts(self, seen):
+        """Give errors and distances, each over the usual one."""
+        errors, distances = np.empty((2, len(seen)))
+        for piece in _pieces(seen):
+            codes, squares = _measure(self.autoencoder_, seen[piece])
+            errors[piece], distances[piece] = self._errors(squares), self._distances(codes)
+        return errors, distances
+
+    def _errors(self, squares):
+        """Mean over the features of squared errors, each over its usual one."""
+        return (squares / self.error_scale_).mean(axis=1)
+
+    def _distances(self, codes):
+        """Mean squared distance of each code to its neighbours, over the usual one."""
+        squares = np.square(self.neighbors_.kneighbors(codes)[0])
+        itself = squares[:, 0] <= self._itself
+        return np.where(itself, squares[:, 1:].mean(axis=1), squares[:, :-1].mean(axis=1)) / self.code_spread_
+
+
+class _Standardised:
+    """A table that gives slices of its rows standardised."""
+
+    def __init__(self, rows, scaler):
+        self.rows, self.scaler = rows, scaler
+        self.shape, self.ndim, self.dtype = tuple(rows.shape), 2, np.dtype(np.float32)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, wanted):
+        first, last, _ = wanted.indices(len(self))
+        out = np.empty((last - first, self.shape[1]), np.float32)
+        for piece in _pieces(out):
+            rows = _numbers(self.rows[first + piece.start : first + piece.stop])
+            out[piece] = np.clip(self.scaler.transform(rows), -FARTHEST, FARTHEST)
+        return out
+
+
+def _pieces(rows):
+    """Cut rows into slices that are looked at in one go."""
+    return slices(len(rows), max(1, PIECE_NUMBERS // max(1, math.prod(rows.shape[1:]))))
+
+
+def _numbers(rows):
+    """Give flat float64 rows of an array, a tensor or a table."""
+    rows = rows.cpu() if hasattr(rows, "cpu") else rows
+    return np.asarray(rows).reshape(len(rows), -1).astype(np.float64, copy=False)
+
+
+def _measure(autoencoder, rows):
+    """Give the codes, and the squared error of each number."""
+    codes = autoencoder.transform(rows)
+    return _numbers(codes), np.square(_numbers(autoencoder.inverse_transform(codes)) - _numbers(rows))

@@ -1,0 +1,242 @@
+"""Rows with gaps, and damage done to rows, as options of both autoencoders."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import scale
+from sklearn.utils import get_tags
+
+from skae import ConvAutoencoder, DenseAutoencoder
+
+from .cases import grey_images, low_rank
+
+nan = np.nan
+FAST = {"max_iter": 3, "early_stopping": False, "random_state": 0}
+
+
+def with_gaps(X, share=0.2, seed=0):
+    """Copy X, and put NaN in the place of a share of its numbers."""
+    X = np.array(X)
+    X[np.random.default_rng(seed).uniform(size=X.shape) < share] = nan
+    return X
+
+
+# ------------------------------------------------------------------------------------------------------------- gaps
+
+
+def test_imputing_is_better_than_the_mean():
+    """On breast cancer the gaps are filled with a third of the squared error that column means leave, and none stays."""
+    X = scale(load_breast_cancer().data)
+    gaps = with_gaps(X, 0.1)
+    found = DenseAutoencoder(8, allow_nan=True, random_state=0).fit(gaps).reconstruct(gaps)
+    assert np.isfinite(found).all()
+    gone = np.isnan(gaps)
+    means = np.broadcast_to(np.nanmean(gaps, 0), X.shape)
+    assert np.square(found - X)[gone].mean() < 0.4 * np.square(means - X)[gone].mean()
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "log_loss"])
+def test_every_gap_is_filled(make, loss):
+    """Codes and reconstructions are finite with every loss, and so is a row that is all gaps; X is left as it is."""
+    gaps = with_gaps(grey_images(40, 7, 5).reshape(40, -1))
+    gaps[3] = nan
+    before = gaps.copy()
+    estimator = make(3, allow_nan=True, loss=loss, max_iter=3, random_state=0).fit(gaps)
+    assert np.isfinite(estimator.transform(gaps)).all()
+    assert np.isfinite(estimator.reconstruct(gaps)).all()
+    assert np.isfinite(estimator.loss_curve_).all()
+    assert np.isnan(estimator.reconstruction_error(gaps)[3])
+    assert_array_equal(gaps, before)
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+def test_errors_and_scores_count_what_is_there(make, rng):
+    """reconstruction_error and score are those of NumPy over the numbers that are there."""
+    gaps = with_gaps(low_rank(60, 8))
+    estimator = make(3, allow_nan=True, **FAST).fit(gaps)
+    squares = np.square(estimator.reconstruct(gaps) - gaps)
+    assert_allclose(estimator.reconstruction_error(gaps), np.nanmean(squares, 1), rtol=1e-4)
+    weights = rng.uniform(0.1, 2, 60)
+    for w in (np.ones(60), weights):
+        w = w[:, None]
+        mean = np.nansum(w * gaps, 0) / np.nansum(w * ~np.isnan(gaps), 0)
+        expected = 1 - np.nansum(w * squares) / np.nansum(w * np.square(gaps - mean))
+        assert estimator.score(gaps, sample_weight=w[:, 0]) == pytest.approx(expected, abs=1e-5)
+    X = low_rank(60, 8)
+    assert estimator.score(X) == pytest.approx(r2_score(X, estimator.reconstruct(X), multioutput="variance_weighted"), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+def test_rows_without_gaps_of_any_dtype(dtype):
+    """allow_nan asks for no gaps, nor for a dtype that can hold them."""
+    X = low_rank(60, 8, dtype=dtype, low=0, high=200)
+    for make in (DenseAutoencoder, ConvAutoencoder):
+        assert make(3, allow_nan=True, **FAST).fit(X).score(X) > 0.5
+
+
+def test_a_table_of_pandas_with_gaps():
+    """Data frames with NaN, and with pandas' own integers, are taken, and give the same as arrays."""
+    gaps = with_gaps(low_rank(60, 8))
+    frame = pd.DataFrame(gaps).add_prefix("column")
+    estimator = DenseAutoencoder(3, allow_nan=True, **FAST)
+    expected = estimator.fit(gaps).transform(gaps)
+    assert_array_equal(estimator.fit(frame).transform(frame), expected)
+    whole = pd.DataFrame(np.where(np.isnan(gaps), nan, np.rint(gaps))).astype("Int64")
+    assert whole.isna().to_numpy().any()
+    assert np.isfinite(estimator.fit(whole).reconstruct(whole)).all()
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+def test_tensors_with_gaps(make):
+    """Tensors of torch with NaN give what arrays give."""
+    gaps = with_gaps(low_rank(60, 8, dtype=np.float32))
+    expected = make(3, allow_nan=True, **FAST).fit(gaps).reconstruct(gaps)
+    found = make(3, allow_nan=True, **FAST).fit(torch.from_numpy(gaps)).reconstruct(torch.from_numpy(gaps))
+    assert isinstance(found, torch.Tensor)
+    assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+def test_what_is_no_gap_is_still_refused(make, rows):
+    """Infinity is an error, a column of nothing but gaps is one that names it, and without allow_nan NaN is one."""
+    gaps = with_gaps(rows)
+    infinite = gaps.copy()
+    infinite[40, 5] = np.inf
+    with pytest.raises(ValueError, match="infinity in column 5, row 40"):
+        make(3, allow_nan=True, **FAST).fit(infinite)
+    empty = gaps.copy()
+    empty[:, 6] = nan
+    with pytest.raises(ValueError, match="nothing but NaN in column 6 of X"):
+        make(3, allow_nan=True, **FAST).fit(empty)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        make(3, **FAST).fit(gaps)
+    estimator = make(3, allow_nan=True, **FAST).fit(gaps)
+    assert np.isfinite(estimator.reconstruct(empty)).all()
+    with pytest.raises(ValueError, match="infinity"):
+        estimator.transform(infinite)
+    assert get_tags(estimator).input_tags.allow_nan
+    assert not get_tags(make(3)).input_tags.allow_nan
+
+
+def test_the_only_number_of_a_column_may_be_held_out(rows):
+    """A column with one number is taken, whichever rows are held out."""
+    gaps = rows.copy()
+    gaps[1:, 2] = nan
+    for seed in range(12):
+        estimator = DenseAutoencoder(3, allow_nan=True, max_iter=1, random_state=seed).fit(gaps)
+        assert estimator.reconstruct(gaps)[5, 2] == pytest.approx(rows[0, 2], abs=0.5)
+
+
+def test_gaps_in_rows_without_weight(rows):
+    """Rows without weight count nothing for the means that gaps are filled with."""
+    gaps, weights = with_gaps(rows), np.r_[np.ones(40), np.zeros(20)]
+    estimator = DenseAutoencoder(3, allow_nan=True, **FAST)
+    expected = estimator.fit(gaps[:40]).transform(gaps)
+    assert_array_equal(estimator.fit(gaps, sample_weight=weights).transform(gaps), expected)
+
+
+# ------------------------------------------------------------------------------------------------------- corruption
+
+
+def test_one_seed_is_one_damage(rows):
+    """Equal seeds give equal bits, other seeds others, and damage changes what is learned."""
+    found = [
+        DenseAutoencoder(3, corruption=name, **{**FAST, "random_state": seed}).fit(rows).transform(rows)
+        for name, seed in [("masking", 0), ("masking", 0), ("masking", 1), ("gaussian", 0), (None, 0)]
+    ]
+    assert_array_equal(found[0], found[1])
+    assert not any(np.array_equal(found[0], other) for other in found[2:])
+
+
+def test_a_callable_sees_centred_rows(rows):
+    """It gets rows about their mean in units of X's overall deviation, the level as it was given, and a generator."""
+    seen = []
+
+    def keep(x, level, generator):
+        seen.append((x, level, generator))
+        return x
+
+    estimator = DenseAutoencoder(3, corruption=keep, corruption_level=(0.1, 2.5), **FAST).fit(rows)
+    x = torch.cat([x for x, _, _ in seen[: len(seen) // 3]]).numpy()
+    assert x.shape == rows.shape
+    assert_allclose(x.mean(0), 0, atol=1e-5)
+    assert_allclose(np.sqrt(np.square(x).mean()), 1, rtol=0.05)
+    expected = (rows - rows.mean(0)) / float(estimator.net_.module_.centre.scale)
+    assert_allclose(np.sort(x, 0), np.sort(expected, 0), rtol=1e-3, atol=1e-3)
+    assert {level for _, level, _ in seen} == {(0.1, 2.5)}
+    assert all(isinstance(generator, torch.Generator) and generator.device.type == "cpu" for _, _, generator in seen)
+    count = len(seen)
+    estimator.transform(rows)
+    estimator.reconstruct(rows)
+    estimator.score(rows)
+    assert len(seen) == count
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_callable_sees_images(first):
+    """Images have their channels first, however they lie in X."""
+    shapes = set()
+
+    def keep(x, level, generator):
+        shapes.add(tuple(x.shape[1:]))
+        return x
+
+    X = np.stack([grey_images(20, 6, 5, seed=c) for c in range(3)], 1 if first else -1)
+    ConvAutoencoder(3, corruption=keep, channel_axis=1 if first else -1, **FAST).fit(X)
+    assert shapes == {(3, 6, 5)}
+
+
+def test_masking_teaches_to_fill_in():
+    """Trained with masking, numbers replaced by the mean are restored better than without."""
+    X = low_rank(400, 12)
+    damaged = X.copy()
+    gone = np.random.default_rng(0).uniform(size=X.shape) < 0.3
+    damaged[gone] = np.broadcast_to(X.mean(0), X.shape)[gone]
+    errors = [
+        np.square(
+            DenseAutoencoder(3, corruption=name, corruption_level=0.3, random_state=0).fit(X).reconstruct(damaged) - X
+        ).mean()
+        for name in (None, "masking")
+    ]
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_gaps_are_filled_before_damage_is_done(rows):
+    """A corruption never sees NaN, and the target keeps its gaps."""
+    seen = []
+
+    def keep(x, level, generator):
+        seen.append(x)
+        return x + level
+
+    estimator = DenseAutoencoder(3, corruption=keep, allow_nan=True, **FAST).fit(with_gaps(rows))
+    assert all(torch.isfinite(x).all() for x in seen)
+    assert np.isfinite(estimator.loss_curve_).all()
+
+
+def _shift(x, level, generator, *, by):
+    return x + by * level
+
+
+class Shift:
+    """Damage with state."""
+
+    def __call__(self, x, level, generator):
+        """Shift."""
+        return x + level
+
+
+@pytest.mark.parametrize("corruption", [functools.partial(_shift, by=0.1), Shift()])
+def test_partial_fit_keeps_its_optimizer_with_any_callable(corruption, rows):
+    """An object as corruption is the same one at the next call."""
+    estimator = DenseAutoencoder(3, corruption=corruption, random_state=0).partial_fit(rows)
+    optimizer = estimator.net_.optimizer_
+    assert estimator.partial_fit(rows).net_.optimizer_ is optimizer
+    assert estimator.set_params(corruption_level=0.4).partial_fit(rows).net_.optimizer_ is not optimizer

@@ -1,0 +1,264 @@
+"""Targets: what y says, how far guesses are from it, and what it does to codes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+
+from skae import ConvAutoencoder, DenseAutoencoder
+from skae._targets import Targets
+
+nan = np.nan
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "encoded"),
+    [
+        (["b", "a", "b"], ["a", "b"], [1, 0, 1]),
+        ([3, 1, 2, 1], [1, 2, 3], [2, 0, 1, 0]),
+        ([-1, 1, 1, -1], [-1, 1], [0, 1, 1, 0]),
+        ([True, False], [False, True], [1, 0]),
+        ([0.0, nan, 1.0], [0.0, 1.0], [0, nan, 1]),
+        (["b", None, "a"], ["a", "b"], [1, nan, 0]),
+        (["b", nan, "a"], ["a", "b"], [1, nan, 0]),
+        ([True, None, False], [False, True], [1, nan, 0]),
+        ([7, None, 5], [5, 7], [1, nan, 0]),
+        (["only"] * 3, ["only"], [0, 0, 0]),
+    ],
+)
+def test_classes_of_any_kind(y, classes, encoded):
+    """Strings, whole numbers and booleans are classes, -1 is a label as any other, and None and NaN are gaps."""
+    y = np.array(y, dtype=object if None in y or isinstance(y[0], str) else None)
+    targets = Targets(y)
+    assert targets.classes[0].tolist() == classes
+    assert targets.widths == [len(classes)]
+    assert targets.share == pytest.approx(1 - np.isnan(encoded).mean())
+    np.testing.assert_array_equal(targets.encode(y)[:, 0], np.array(encoded, np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "string", "category", "boolean", object])
+def test_columns_of_pandas(dtype):
+    """Gaps of pandas' own dtypes are gaps."""
+    values = {"Int64": [1, None, 0], "boolean": [True, None, False]}.get(dtype, ["b", None, "a"])
+    y = pd.Series(values, dtype=dtype)
+    targets = Targets(y)
+    assert len(targets.classes[0]) == 2
+    np.testing.assert_array_equal(targets.encode(y)[:, 0], [1, nan, 0])
+
+
+def test_numbers_are_standardised():
+    """Continuous targets have mean 0 and deviation 1, without those that are missing; constants have no deviation."""
+    y = np.array([[1.5, 2.5], [2.5, 2.5], [nan, 2.5], [6.5, nan]])
+    targets = Targets(y)
+    assert targets.classes == [None, None]
+    known = y[[0, 1, 3], 0]
+    np.testing.assert_allclose(targets.encode(y)[[0, 1, 3], 0], (known - known.mean()) / known.std(), rtol=1e-6)
+    np.testing.assert_array_equal(targets.encode(y)[:, 1], [0, 0, 0, nan])
+    np.testing.assert_allclose(targets.encode(y + 1)[[0, 1, 3], 0], (known + 1 - known.mean()) / known.std(), rtol=1e-6)
+
+
+def test_several_outputs_of_several_kinds():
+    """Every column of y is seen for itself."""
+    y = np.array([["a", 1.5], ["b", 2.25], ["a", None], [None, 0.0]], dtype=object)
+    targets = Targets(y)
+    assert targets.classes[0].tolist() == ["a", "b"]
+    assert targets.classes[1] is None
+    assert targets.widths == [2, 1]
+    assert targets.share == pytest.approx(6 / 8)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([None, None], "every entry is missing"),
+        ([nan, nan], "every entry is missing"),
+        ([[1, nan], [2, nan]], "every entry in column 1 is missing"),
+        ([1.5, np.inf], "infinity in y"),
+        (np.array([1.5, -np.inf, None], dtype=object), "infinity in y"),
+        (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\)"),
+    ],
+)
+def test_unusable_targets(y, message):
+    """What can't be learned is an error that says why."""
+    with pytest.raises(ValueError, match=message):
+        Targets(np.array(y, dtype=object) if None in np.ravel(y).tolist() else np.array(y))
+
+
+def test_later_targets_are_of_the_first_ones_kind():
+    """Unknown classes, and another number of columns, are errors."""
+    targets = Targets(np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=r"the class .*'c'.* in y, but expected one of \['a', 'b'\]"):
+        targets.encode(np.array(["a", "c"]))
+    with pytest.raises(ValueError, match="y with 2 columns, but expected 1"):
+        targets.encode(np.array([["a", "b"], ["b", "a"]]))
+
+
+def test_missed_classes_are_scikit_learns_log_loss(rng):
+    """What is missed of classes is the cross-entropy in shares of that of an even guess."""
+    y = rng.choice(list("abc"), 40)
+    targets, logits = Targets(y), torch.tensor(rng.normal(size=(40, 3)), dtype=torch.float32)
+    expected = log_loss(y, logits.double().softmax(1).numpy(), labels=["a", "b", "c"]) / np.log(3)
+    assert float(targets.missed(logits, targets.encode(y)).mean()) == pytest.approx(expected, rel=1e-5)
+    assert float(targets.missed(torch.zeros(40, 3), targets.encode(y)).mean()) == pytest.approx(1)
+
+
+def test_missed_numbers_are_squares(rng):
+    """Of continuous targets a guess of the mean misses 1."""
+    y = rng.normal(5, 3, 40)
+    targets, guess = Targets(y), torch.tensor(rng.normal(size=(40, 1)), dtype=torch.float32)
+    expected = np.square(guess[:, 0].numpy() - (y - y.mean()) / y.std())
+    np.testing.assert_allclose(targets.missed(guess, targets.encode(y)), expected, rtol=1e-4, atol=1e-6)
+    assert float(targets.missed(torch.zeros(40, 1), targets.encode(y)).mean()) == pytest.approx(1, rel=1e-5)
+
+
+def test_gaps_miss_nothing_and_the_others_count_more(rng):
+    """The mean over all rows is that over the known ones, and a gap has no gradient."""
+    y = rng.normal(size=(60, 2))
+    y[:40, 0], y[30:, 1] = nan, nan
+    targets = Targets(y)
+    guess = torch.tensor(rng.normal(size=(60, 2)), dtype=torch.float32, requires_grad=True)
+    missed = targets.missed(guess, targets.encode(y))
+    standard = (y - np.nanmean(y, 0)) / np.nanstd(y, 0)
+    expected = np.nansum(np.square(guess.detach().numpy() - standard)) / np.isfinite(y).sum()
+    assert float(missed.mean().detach()) == pytest.approx(expected, rel=1e-5)
+    missed.sum().backward()
+    assert (guess.grad.numpy()[np.isnan(y)] == 0).all()
+    assert torch.isfinite(guess.grad).all()
+
+
+# ------------------------------------------------------------------------------------------------------- estimators
+
+
+def dense(n_components=3, **parameters):
+    """Make an autoencoder that is fitted fast."""
+    return DenseAutoencoder(
+        n_components, **{"max_iter": 3, "random_state": 0, "target_weight": 1.0, "early_stopping": False, **parameters}
+    )
+
+
+Y = np.arange(60) % 3
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "fit_transform"])
+def test_targets_are_required(method, rows):
+    """Without y it is an error in scikit-learn's words, and the tags say so beforehand."""
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        getattr(dense(), method)(rows)
+    assert get_tags(dense()).target_tags.required
+    assert not get_tags(dense(target_weight=0.0)).target_tags.required
+    dense(target_weight=0.0).fit(rows)
+
+
+def test_y_is_not_looked_at_without_a_weight(rows):
+    """With a weight of 0 a y of any kind changes nothing."""
+    plain = dense(target_weight=0.0).fit(rows).transform(rows)
+    np.testing.assert_array_equal(dense(target_weight=0.0).fit(rows, ["anything", None]).transform(rows), plain)
+    assert not np.array_equal(dense().fit(rows, Y).transform(rows), plain)
+
+
+@pytest.mark.parametrize("y", [Y[:-1], np.r_[Y, 0]])
+def test_y_of_another_length(y, rows):
+    """As many targets as rows are expected."""
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        dense().fit(rows, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_rows_without_weight_are_not_there_for_targets(method, rows):
+    """A class that only rows without weight have isn't one, and their numbers count for no mean."""
+    weights = np.where(Y == 2, 0.0, 1.5)
+    for y in (Y, Y + np.linspace(0, 1, 60), np.array(list("abc"))[Y].tolist()):
+        all_rows = getattr(dense(), method)(rows, y, weights)
+        kept = getattr(dense(), method)(rows[weights > 0], np.asarray(y)[weights > 0], weights[weights > 0])
+        np.testing.assert_array_equal(all_rows.transform(rows), kept.transform(rows))
+
+
+def test_the_name_of_a_class_does_not_matter(rows):
+    """Strings, numbers and objects with the same order give the same codes."""
+    expected = dense().fit(rows, Y).transform(rows)
+    for names in (["a", "b", "c"], [-5, 0, 9]):
+        np.testing.assert_array_equal(dense().fit(rows, np.array(names)[Y]).transform(rows), expected)
+
+
+def test_codes_that_saw_labels_classify_better():
+    """Four numbers with the labels' help classify digits that neither saw clearly better than without it."""
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
+    scores = {}
+    for weight in (0.0, 1.0):
+        pipe = make_pipeline(
+            DenseAutoencoder(4, target_weight=weight, random_state=0), StandardScaler(), LogisticRegression(max_iter=1000)
+        )
+        scores[weight] = pipe.fit(X, y).score(X_test, y_test)
+    assert scores[1.0] > scores[0.0] + 0.08
+
+
+def test_few_labels_help_already():
+    """With one label in five the codes are better than without any."""
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
+    some = np.where(np.random.default_rng(0).uniform(size=len(y)) < 0.2, y, nan)
+    scores = []
+    for weight in (0.0, 1.0):
+        estimator = DenseAutoencoder(4, target_weight=weight, random_state=0).fit(X, some)
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(estimator.transform(X), y)
+        scores.append(classifier.score(estimator.transform(X_test), y_test))
+    assert scores[1] > scores[0] + 0.04
+
+
+def test_numbers_as_targets():
+    """One number in the code is about a continuous target."""
+    X, y = load_diabetes(return_X_y=True)
+    y = y + 0.5 * (np.arange(len(y)) % 2)
+    X, X_test, y, y_test = train_test_split(X, y, random_state=0)
+    found = []
+    for weight in (0.0, 1.0):
+        estimator = DenseAutoencoder(1, target_weight=weight, random_state=0).fit(X, y)
+        found.append(abs(np.corrcoef(estimator.transform(X_test)[:, 0], y_test)[0, 1]))
+    assert found[1] > found[0] + 0.05
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+def test_several_outputs(make, digits):
+    """The targets may have several columns, of several kinds, with gaps; both kinds of autoencoder take it."""
+    X, y = digits
+    both = np.array([[f"digit {label}", label / 7] for label in y], dtype=object)
+    both[::5, 0] = None
+    estimator = make(4, target_weight=1.0, max_iter=2, random_state=0).fit(X, both)
+    assert estimator.transform(X).shape == (400, 4)
+    assert estimator.net_.module_.head[-1].out_features == 11
+
+
+def test_partial_fit_keeps_the_classes(rows):
+    """Later calls may leave classes out, but not bring new ones, and may have gaps only."""
+    estimator = dense().partial_fit(rows, Y)
+    estimator.partial_fit(rows[Y < 2], Y[Y < 2])
+    before = estimator.transform(rows)
+    with pytest.raises(ValueError, match="the class 7 in y, but expected one of"):
+        estimator.partial_fit(rows, np.where(Y == 2, 7, Y))
+    np.testing.assert_array_equal(estimator.transform(rows), before)
+    estimator.partial_fit(rows, np.full(60, nan))
+    assert np.isfinite(estimator.transform(rows)).all()
+
+
+def test_a_head_can_not_come_later(rows):
+    """A fit without targets can't go on with some, but one with targets can go on without."""
+    estimator = dense(warm_start=True, target_weight=0.0).fit(rows)
+    with pytest.raises(ValueError, match="was first fitted with a weight of 0"):
+        estimator.set_params(target_weight=1.0).fit(rows, Y)
+    estimator = dense(warm_start=True).fit(rows, Y)
+    assert np.isfinite(estimator.set_params(target_weight=0.0).fit(rows).transform(rows)).all()
+
+
+def test_rows_to_choose_the_epoch_by_need_no_targets(rows):
+    """X_val judges what it can."""
+    estimator = dense(early_stopping=True).fit(rows[:40], Y[:40], X_val=rows[40:])
+    assert len(estimator.validation_scores_) > 1
+    assert np.isfinite(estimator.validation_scores_).all()
