@@ -21,10 +21,11 @@ ROWS = [
     ["_base"],
     ["_dense", "_conv"],
     ["anomaly", "generation", "restoration._checks", "restoration._pieces", "displays._drawing"],
-    ["restoration._training", "displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training"]
-    + ["displays._traversal"],
-    ["restoration._restorer", "displays"],
+    ["restoration._training"],
+    ["restoration._restorer"],
     ["restoration"],
+    ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],
+    ["displays"],
     [""],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""

@@ -28,6 +28,8 @@ class LatentDisplay:
         To be drawn in place of points, as many as don't cover each other.
     xlabel, ylabel : str, default=None
         What the two dimensions are.
+    label_name : str, default=None
+        What the labels are.
 
     Attributes
     ----------
@@ -59,12 +61,13 @@ class LatentDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, points, labels=None, images=None, xlabel=None, ylabel=None):
+    def __init__(self, *, points, labels=None, images=None, xlabel=None, ylabel=None, label_name=None):
         self.points = points
         self.labels = labels
         self.images = images
         self.xlabel = xlabel
         self.ylabel = ylabel
+        self.label_name = label_name
 
     @classmethod
     def from_estimator(
@@ -89,7 +92,7 @@ class LatentDisplay:
         X : array-like of shape (n_samples, n_features) or of images
             As the estimator takes it.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers to colour by.
+            Classes or numbers to colour by; the name of a Series stands in the legend.
         components : (int, int), default=None
             Which two numbers of a code to draw. None: both of two; the first two principal components of longer codes.
         thumbnails : bool, default=False
@@ -133,7 +136,7 @@ class LatentDisplay:
         Z : array-like of shape (n_samples, n_components)
             Codes of at least two numbers.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers to colour by.
+            Classes or numbers to colour by; the name of a Series stands in the legend.
         images : array-like of shape (n_samples, H, W) or (n_samples, H, W, C), default=None
             To draw in place of points.
         components : (int, int), default=None
@@ -156,9 +159,9 @@ class LatentDisplay:
             raise ValueError(f"Got codes of shape {Z.shape}, but expected rows of at least 2 numbers.")
         check_consistent_length(Z, *(one for one in (y, images) if one is not None))
         points, xlabel, ylabel = _flattened(Z, components)
-        labels = None if y is None else np.asarray(y)
+        labels, label_name = (None, None) if y is None else (np.asarray(y), getattr(y, "name", None))
         images = None if images is None else draw.as_numbers(images)
-        display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel)
+        display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel, label_name=label_name)
         return display.plot(ax=ax, thumbnail_size=thumbnail_size, scatter_kw=scatter_kw)
 
     def plot(self, ax=None, *, thumbnail_size=24, scatter_kw=None):
@@ -203,18 +206,17 @@ class LatentDisplay:
         values, places = np.unique(self.labels, return_inverse=True)
         if _is_scale(values):
             found = self.ax_.scatter(*self.points.T, c=self.labels, **scatter_kw)
-            bar = self.figure_.colorbar(found, ax=self.ax_, label="label")
+            bar = self.figure_.colorbar(found, ax=self.ax_, label=self.label_name or "label")
             bar.solids.set_alpha(1)
             self.scatter_ = [found]
             return found.to_rgba(self.labels, alpha=1)
         self.classes_ = values
         palette = _palette(len(values))
-        # classes are drawn one over another, so those in front should not always be the last: markers are small and pale
         for i, value in enumerate(values):
             of_class = self.points[places == i]
             self.scatter_.append(self.ax_.scatter(*of_class.T, label=str(value), **{"color": palette[i], **scatter_kw}))
         legend = self.ax_.legend(
-            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2 if size < 20 else 1.5, handletextpad=0.2
+            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2, title=self.label_name
         )
         for handle in legend.legend_handles:
             handle.set_alpha(1)

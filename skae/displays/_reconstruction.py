@@ -183,7 +183,7 @@ class ReconstructionDisplay:
 
         n = len(self.originals)
         tall = self.originals.shape[1] / self.originals.shape[2]
-        size = (min(16, 1.2 * n) + 1.6, min(12, 3 * 1.2 * tall + 0.3))
+        size = (min(16, 1.2 * n) + 2.0, min(12, 3 * 1.2 * tall + 0.3))
         self.axes_, self.figure_ = draw.axes_grid(ax, (3, n), type(self).__name__, size)
         low, high = draw.limits(self.originals)
         error = np.asarray(self.reconstructions, dtype=np.float64) - self.originals
@@ -196,11 +196,9 @@ class ReconstructionDisplay:
             self.images_[1, i] = draw.draw_image(self.axes_[1, i], self.reconstructions[i], low, high, im_kw)
             self.images_[2, i] = self.axes_[2, i].imshow(error[i], **error_kw)
             self.axes_[2, i].set(xticks=[], yticks=[])
-        for row, label in zip(self.axes_, ("original", "reconstruction", "difference"), strict=True):
-            row[0].set_ylabel(label)
-        self.figure_.colorbar(
-            self.images_[2, 0], ax=list(self.axes_[2]), label="reconstruction\nminus original", fraction=0.05, pad=0.02
-        )
+        for row, label in zip(self.axes_, ("original", "reconstruction", "reconstruction\nminus original"), strict=True):
+            row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+        self.figure_.colorbar(self.images_[2, 0], ax=list(self.axes_[2]), label="difference", fraction=0.05, pad=0.01, aspect=8)
 
     def _signals(self, ax, line_kw):
         """Draw two rows of lines."""
@@ -226,7 +224,7 @@ class ReconstructionDisplay:
             self.lines_.append(lines)
         self.axes_[0, 0].set_ylabel("value")
         self.axes_[1, 0].set_ylabel("difference")
-        self._legend(self.lines_[0][0], self.lines_[0][len(self.lines_[0]) // 3])
+        self._legend(ax, self.lines_[0][0], self.lines_[0][len(self.lines_[0]) // 3])
 
     def _table(self, ax, line_kw):
         """Draw two dots for each feature, and a line between them."""
@@ -239,6 +237,7 @@ class ReconstructionDisplay:
         size = (min(16, 1.9 * n + 0.09 * max(map(len, names)) + 0.6), 1.3 + 0.2 * d)
         self.axes_, self.figure_ = draw.axes_grid(ax, (1, n), type(self).__name__, size)
         places = np.arange(d)
+        low, high, margin = value_range(self.originals, self.reconstructions)
         line_kw = styled_line({"linestyle": "none", "marker": "o", "markersize": 4, **(line_kw or {})}, Line2D)
         self.lines_ = []
         for i, panel in enumerate(self.axes_[0]):
@@ -246,20 +245,20 @@ class ReconstructionDisplay:
             panel.hlines(places, before, after, color=line_kw["color"], linewidth=1, zorder=1)
             lines = panel.plot(before, places, "o", color="0.3", markersize=6, markerfacecolor="white", label="original")
             lines += panel.plot(after, places, **line_kw)
-            panel.set(title=f"sample {i}", xlabel="value", ylim=(d - 0.5, -0.5))
-            panel.title.set_fontsize("medium")
+            panel.set(xlabel="value", xlim=(low - margin, high + margin), ylim=(d - 0.5, -0.5))
+            panel.set_title(f"sample {i}", fontsize="medium")
             panel.set_yticks(places, names if i == 0 else [])
             panel.grid(axis="y", color="0.92")
             panel.set_axisbelow(True)
             self.lines_.append(lines)
-        self._legend(*self.lines_[0][:2])
+        self._legend(ax, *self.lines_[0][:2])
 
-    def _legend(self, *handles):
-        """Say above the first panel which is which."""
-        labels = ["original", "reconstruction"]
-        self.axes_[0, 0].legend(
-            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.12), ncols=2, frameon=False, borderpad=0
-        )
+    def _legend(self, ax, *handles):
+        """Say which is which: above all panels of a figure of our own, else in the last of them."""
+        if ax is None:
+            self.figure_.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False)
+        else:
+            self.axes_[0, -1].legend(handles=handles, loc="best", fontsize="small")
 
 
 def styled_error(given, most, artist):
@@ -272,10 +271,15 @@ def styled_line(given, artist):
     return draw.styled({"color": "tab:blue", "linewidth": 1.2, "label": "reconstruction"}, given, artist)
 
 
+def value_range(original, found):
+    """Give the smallest and the largest number of both, and a margin."""
+    low, high = float(min(np.nanmin(original), np.nanmin(found))), float(max(np.nanmax(original), np.nanmax(found)))
+    return low, high, 0.05 * (high - low) or 1.0
+
+
 def share(upper, lower, original, found, missed, *, first):
     """Give the panels of all samples the same range, and numbers to the first alone."""
-    low, high = min(np.nanmin(original), np.nanmin(found)), max(np.nanmax(original), np.nanmax(found))
-    margin = 0.05 * (high - low) or 1.0
+    low, high, margin = value_range(original, found)
     most = 1.1 * float(np.nanmax(np.abs(missed))) or 1.0
     upper.set_ylim(low - margin, high + margin)
     lower.set_ylim(-most, most)

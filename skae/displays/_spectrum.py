@@ -144,10 +144,8 @@ class SpectrumDisplay:
         from matplotlib.ticker import MaxNLocator
 
         if np.shape(self.n_components) != np.shape(self.explained):
-            raise ValueError(
-                f"Got explained of shape {np.shape(self.explained)}, but expected {np.shape(self.n_components)}, one number for "
-                "each of n_components."
-            )
+            shapes = np.shape(self.explained), np.shape(self.n_components)
+            raise ValueError(f"Got explained of shape {shapes[0]}, but expected {shapes[1]}: one for each of n_components.")
         self.ax_, self.figure_ = draw.one_axes(ax, type(self).__name__, (5.6, 3.8))
         self.pca_line_ = None
         if self.pca_explained is not None:
