@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,9 +28,7 @@ from skae import (
 
 from .cases import colour_images, grey_images, low_rank
 
-matplotlib.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
+plt.switch_backend("Agg")
 QUICK = {"max_iter": 2, "random_state": 0}
 GREY = grey_images(40, 6, 5)
 COLOUR = colour_images(40, 6, 5, dtype=np.uint8)
@@ -317,6 +316,8 @@ def test_traversals_that_do_not_fit_are_refused(grey):
     for span in (0, -1, np.nan, "wide"):
         with pytest.raises(ValueError, match="but expected a number above 0"):
             TraversalDisplay.from_estimator(grey, GREY, span=span)
+    with pytest.raises(ValueError, match="X of one row, but expected at least 2"):
+        TraversalDisplay.from_estimator(grey, GREY[:1])
     with pytest.raises(ValueError, match="start of 2 numbers, but expected one code of 3"):
         TraversalDisplay.from_estimator(grey, GREY, start=[0, 1])
 
@@ -352,12 +353,13 @@ def test_a_training_without_rows_held_out_has_one_panel():
 def test_an_ordered_autoencoder_gives_all_lengths(ordered):
     """Scores of each length are those of the shortened codes; PCA's are those of PCA with as many components."""
     X, train = low_rank(30, 8, seed=1), TABLE.to_numpy()
-    display = SpectrumDisplay.from_estimator(ordered, X, X_train=train)
+    display = SpectrumDisplay.from_estimator(ordered, pd.DataFrame(X, columns=TABLE.columns), X_train=TABLE)
     assert display.n_components.tolist() == [1, 2, 3, 4]
     spread = np.square(X - X.mean(0)).sum()
-    again = ordered.inverse_transform(ordered.transform(X)[:, :2])
+    codes = ordered.transform(pd.DataFrame(X, columns=TABLE.columns))
+    again = ordered.inverse_transform(codes[:, :2])
     np.testing.assert_allclose(display.explained[1], 1 - np.square(X - again).sum() / spread, rtol=1e-5)
-    np.testing.assert_allclose(display.explained[-1], ordered.score(X), rtol=1e-5)
+    np.testing.assert_allclose(display.explained[-1], ordered.score(pd.DataFrame(X, columns=TABLE.columns)), rtol=1e-5)
     pca = PCA(3).fit(train)
     missed = np.square(X - pca.inverse_transform(pca.transform(X))).sum()
     np.testing.assert_allclose(display.pca_explained[2], 1 - missed / spread)
@@ -389,6 +391,8 @@ def test_spectra_that_do_not_fit_are_refused(table, ordered):
         SpectrumDisplay.from_estimator(table, TABLE)
     with pytest.raises(ValueError, match="empty list, but expected fitted autoencoders"):
         SpectrumDisplay.from_estimator([], TABLE)
+    with pytest.raises(TypeError, match="Got PCA, but expected an autoencoder"):
+        SpectrumDisplay.from_estimator([table, PCA(2).fit(TABLE)], TABLE)
     with pytest.raises(ValueError, match="X=None, but expected rows to score by"):
         SpectrumDisplay.from_estimator([table])
     with pytest.raises(ValueError, match="X=None, but expected rows to score by"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skae.displays import _drawing as draw
@@ -159,7 +159,7 @@ class LatentDisplay:
             raise ValueError(f"Got codes of shape {Z.shape}, but expected rows of at least 2 numbers.")
         check_consistent_length(Z, *(one for one in (y, images) if one is not None))
         points, xlabel, ylabel = _flattened(Z, components)
-        labels, label_name = (None, None) if y is None else (np.asarray(y), getattr(y, "name", None))
+        labels, label_name = (None, None) if y is None else (column_or_1d(y), getattr(y, "name", None))
         images = None if images is None else draw.as_numbers(images)
         display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel, label_name=label_name)
         return display.plot(ax=ax, thumbnail_size=thumbnail_size, scatter_kw=scatter_kw)
@@ -237,8 +237,7 @@ class LatentDisplay:
                 continue
             kept = np.vstack([kept, at[i]])
             box = OffsetImage(draw.shown(self.images[i], low, high), zoom=zoom, cmap="gray_r", interpolation="nearest")
-            if self.images.ndim == 3:
-                box.image.set_clim(0, 1)
+            box.image.set_clim(0, 1)
             frame = {"edgecolor": "0.7" if colours is None else colours[i], "linewidth": 1.5}
             self.thumbnails_.append(AnnotationBbox(box, self.points[i], pad=0.05, bboxprops=frame))
             self.ax_.add_artist(self.thumbnails_[-1])

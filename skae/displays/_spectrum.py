@@ -94,7 +94,9 @@ class SpectrumDisplay:
             raise ValueError("Got an empty list, but expected fitted autoencoders.")
         for each in several or [one]:
             check_is_fitted(each)
-        ordered = several is None and hasattr(one, "explained_variance_ratio_") and hasattr(one, "reconstruct")
+            if not hasattr(each, "reconstruction_error"):
+                raise TypeError(f"Got {type(each).__name__}, but expected an autoencoder; X_train is what PCA is fitted on.")
+        ordered = several is None and hasattr(one, "explained_variance_ratio_")
         if several is None and not ordered:
             raise ValueError(
                 f"Got one {type(one).__name__} whose codes are not ordered, but expected bottleneck='ordered', or a list of "

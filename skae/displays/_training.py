@@ -23,8 +23,6 @@ class TrainingDisplay:
         The epoch whose weights were taken; 0 is the start.
     start_name : str, default="PCA"
         What the start is called.
-    loss_name : str, default="loss"
-        What the loss is called.
 
     Attributes
     ----------
@@ -53,12 +51,11 @@ class TrainingDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, loss_curve, validation_scores=None, best_iter=None, start_name="PCA", loss_name="loss"):
+    def __init__(self, *, loss_curve, validation_scores=None, best_iter=None, start_name="PCA"):
         self.loss_curve = loss_curve
         self.validation_scores = validation_scores
         self.best_iter = best_iter
         self.start_name = start_name
-        self.loss_name = loss_name
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, loss_kw=None, score_kw=None, start_kw=None, best_kw=None):
@@ -86,8 +83,7 @@ class TrainingDisplay:
             loss_curve=list(estimator.loss_curve_),
             validation_scores=estimator.validation_scores_,
             best_iter=estimator.best_iter_,
-            start_name="PCA" if getattr(estimator, "init_", None) == "pca" else "start",
-            loss_name=getattr(estimator, "loss", "loss").replace("_", " "),
+            start_name="PCA" if estimator.init_ == "pca" and not estimator.warm_start else "start",
         )
         return display.plot(ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw)
 
@@ -117,7 +113,7 @@ class TrainingDisplay:
         self.score_line_ = self.start_line_ = None
         kw = draw.styled({"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}, loss_kw, Line2D)
         self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
-        self.axes_[0].set(ylabel=f"{self.loss_name},\ntraining")
+        self.axes_[0].set(ylabel="training loss")
         if scored:
             looks = np.rint(np.linspace(0, n_epochs, len(self.validation_scores)))
             kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)

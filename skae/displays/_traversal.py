@@ -123,6 +123,8 @@ class TraversalDisplay:
         if not np.isreal(span) or not np.isfinite(span) or span <= 0:
             raise ValueError(f"Got span={span!r}, but expected a number above 0.")
         codes = draw.as_numbers(estimator.transform(X)).astype(np.float64)
+        if len(codes) < 2:
+            raise ValueError("Got X of one row, but expected at least 2, which say how codes vary.")
         middle, spread, k = codes.mean(0), codes.std(0), codes.shape[1]
         components = _checked_components(components, spread, grid)
         if start is not None:
@@ -147,7 +149,7 @@ class TraversalDisplay:
             components=components,
             grid=grid,
             feature_names=draw.feature_names(estimator, seen.shape[1]) if table else None,
-            feature_scales=seen.std(0, dtype=np.float64) if table else None,
+            feature_scales=np.nanstd(seen, axis=0, dtype=np.float64) if table else None,
             value_range=draw.limits(seen),
         )
         return display.plot(ax=ax, im_kw=im_kw, line_kw=line_kw)
