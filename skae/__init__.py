@@ -31,12 +31,15 @@ What an autoencoder is for
     ``anomaly``                  rows and images that do not fit in
     ``generation``               new rows and images, from a density over codes
     ``restoration``              clean images from damaged ones
+    ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
+                                 ``container``, ``coding``
     ``displays``                 pictures of samples, codes and trainings
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae.anomaly import ReconstructionDetector
+from skae.compression import LatentCodec
 from skae.displays import LatentDisplay, ReconstructionDisplay, SpectrumDisplay, TrainingDisplay, TraversalDisplay
 from skae.generation import LatentSampler
 from skae.restoration import ImageRestorer
@@ -47,6 +50,7 @@ __all__ = [
     "ConvAutoencoder",
     "DenseAutoencoder",
     "ImageRestorer",
+    "LatentCodec",
     "LatentDisplay",
     "LatentSampler",
     "ReconstructionDetector",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -24,6 +24,7 @@ from skae import corruptions
 from skae._stored import Stored, plain_dtype, slices, stored
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "Options",
     "RealNotInt",

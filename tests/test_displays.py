@@ -209,6 +209,12 @@ def test_classes_have_colours_of_their_own_and_a_legend(table):
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("code 0", "code 2")
 
 
+def test_labels_that_are_not_known_are_a_class(table):
+    """None among names is drawn as a class of its own."""
+    display = LatentDisplay.from_estimator(table, TABLE, np.array(["a", None] * 30, dtype=object))
+    assert display.classes_.tolist() == ["None", "a"]
+
+
 def test_labels_on_a_scale_have_a_colour_bar(table):
     """Fractions, and many different whole numbers, are a scale."""
     for y in (np.linspace(0, 1, 60), np.arange(60)):

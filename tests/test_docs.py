@@ -91,6 +91,7 @@ FITS = {
     skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in OPTIONS],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
+    skae.LatentCodec: [skae.LatentCodec(WRAPPED)],
     skae.ImageRestorer: [skae.ImageRestorer(n_filters=2, **QUICK)],
 }
 

@@ -161,6 +161,8 @@ class LatentDisplay:
         points, xlabel, ylabel = _flattened(Z, components)
         labels, label_name = (None, None) if y is None else (column_or_1d(y), getattr(y, "name", None))
         images = None if images is None else draw.as_numbers(images)
+        if labels is not None and labels.dtype == object:
+            labels = labels.astype(str)  # None and names can't be sorted together
         display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel, label_name=label_name)
         return display.plot(ax=ax, thumbnail_size=thumbnail_size, scatter_kw=scatter_kw)
 

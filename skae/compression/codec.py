@@ -1,0 +1,400 @@
+"""The codec: an autoencoder, a quantiser of its codes, and the distribution of what it gives."""
+
+import hashlib
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _validation as check
+from skae._conv import ConvAutoencoder
+from skae._dense import DenseAutoencoder
+from skae._validation import HasMethods, Interval, StrOptions, fit_context
+from skae.compression import container, tiles
+from skae.compression.coding import MOST_EXCESS, Reader, Writer
+from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, encode
+from skae.compression.symbols import SymbolModel
+
+__all__ = ["LatentCodec"]
+
+HIDDEN = 64
+"""Units of the network that foresees codes from others."""
+
+MOST_COMPONENTS = 64
+"""Of the default autoencoder; what a code of its penalty doesn't need takes next to no bits."""
+
+MOST_LEARNED = 60_000
+"""Rows of codes that their distribution is learned from."""
+
+MOST_TILES = 20_000
+"""Tiles that the autoencoder is fitted on."""
+
+BLOCK = 1024
+"""Rows whose codes are written at once; part of the format, as is the order of tiles."""
+
+
+class LatentCodec(BaseEstimator):
+    """Turn images, or rows of a table, into few bytes and back.
+
+    The codes of an autoencoder are rounded to multiples of a step, and the whole numbers are written with as few bits as their
+    distribution allows. That distribution is learned in fit. It consists of a table for each code and a small network that
+    sees the codes before it, both in whole numbers, so that every machine reads the same codes [1]_. The range coder is that of
+    constriction [2]_.
+
+    A fitted codec is needed to read what it wrote: the bytes hold no weights. So pickle it, and keep it where the bytes are.
+
+    Parameters
+    ----------
+    autoencoder : estimator, default=None
+        Anything with `fit`, `transform` and `inverse_transform` that gives rows of numbers, such as a
+        :class:`~skae.ConvAutoencoder` or a :class:`~sklearn.decomposition.PCA`; a clone of it is fitted. A
+        :class:`~sklearn.frozen.FrozenEstimator` is used as it is. None: a convolutional one for images and a dense one for
+        tables, with at most 64 components and ``penalty="rate"``: it is trained for codes that take few bits. Its
+        `penalty_weight` sets how many, better than `step` can.
+    step : float or "auto", default="auto"
+        Width of the quantiser in units of the codes, which for autoencoders and PCA are those of X. The larger, the fewer
+        bytes, and the larger the error; half the step costs about one bit for each code. "auto": what the autoencoder was
+        trained for, if it was (its ``code_steps_``); otherwise the step that makes its error on X larger by a quarter. If
+        ``code_steps_`` differ, a number is their geometric mean.
+    tile : int or None, default=None
+        Side of the tiles that images are cut into, in pixels: for photographs, of any size each. X is then a list of images,
+        and the autoencoder is fitted on tiles drawn from them. None: each image, or row, has one code.
+    context : bool, default=True
+        Whether each code is foreseen from those before it, and from the tiles to the left and above. It takes some seconds
+        in fit, and is dropped where it does not surely help.
+    random_state : int, RandomState instance or None, default=None
+        Where tiles, and the weights of the network that foresees codes, come from. An autoencoder has its own, unless it is
+        the default one.
+
+    Attributes
+    ----------
+    autoencoder_ : estimator
+        The fitted autoencoder.
+    steps_ : ndarray of shape (n_codes,)
+        Width of the quantiser for each code, float64.
+    centre_ : ndarray of shape (n_codes,)
+        What a code of zero steps stands for: the mean of the codes in fit, float64.
+    dtype_ : dtype
+        Of what `decompress` gives: that of X in fit; float32 for floats that are neither float32 nor float64.
+    n_features_in_ : int
+        That of the autoencoder, if it has one.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only when the autoencoder has them.
+    fingerprint_ : str
+        Tells models apart: a hash of all that is needed to read bytes, in hexadecimal.
+
+    See Also
+    --------
+    ConvAutoencoder : The default for images.
+
+    Notes
+    -----
+    Codes are read bit by bit the same on every machine; pixels differ by rounding, so that those of uint8 may differ by 1.
+    A message has 5 bytes and the number of images beside the codes, and 2 more from 64 bytes on.
+
+    References
+    ----------
+    .. [1] J. Ballé, N. Johnston and D. Minnen, "Integer networks for data compression with latent-variable models",
+       ICLR 2019.
+    .. [2] R. Bamler, "Understanding entropy coding with asymmetric numeral systems (ANS): a statistician's perspective",
+       arXiv:2201.01741, 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder, LatentCodec
+    >>> images = load_digits().images.astype("uint8")
+    >>> codec = LatentCodec(ConvAutoencoder(16, max_iter=5, random_state=0), random_state=0).fit(images[:1500])
+    >>> message = codec.compress(images[1500:])
+    >>> len(message) / 297 < 16  # bytes for an image of 64
+    True
+    >>> codec.decompress(message).shape
+    (297, 8, 8)
+    """
+
+    _parameter_constraints = {
+        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "step": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "tile": [Interval(Integral, 2, None, closed="left"), None],
+        "context": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, autoencoder=None, *, step="auto", tile=None, context=True, random_state=None):
+        self.autoencoder = autoencoder
+        self.step = step
+        self.tile = tile
+        self.context = context
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the autoencoder, choose the steps, and learn the distribution of the codes.
+
+        Parameters
+        ----------
+        X : array-like of what the autoencoder takes, or list of images (H, W) or (H, W, C) if there is a `tile`
+            What is like the things to be compressed.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted codec.
+        """
+        seed = check.seeded(self.random_state)
+        self._tile, self._n_axes, sides = self.tile, None, None
+        if self.tile is not None:
+            images = tiles.check_images(X)
+            self._n_axes, self._channels = images[0].ndim, images[0].shape[2:]
+            sides = [tiles.grid(*image.shape[:2], self.tile) for image in images]
+            count = min(MOST_TILES, 4 * sum(rows * columns for rows, columns in sides))
+            X = tiles.draw(images, self.tile, max(2, count), np.random.default_rng(seed))
+        self.dtype_ = answered_dtype(X)
+        self.autoencoder_ = clone(_default(X, seed) if self.autoencoder is None else self.autoencoder).fit(X, None)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.autoencoder_, name):
+                setattr(self, name, getattr(self.autoencoder_, name))
+        codes = encode(self.autoencoder_, X)
+        self.centre_ = codes.mean(0)
+        self.steps_ = choose_steps(self.autoencoder_, X, codes, self.step)
+        if self.tile is None:
+            numbers = self._round(codes[:MOST_LEARNED])
+            before = np.empty((len(numbers), 0))
+        else:
+            numbers, before = self._learn_grids(images, seed)
+        self._symbols = SymbolModel(numbers, before, HIDDEN if self.context else 0, seed)
+        self._fingerprint = self._find_fingerprint()
+        self.fingerprint_ = self._fingerprint.hex()
+        return self
+
+    def compress(self, X):
+        """Write all of X into one message.
+
+        Parameters
+        ----------
+        X : array-like as the autoencoder takes it, or list of images if there is a `tile`
+            At least one row or image.
+
+        Returns
+        -------
+        message : bytes
+        """
+        check_is_fitted(self)
+        if self._tile is not None:
+            images = self._check_images(X)
+            header = [len(images), *(size for image in images for size in image.shape[:2])]
+            writer = Writer()
+            for image in images:
+                self._write_image(writer, image)
+            n = sum(np.prod(tiles.grid(*image.shape[:2], self._tile)) for image in images)
+            return self._pack(writer, header, int(n))
+        numbers = self._round(encode(self.autoencoder_, X))
+        writer = Writer()
+        for begin in range(0, len(numbers), BLOCK):
+            part = numbers[begin : begin + BLOCK]
+            self._symbols.write([writer], part, np.empty((len(part), 0)))
+        return self._pack(writer, [len(numbers)], len(numbers))
+
+    def compress_each(self, X):
+        """Write each row or image of X into a message of its own.
+
+        Parameters
+        ----------
+        X : array-like as the autoencoder takes it, or list of images if there is a `tile`
+            At least one row or image.
+
+        Returns
+        -------
+        messages : list of bytes
+        """
+        check_is_fitted(self)
+        if self._tile is not None:
+            return [self.compress([image]) for image in self._check_images(X)]
+        numbers = self._round(encode(self.autoencoder_, X))
+        writers = [Writer() for _ in numbers]
+        for begin in range(0, len(numbers), BLOCK):
+            part = numbers[begin : begin + BLOCK]
+            self._symbols.write(writers[begin : begin + BLOCK], part, np.empty((len(part), 0)))
+        return [self._pack(writer, [1], 1) for writer in writers]
+
+    def decompress(self, message):
+        """Read what was compressed.
+
+        Parameters
+        ----------
+        message : bytes or list of bytes
+            What `compress` or `compress_each` gave, of this codec.
+
+        Returns
+        -------
+        X : ndarray, or list of ndarray if there is a `tile`
+            In the layout that the autoencoder's `inverse_transform` gives and in the dtype of fit; integers are rounded, and
+            clipped to their range.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are damaged, cut off, or of another codec.
+        """
+        check_is_fitted(self)
+        read = [self._read(one) for one in _messages(message)]
+        codes = self._as_codes(np.concatenate([numbers for numbers, _ in read]))
+        X = as_dtype(decode(self.autoencoder_, codes), self.dtype_)
+        if self._tile is None:
+            return X
+        images, begin = [], 0
+        for height, width in (size for _, sizes in read for size in sizes):
+            count = int(np.prod(tiles.grid(height, width, self._tile)))
+            images.append(tiles.join(X[begin : begin + count], height, width))
+            begin += count
+        return images
+
+    def decode_codes(self, message):
+        """Read the codes alone, which are the same to the last bit on every machine.
+
+        Parameters
+        ----------
+        message : bytes or list of bytes
+            What `compress` or `compress_each` gave, of this codec.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_codes)
+            What the autoencoder's `inverse_transform` is given, float64; one row for each tile, if images are cut into tiles.
+        """
+        check_is_fitted(self)
+        return self._as_codes(np.concatenate([self._read(one)[0] for one in _messages(message)]))
+
+    def code_lengths(self, X):
+        """Say how many bits the codes of each row or image take, by the distribution that was learned.
+
+        Parameters
+        ----------
+        X : array-like as the autoencoder takes it, or list of images if there is a `tile`
+            At least one row or image.
+
+        Returns
+        -------
+        bits : ndarray of shape (n_samples,)
+            float64; a message has at most 8 bits more, and what stands around the codes.
+        """
+        check_is_fitted(self)
+        if self._tile is not None:
+            return np.array([self._symbols.lengths(*self._number_image(image)).sum() for image in self._check_images(X)])
+        numbers = self._round(encode(self.autoencoder_, X))
+        return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
+
+    # ----------------------------------------------------------------------------------------------------- codes
+
+    def _round(self, codes):
+        """Turn codes into whole numbers of steps."""
+        numbers = np.rint((codes - self.centre_) / self.steps_)
+        far = np.abs(numbers).max(initial=0)
+        if far > MOST_EXCESS / 4:
+            raise ValueError(
+                f"Got a code of {far:.3g} steps, but expected at most {MOST_EXCESS / 4:.3g}: X is too far from fit's."
+            )
+        return numbers.astype(np.int64)
+
+    def _as_codes(self, numbers):
+        return self.centre_ + numbers * self.steps_
+
+    def _find_fingerprint(self):
+        """Hash what is needed to read bytes: tables, steps, and what the decoder makes of a few codes."""
+        found = hashlib.sha256(self._symbols.digest())
+        probe = np.stack([self.centre_, self.centre_ + self.steps_])
+        decoded = decode(self.autoencoder_, probe)
+        for part in (probe, decoded, self.steps_):
+            found.update(np.ascontiguousarray(part, "<f8").tobytes())
+        found.update(f"{self.dtype_.str} {decoded.shape} {self._tile} {self._n_axes}".encode())
+        return found.digest()
+
+    # -------------------------------------------------------------------------------------------------- messages
+
+    def _pack(self, writer, header, n_rows):
+        """Put a message together, filled up to what a reader expects of so many rows."""
+        payload = writer.getvalue()
+        payload += bytes(max(0, -(-n_rows // container.MOST_PER_BYTE) - len(payload) - 1))
+        return container.pack(payload, header, self._fingerprint)
+
+    def _read(self, message):
+        """Read the whole numbers of a message, and the sizes of its images, if there are tiles."""
+        body = container.unpack(message, self._fingerprint)
+        (n,), body = container.take(body, 1)
+        sizes = []
+        if self._tile is not None:
+            container.check_count(n, len(body))
+            numbers, body = container.take(body, 2 * n)
+            sizes = list(zip(numbers[::2], numbers[1::2], strict=True))
+            grids = [tiles.grid(*size, self._tile) for size in sizes]
+            n = sum(rows * columns for rows, columns in grids)
+        container.check_count(n, len(body))
+        reader, found = Reader(body), []
+        if self._tile is not None:
+            found = [self._read_image(reader, *shape) for shape in grids]
+        else:
+            for begin in range(0, n, BLOCK):
+                part = min(BLOCK, n - begin)
+                found.append(self._symbols.read([reader], part, np.empty((part, 0))))
+        return np.concatenate(found), sizes
+
+    # ----------------------------------------------------------------------------------------------------- tiles
+
+    def _check_images(self, X):
+        """Check images that are cut into tiles against those of fit."""
+        images = tiles.check_images(X, self._n_axes)
+        if images[0].shape[2:] != self._channels:
+            raise ValueError(f"Got images with {images[0].shape[2:]} channels, but expected {self._channels}, as in fit.")
+        return images
+
+    def _number_image(self, image):
+        """Give the whole numbers of the tiles of an image, and those to the left and above of each."""
+        numbers = self._round(encode(self.autoencoder_, tiles.cut(image, self._tile)))
+        before = np.empty((len(numbers), 2 * numbers.shape[1]), np.int64)
+        padded = np.vstack([numbers, np.zeros_like(numbers[:1])])
+        for here, left, above in tiles.diagonals(*tiles.grid(*image.shape[:2], self._tile)):
+            before[here] = np.hstack([padded[left], padded[above]])
+        return numbers, before
+
+    def _learn_grids(self, images, seed):
+        """Collect what the distribution of the codes of tiles is learned from, from images in random order."""
+        numbers, before, count = [], [], 0
+        for i in np.random.default_rng(seed).permutation(len(images)):
+            if count < MOST_LEARNED:
+                one, around = self._number_image(images[i])
+                numbers.append(one)
+                before.append(around)
+                count += len(one)
+        return np.concatenate(numbers), np.concatenate(before)
+
+    def _write_image(self, writer, image):
+        """Write the tiles of an image, diagonal by diagonal."""
+        numbers, before = self._number_image(image)
+        for here, _, _ in tiles.diagonals(*tiles.grid(*image.shape[:2], self._tile)):
+            self._symbols.write([writer], numbers[here], before[here])
+
+    def _read_image(self, reader, rows, columns):
+        """Read the tiles of an image, diagonal by diagonal."""
+        numbers = np.zeros((rows * columns + 1, len(self.steps_)), np.int64)  # the last is what lies outside
+        for here, left, above in tiles.diagonals(rows, columns):
+            before = np.hstack([numbers[left], numbers[above]])
+            numbers[here] = self._symbols.read([reader], len(here), before)
+        return numbers[:-1]
+
+
+def _messages(message):
+    """Give a list of messages, also of one."""
+    found = list(message) if isinstance(message, list | tuple) else [message]
+    if not found:
+        raise ValueError("Got no messages, but expected at least one.")
+    return found
+
+
+def _default(X, seed):
+    """Give the autoencoder of who names none: one that is trained to have short codes."""
+    shape = np.shape(X)
+    kind = DenseAutoencoder if len(shape) == 2 else ConvAutoencoder
+    return kind(max(1, min(MOST_COMPONENTS, int(np.prod(shape[1:])) // 2)), penalty="rate", random_state=seed)

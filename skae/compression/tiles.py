@@ -1,0 +1,110 @@
+"""Large images as tiles: cut, drawn, put together again, and the order in which their codes are written."""
+
+import numpy as np
+
+__all__ = ["check_images", "cut", "diagonals", "draw", "grid", "join"]
+
+
+def check_images(X, n_axes=None, dtype=None):
+    """Check images of any size.
+
+    Parameters
+    ----------
+    X : sequence of array-like of shape (H, W) or (H, W, C), or an array of such images
+        At least one.
+    n_axes : int, default=None
+        How many axes an image has; None for 2 or 3.
+    dtype : dtype, default=None
+        Of the images; None for any real one.
+
+    Returns
+    -------
+    images : list of ndarray
+        All with as many axes and channels as the first.
+    """
+    if isinstance(X, str | bytes) or not hasattr(X, "__len__"):
+        raise TypeError(f"Got X of type {type(X).__name__}, but expected a list of images.")
+    images = [np.asarray(image) for image in X]
+    if not images:
+        raise ValueError("Got no images, but expected at least one.")
+    n_axes = n_axes or images[0].ndim
+    for i, image in enumerate(images):
+        if image.ndim != n_axes or n_axes not in (2, 3) or not image.size:
+            wanted = {2: "(H, W)", 3: "(H, W, C)"}.get(n_axes, "(H, W) or (H, W, C)")
+            raise ValueError(f"Got an image of shape {image.shape} at {i}, but expected images {wanted}, in a list.")
+        if image.shape[2:] != images[0].shape[2:]:
+            raise ValueError(f"Got images with {images[0].shape[2:]} and {image.shape[2:]} channels, but expected one number.")
+        if image.dtype.kind not in "buif":
+            raise ValueError(f"Got an image of dtype {image.dtype} at {i}, but expected real numbers.")
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            raise ValueError(f"Input X contains NaN or infinity in the image at {i}.")
+    return images if dtype is None else [image.astype(dtype, copy=False) for image in images]
+
+
+def grid(height, width, tile):
+    """Say how many rows and columns of tiles cover an image."""
+    return -(-height // tile), -(-width // tile)
+
+
+def cut(image, tile):
+    """Cut an image into tiles, row by row; its last row and column go on where it ends.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, C)
+        Any size.
+    tile : int
+        Side of a tile.
+
+    Returns
+    -------
+    tiles : ndarray of shape (n_tiles, tile, tile) or (n_tiles, tile, tile, C)
+    """
+    rows, columns = grid(*image.shape[:2], tile)
+    more = [(0, rows * tile - image.shape[0]), (0, columns * tile - image.shape[1])]
+    image = np.pad(image, more + [(0, 0)] * (image.ndim - 2), mode="edge")
+    parts = image.reshape(rows, tile, columns, tile, *image.shape[2:]).swapaxes(1, 2)
+    return parts.reshape(rows * columns, tile, tile, *image.shape[2:])
+
+
+def join(tiles, height, width):
+    """Put tiles together to an image of this size: the inverse of `cut`."""
+    tile = tiles.shape[1]
+    rows, columns = grid(height, width, tile)
+    parts = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2)
+    return parts.reshape(rows * tile, columns * tile, *tiles.shape[3:])[:height, :width]
+
+
+def draw(images, tile, count, random):
+    """Draw tiles at random places of all images, in proportion to their size.
+
+    Parameters
+    ----------
+    images : list of ndarray
+        Images smaller than a tile are continued at their ends.
+    tile, count : int
+        Side and number of the tiles.
+    random : numpy.random.Generator
+        Says where.
+
+    Returns
+    -------
+    tiles : ndarray of shape (count, tile, tile) or (count, tile, tile, C)
+    """
+    sizes = np.array([image.shape[0] * image.shape[1] for image in images], float)
+    found = np.empty((count, tile, tile, *images[0].shape[2:]), images[0].dtype)
+    which = np.sort(random.choice(len(images), count, p=sizes / sizes.sum()))
+    for i, chosen in enumerate(which):
+        image = images[chosen]
+        top, left = (int(random.integers(max(1, size - tile + 1))) for size in image.shape[:2])
+        found[i] = cut(image[top : top + tile, left : left + tile], tile)[0]
+    return found
+
+
+def diagonals(rows, columns):
+    """Give, diagonal by diagonal, which tiles are on it, and which are left of those and above, -1 where there is none."""
+    number = np.pad(np.arange(rows * columns).reshape(rows, columns), ((1, 0), (1, 0)), constant_values=-1)
+    for total in range(rows + columns - 1):
+        down = np.arange(max(0, total - columns + 1), min(rows, total + 1))
+        right = total - down
+        yield number[down + 1, right + 1], number[down + 1, right], number[down, right + 1]
