@@ -1,17 +1,12 @@
 """Displays: what is drawn where, from what is given, and what is refused."""
 
-import subprocess
-import sys
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -405,91 +400,3 @@ def test_spectra_that_do_not_fit_are_refused(table, ordered):
         SpectrumDisplay.from_estimator(ordered, X_train=TABLE)
     with pytest.raises(ValueError, match=r"explained of shape \(1,\), but expected \(2,\)"):
         SpectrumDisplay(n_components=[1, 2], explained=[0.5]).plot()
-
-
-# ----------------------------------------------------------------------------------------------------- all of them
-
-
-CALLS = [
-    (ReconstructionDisplay, (GREY,), (3, 6)),
-    (LatentDisplay, (GREY,), None),
-    (TraversalDisplay, (GREY,), (3, 7)),
-    (TrainingDisplay, (), (2, 1)),
-    (SpectrumDisplay, (), None),
-]
-
-
-@pytest.mark.parametrize(("class_", "data", "shape"), CALLS)
-def test_unfitted_autoencoders_are_refused(class_, data, shape):
-    """An autoencoder has to be fitted first."""
-    with pytest.raises(NotFittedError):
-        class_.from_estimator(ConvAutoencoder(), *data)
-
-
-@pytest.mark.parametrize(("class_", "data", "shape"), CALLS)
-def test_axes_that_are_there_are_used(class_, data, shape):
-    """One of the axes is drawn on or divided, an array of them is filled, and no other figure appears."""
-    estimator = ConvAutoencoder(3, bottleneck="ordered", **QUICK).fit(GREY)
-    figure, (ax, other) = plt.subplots(1, 2)
-    display = class_.from_estimator(estimator, *data, ax=ax)
-    assert display.figure_ is figure
-    assert plt.get_fignums() == [figure.number]
-    assert not other.has_data()
-    if shape is None:
-        assert display.ax_ is ax
-        return
-    assert not ax.axison
-    figure, axes = plt.subplots(*shape)
-    display = class_.from_estimator(estimator, *data, ax=axes)
-    assert list(display.axes_.flat) == list(axes.flat)
-    with pytest.raises(ValueError, match=r"Got ax with 5 axes, but \w+ expected one, or"):
-        display.plot(ax=plt.subplots(5)[1])
-    with pytest.raises(ValueError, match="that is not part of a grid"):
-        display.plot(ax=plt.figure().add_axes((0, 0, 1, 1)))
-
-
-@pytest.mark.parametrize(("class_", "data", "shape"), CALLS)
-def test_plot_draws_again_and_shows_nothing(class_, data, shape, monkeypatch):
-    """Plot gives the display itself, on a new figure, and never shows one."""
-    monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("shown"))
-    estimator = ConvAutoencoder(3, bottleneck="ordered", **QUICK).fit(GREY)
-    display = class_.from_estimator(estimator, *data)
-    first = display.figure_
-    assert display.plot() is display
-    assert display.figure_ is not first
-
-
-def test_keywords_reach_the_artists(grey, ordered):
-    """Keywords for artists win over ours, also under their short names."""
-    display = ReconstructionDisplay.from_estimator(grey, GREY, im_kw={"cmap": "magma"}, error_kw={"cmap": "PuOr"})
-    assert display.images_[0, 0].get_cmap().name == "magma"
-    assert display.images_[2, 0].get_cmap().name == "PuOr"
-    assert LatentDisplay.from_estimator(grey, GREY, scatter_kw={"s": 99}).scatter_[0].get_sizes() == [99]
-    assert TraversalDisplay.from_estimator(grey, GREY, im_kw={"cmap": "magma"}).images_[0, 0].get_cmap().name == "magma"
-    assert TrainingDisplay.from_estimator(grey, score_kw={"c": "red", "lw": 5}).score_line_.get_color() == "red"
-    assert SpectrumDisplay.from_estimator(ordered, line_kw={"ls": ":"}).line_.get_linestyle() == ":"
-
-
-def test_drawing_leaves_random_states_and_data_alone(grey):
-    """Neither NumPy's global generator nor X is changed."""
-    before, X = np.random.get_state()[1].copy(), GREY.copy()  # noqa: NPY002
-    LatentDisplay.from_estimator(grey, X, thumbnails=True)
-    TraversalDisplay.from_estimator(grey, X)
-    ReconstructionDisplay.from_estimator(grey, X)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-    np.testing.assert_array_equal(X, GREY)
-
-
-@pytest.mark.parametrize(("class_", "data", "shape"), CALLS)
-def test_without_matplotlib_the_extra_is_named(class_, data, shape, monkeypatch):
-    """A missing matplotlib is an ImportError that says what to install, and keeps its cause."""
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=rf"{class_.__name__}.from_estimator needs matplotlib.*skae\[plot\]") as caught:
-        class_.from_estimator(clone(ConvAutoencoder()), *data)
-    assert isinstance(caught.value.__cause__, ImportError)
-
-
-def test_importing_skae_does_not_import_matplotlib():
-    """The package can be imported where matplotlib is not there."""
-    code = "import sys; sys.modules['matplotlib'] = None; import skae.displays; skae.LatentDisplay(points=[[0, 1]])"
-    subprocess.run([sys.executable, "-c", code], check=True)
