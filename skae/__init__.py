@@ -35,12 +35,14 @@ What an autoencoder is for
     ``compression``              codes as few bytes: ``codec``, ``symbols``, ``learning``, ``quantiser``, ``tiles``,
                                  ``container``, ``coding``
     ``export``                   files that run nothing when they are read: safetensors and ONNX
+    ``displays``                 pictures of samples, codes and trainings
 """
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae.anomaly import ReconstructionDetector
 from skae.compression import LatentCodec
+from skae.displays import LatentDisplay, ReconstructionDisplay, SpectrumDisplay, TrainingDisplay, TraversalDisplay
 from skae.generation import LatentSampler
 from skae.restoration import ImageRestorer
 
@@ -51,6 +53,11 @@ __all__ = [
     "DenseAutoencoder",
     "ImageRestorer",
     "LatentCodec",
+    "LatentDisplay",
     "LatentSampler",
     "ReconstructionDetector",
+    "ReconstructionDisplay",
+    "SpectrumDisplay",
+    "TrainingDisplay",
+    "TraversalDisplay",
 ]

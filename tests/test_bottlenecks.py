@@ -186,11 +186,11 @@ def quantizer():
 def test_the_nearest_vector_is_taken(quantizer):
     """Distances are those in units of PCA, as SciPy computes them, and codes are vectors."""
     bottleneck, z = quantizer
-    units, books = bottleneck.units.numpy(), bottleneck.codebooks.detach().numpy()
+    z, units, books = z.numpy(), bottleneck.units.numpy(), bottleneck.codebooks.detach().numpy()
     for group, columns in enumerate((slice(0, 3), slice(3, 6))):
-        expected = cdist((z * units).numpy()[:, columns], books[group]).argmin(1)
-        np.testing.assert_array_equal(bottleneck.nearest(z)[group].numpy(), expected)
-        settled = bottleneck.settle(z).detach().numpy() * units
+        expected = cdist((z * units)[:, columns], books[group]).argmin(1)
+        np.testing.assert_array_equal(bottleneck.nearest(torch.from_numpy(z))[group].numpy(), expected)
+        settled = bottleneck.settle(torch.from_numpy(z)).detach().numpy() * units
         np.testing.assert_allclose(settled[:, columns], books[group][expected], rtol=1e-6)
 
 

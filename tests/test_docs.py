@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sklearn.datasets
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +18,8 @@ from skae._defaults import make_plan
 
 from .cases import grey_images, low_rank
 
-CLASSES = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
+ALL = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
+CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -35,7 +36,7 @@ def section(text, title):
     return kinds, descriptions
 
 
-@pytest.mark.parametrize("class_", CLASSES)
+@pytest.mark.parametrize("class_", ALL)
 def test_every_parameter_is_documented_in_order(class_):
     """The docstring has each parameter of the constructor, in its order, and no other."""
     assert list(section(class_.__doc__, "Parameters")[0]) == list(inspect.signature(class_).parameters)
@@ -112,13 +113,13 @@ def test_every_attribute_is_documented(class_):
 
 
 def public_methods(class_):
-    """Give the methods that skae itself defines."""
-    for name, member in inspect.getmembers(class_, inspect.isfunction):
+    """Give the methods that skae itself defines, those of classes too."""
+    for name, member in inspect.getmembers(class_, lambda one: inspect.isfunction(one) or inspect.ismethod(one)):
         if not name.startswith("_") and (member.__module__ or "").startswith("skae"):
             yield name, member
 
 
-@pytest.mark.parametrize("class_", CLASSES)
+@pytest.mark.parametrize("class_", ALL)
 def test_every_method_documents_its_parameters(class_):
     """Methods have a docstring with each parameter, what is returned, and the documented defaults."""
     for name, method in public_methods(class_):
@@ -137,7 +138,7 @@ def test_every_public_name_is_documented():
     assert skae.__doc__
     for name in skae.__all__:
         assert inspect.getdoc(getattr(skae, name))
-    for class_ in CLASSES:
+    for class_ in ALL:
         assert ">>>" in class_.__doc__
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", skae.__version__)
 

@@ -1,0 +1,133 @@
+"""What a training did."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skae.displays import _drawing as draw
+
+__all__ = ["TrainingDisplay"]
+
+
+class TrainingDisplay:
+    """The loss of each epoch, the score on samples held out beside that of the start, and the epoch that was taken.
+
+    Use `from_estimator` to make one.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_epochs,)
+        Mean training loss of each epoch.
+    validation_scores : array-like of shape (n_looks,), default=None
+        Share explained of what was held out, at the start and at each look. The looks are drawn at even distances.
+    best_iter : int, default=None
+        The epoch whose weights were taken; 0 is the start.
+    start_name : str, default="PCA"
+        What the start is called.
+
+    Attributes
+    ----------
+    axes_ : ndarray of Axes of shape (2,) or (1,)
+        The loss, and the scores if there are any.
+    figure_ : Figure
+        The figure.
+    loss_line_, score_line_, start_line_ : Line2D
+        The curves, and the level of the start; None where there are no scores.
+    best_lines_ : list of Line2D
+        The epoch that was taken, one line in each of the axes; empty where none is known.
+
+    See Also
+    --------
+    SpectrumDisplay : How much is explained by how many components.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import DenseAutoencoder, TrainingDisplay
+    >>> autoencoder = DenseAutoencoder(4, max_iter=5, random_state=0).fit(load_digits().data)
+    >>> display = TrainingDisplay.from_estimator(autoencoder)
+    >>> display.axes_.shape
+    (2,)
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, *, loss_curve, validation_scores=None, best_iter=None, start_name="PCA"):
+        self.loss_curve = loss_curve
+        self.validation_scores = validation_scores
+        self.best_iter = best_iter
+        self.start_name = start_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, loss_kw=None, score_kw=None, start_kw=None, best_kw=None):
+        """Draw the training of a fitted autoencoder.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, with `loss_curve_`, `validation_scores_` and `best_iter_`.
+        ax : Axes or array of Axes, default=None
+            One to divide, or as many as are needed. None: a new figure.
+        loss_kw, score_kw, start_kw, best_kw : dict, default=None
+            Keywords for the lines: loss, scores, level of the start, best epoch.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            Drawn.
+        """
+        draw.pyplot(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "loss_curve_"):
+            raise TypeError(f"Got {type(estimator).__name__}, but expected an autoencoder, which has a loss_curve_.")
+        display = cls(
+            loss_curve=list(estimator.loss_curve_),
+            validation_scores=estimator.validation_scores_,
+            best_iter=estimator.best_iter_,
+            start_name="PCA" if estimator.init_ == "pca" and not estimator.warm_start else "start",
+        )
+        return display.plot(ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw)
+
+    def plot(self, ax=None, *, loss_kw=None, score_kw=None, start_kw=None, best_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or array of Axes, default=None
+            One to divide, or as many as are needed. None: a new figure.
+        loss_kw, score_kw, start_kw, best_kw : dict, default=None
+            Keywords for the lines: loss, scores, level of the start, best epoch.
+
+        Returns
+        -------
+        self : TrainingDisplay
+            With `axes_`, `figure_` and the artists.
+        """
+        draw.pyplot(f"{type(self).__name__}.plot")
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
+
+        scored = self.validation_scores is not None
+        n_epochs = len(self.loss_curve)
+        axes, self.figure_ = draw.axes_grid(ax, (1 + scored, 1), type(self).__name__, (5.6, 5.0 if scored else 2.8))
+        self.axes_ = axes[:, 0]
+        self.score_line_ = self.start_line_ = None
+        kw = draw.styled({"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}, loss_kw, Line2D)
+        self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
+        self.axes_[0].set(ylabel="training loss")
+        if scored:
+            looks = np.rint(np.linspace(0, n_epochs, len(self.validation_scores)))
+            kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)
+            self.score_line_ = self.axes_[1].plot(looks, self.validation_scores, **kw)[0]
+            kw = draw.styled({"color": "0.4", "linestyle": "--", "label": self.start_name}, start_kw, Line2D)
+            self.start_line_ = self.axes_[1].axhline(self.validation_scores[0], **kw)
+            self.axes_[1].set(ylabel="share explained,\nheld out")
+        self.best_lines_ = []
+        for panel in self.axes_:
+            if self.best_iter is not None:
+                kw = {"color": "tab:green", "linestyle": ":", "label": f"epoch {self.best_iter} taken"}
+                self.best_lines_.append(panel.axvline(self.best_iter, **draw.styled(kw, best_kw, Line2D)))
+            panel.set_xlim(-0.04 * max(n_epochs, 1), 1.04 * max(n_epochs, 1))
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.axes_[-1].set_xlabel("epoch")
+        self.axes_[-1].legend(frameon=False, loc="best")
+        return self
