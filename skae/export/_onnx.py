@@ -76,6 +76,7 @@ class _Whole(nn.Module):
         self.network, self.method, self.shape = network, method, shape
 
     def forward(self, x):
+        """Give what the method gives of x, in X's own layout."""
         if self.method == "inverse_transform":
             return self.network.decode(x).unflatten(1, self.shape)
         z = self.network.encode(x.flatten(1))
