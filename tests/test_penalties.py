@@ -125,7 +125,7 @@ def test_contraction_of_an_encoder_is_that_of_its_codes(kind, weighted, rng):
     assert (share == 1) == (kind in ("dense", "gaps"))
     objective = Objective(penalty="contraction", penalty_weight=1.0, n_features=d, n_working=module.n_working)
     x = module.prepare(rows).detach().requires_grad_()
-    found = objective.more(module(x), x, module.whitening, _Batch(weights), None) / share
+    found = objective.more(module(x), x, module, _Batch(weights), None) / share
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-3)
 
 
