@@ -102,18 +102,18 @@ def _cut(estimator, network, reached):
 
 def _drop(network, k):
     """Drop what belongs to the end of a code: zeros stood there for the decoder."""
-    trunk = network.trunk
+    trunk, n = network.trunk, len(network.whitening)
     rows, columns = [trunk.encoder_linear], [trunk.decoder_linear]
     if trunk.encoder_hidden is not None:
         rows.append(trunk.encoder_last)
     if trunk.decoder_hidden is not None:
-        columns += [trunk.decoder_hidden[0], trunk.decoder_skip]
+        columns += [trunk.decoder_hidden[0], trunk.decoder_skip]  # the first sees the code, and where it ends
     if network.head is not None:
         columns.append(network.head[0])
     for layer in rows:
         layer.weight = nn.Parameter(layer.weight[:k].clone())
         layer.bias = None if layer.bias is None else nn.Parameter(layer.bias[:k].clone())
-    for layer in columns:  # one of them sees the code and, beside it, where it ends
-        sides = layer.weight.unflatten(1, (-1, len(network.whitening)))
-        layer.weight = nn.Parameter(sides[..., :k].flatten(1).clone())
+    for layer in columns:
+        kept = [part[:, :k] for part in layer.weight.split(n, 1)]
+        layer.weight = nn.Parameter(torch.cat(kept, 1))
     network.whitening = network.whitening[:k].clone()

@@ -37,8 +37,8 @@ def split():
 
 
 @pytest.mark.parametrize("k", [1, 2, 7])
-def test_lengths_are_even_by_themselves_or_by_their_logarithm(k):
-    """Codes are cut behind j with probability 1 / k in three of four cases, else with log((j + 1) / j) / log(k + 1)."""
+def test_lengths_are_drawn(k):
+    """Three of four codes are cut behind any number alike, the others behind the j-th with probability ~ log((j + 1) / j)."""
     kept, cost = Ordered(k, 5, 0, 0.0)(torch.ones(50_000, k), None, seeded())
     assert cost is None
     lengths = kept.sum(1).long()
@@ -60,7 +60,16 @@ def test_ordered_codes_are_ordered(split):
     assert np.mean(found) < np.mean(linear)
     assert max(a / b for a, b in zip(found, linear, strict=True)) < 1.03
     assert estimator.explained_variance_ratio_.shape == (8,)
-    assert estimator.explained_variance_ratio_.sum() == pytest.approx(estimator.score(X_test), abs=0.05)
+
+
+def test_shares_are_those_of_the_rows_held_out(split):
+    """Each share is what one number more explains on X_val, about the mean of the rows learned from."""
+    X, X_val = split
+    estimator = DenseAutoencoder(5, bottleneck="ordered", max_iter=5, random_state=0).fit(X, X_val=X_val)
+    Z = estimator.transform(X_val)
+    missed = [np.square(estimator.inverse_transform(Z[:, :j]) - X_val).sum() for j in range(1, 6)]
+    reached = 1 - np.array(missed) / np.square(X_val - X.mean(0)).sum()
+    np.testing.assert_allclose(np.cumsum(estimator.explained_variance_ratio_), reached, rtol=1e-4)
 
 
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
@@ -133,7 +142,9 @@ def test_what_callbacks_are_given_is_whole_after_the_cut(rows):
     estimator.set_callbacks(ScoringMonitor(scoring=keep)).fit(rows)
     assert kept[0][1].shape == (60, 4) != estimator.transform(rows).shape
     for one, Z in kept[:3]:
-        np.testing.assert_array_equal(copy.deepcopy(one).transform(rows), Z)  # through the state that is pickled
+        for name in [name for name in vars(one) if name.startswith(("_skl_", "_callback"))]:
+            delattr(one, name)  # they hold the function above, which can't be pickled
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(one)).transform(rows), Z)
 
 
 # ------------------------------------------------------------------------------------------------------ variational
@@ -186,11 +197,11 @@ def quantizer():
 def test_the_nearest_vector_is_taken(quantizer):
     """Distances are those in units of PCA, as SciPy computes them, and codes are vectors."""
     bottleneck, z = quantizer
-    z, units, books = z.numpy(), bottleneck.units.numpy(), bottleneck.codebooks.detach().numpy()
+    units, z_, books = bottleneck.units.numpy(), z.numpy(), bottleneck.codebooks.detach().numpy()
     for group, columns in enumerate((slice(0, 3), slice(3, 6))):
-        expected = cdist((z * units)[:, columns], books[group]).argmin(1)
-        np.testing.assert_array_equal(bottleneck.nearest(torch.from_numpy(z))[group].numpy(), expected)
-        settled = bottleneck.settle(torch.from_numpy(z)).detach().numpy() * units
+        expected = cdist((z_ * units)[:, columns], books[group]).argmin(1)
+        np.testing.assert_array_equal(bottleneck.nearest(z)[group], expected)
+        settled = bottleneck.settle(z).detach().numpy() * units
         np.testing.assert_allclose(settled[:, columns], books[group][expected], rtol=1e-6)
 
 
@@ -271,8 +282,8 @@ def test_a_start_with_components_of_its_own_has_vectors_of_its_own():
 def test_bits_are_those_of_the_logistic_density_over_a_step():
     """The cost is the base-2 logarithm of the density's integral over the step about a number."""
     bottleneck = Rated(3, 5, 0, 0.7)
-    bottleneck.start(torch.tensor([2.0, 1.0, 0.5]), None)
     with torch.no_grad():
+        bottleneck.start(torch.tensor([2.0, 1.0, 0.5]), None)
         bottleneck.place.copy_(torch.tensor([0.1, -0.2, 0.0]))
         bottleneck.log_width.copy_(torch.tensor([-0.1, 0.0, -0.3]))
     z = torch.randn(20, 3, generator=seeded(1)) * 2
@@ -294,7 +305,8 @@ def test_bits_are_those_of_the_logistic_density_over_a_step():
 def test_far_codes_cost_finite_bits_and_have_gradients_that_are_numbers():
     """Where the density is nothing in float32 the cost is bounded."""
     bottleneck = Rated(2, 5, 0, 0.7)
-    bottleneck.start(torch.ones(2), None)
+    with torch.no_grad():
+        bottleneck.start(torch.ones(2), None)
     z = torch.tensor([[1e4, -1e4], [0.0, 30.0]], requires_grad=True)
     _, cost = bottleneck(z, None, seeded())
     cost.sum().backward()
@@ -311,7 +323,7 @@ def test_the_step_is_where_a_bit_saves_what_it_costs(weight):
 
 
 def test_rounded_codes_reconstruct_nearly_as_well(split):
-    """Rounding to code_steps_ costs little, and more weight means larger steps and fewer levels."""
+    """Rounding to code_steps_ costs no more than noise as wide as the steps, and more weight means fewer levels."""
     X, X_test = split
     levels = []
     for weight in (0.1, 1.0):
@@ -319,9 +331,9 @@ def test_rounded_codes_reconstruct_nearly_as_well(split):
         steps, Z = estimator.code_steps_, estimator.transform(X_test)
         assert steps.shape == (16,)
         rounded = np.rint(Z / steps) * steps
-        error = np.square(estimator.inverse_transform(rounded) - X_test).mean()
-        assert error < 2 * np.square(estimator.reconstruct(X_test) - X_test).mean()
-        assert 1 - error / X_test.var(0).mean() > 0.3
+        added = np.square(estimator.inverse_transform(rounded) - X_test).mean()
+        added -= np.square(estimator.reconstruct(X_test) - X_test).mean()
+        assert 0 < added < 1.2 * np.square(steps).sum() / 12 / 64
         levels.append(np.mean([len(np.unique(column)) for column in np.rint(Z / steps).T]))
     assert levels[1] < levels[0]
 

@@ -466,3 +466,46 @@ def test_errors_read_each_row_once():
     fitted, source = dense().fit(table()), Source(table())
     fitted.reconstruction_error(source)
     assert sum(source.read) == N
+
+
+@pytest.mark.parametrize("make", [dense, conv])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_gaps_are_streamed(make, early_stopping, tmp_path):
+    """Rows on disk with gaps start as the PCA of the same rows in memory, and every gap is filled."""
+    X = table()
+    X[np.random.default_rng(0).uniform(size=X.shape) < 0.1] = np.nan
+    estimator = make(allow_nan=True, early_stopping=early_stopping)
+    found = estimator.fit(as_memmap(X, tmp_path)).reconstruct(as_memmap(X, tmp_path))
+    assert np.isfinite(found).all()
+    assert np.isfinite(estimator.loss_curve_).all()
+    assert np.nanmean(np.square(found - X)) < 0.5 * np.nanvar(X)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_targets_follow_their_rows_through_the_shuffling(early_stopping, tmp_path):
+    """Targets of rows that are streamed are those of these rows: codes learn what they say, and nothing from shuffled ones."""
+    X = table()
+    y = np.where(X[:, 0] > np.median(X[:, 0]), "high", "low")
+    weights = np.where(np.arange(N) % 7 == 0, 0.0, 1.0)
+    last = []
+    for labels in (y, np.random.default_rng(0).permutation(y)):
+        estimator = dense(target_weight=5.0, max_iter=15, early_stopping=early_stopping)
+        estimator.fit(as_memmap(X, tmp_path), labels, weights)
+        module = estimator.net_.module_
+        with torch.inference_mode():
+            guess = module(module.prepare(torch.from_numpy(X))).guess
+        right = np.array(["high", "low"])[guess.argmax(1)] == labels
+        last.append(right.mean())
+    assert last[0] > 0.9
+    assert last[1] < 0.75
+
+
+@pytest.mark.parametrize(
+    "option", [{"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"corruption": "masking"}, {"penalty": "rate"}]
+)
+def test_options_are_streamed(option, tmp_path):
+    """Other codes, damage and penalties work on rows on disk."""
+    X = as_memmap(table(), tmp_path)
+    estimator = dense(**option).fit(X)
+    assert estimator.score(X) > 0.3
+    assert np.isfinite(estimator.partial_fit(X).transform(X)).all()
