@@ -1,6 +1,5 @@
 """Bottlenecks against NumPy, SciPy and torch.distributions, and what they make of codes."""
 
-import copy
 import math
 import pickle
 import warnings
