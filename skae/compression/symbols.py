@@ -90,7 +90,7 @@ class SymbolModel:
         self.out = [np.rint(part * OUT) for part in found["out"]]
         self.shift = [np.rint(part * OUT * HIDDEN) for part in found["shift"]]
         gain = without - self.lengths(numbers[held_out], before[held_out])
-        if gain.mean() < 2 * gain.std() / math.sqrt(len(held_out)):
+        if gain.mean() <= 2 * gain.std() / math.sqrt(len(held_out)):
             self.into = None
 
     def _inputs(self, inputs):
