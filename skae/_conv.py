@@ -161,8 +161,7 @@ class ConvAutoencoder(BaseAutoencoder):
     .. [2] J. Masci, U. Meier, D. Ciresan and J. Schmidhuber, "Stacked convolutional auto-encoders for hierarchical feature
        extraction", ICANN 2011.
     .. [3] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising autoencoders", Journal of
-    Machine
-       Learning Research 11, 2010.
+       Machine Learning Research 11, 2010.
     .. [4] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with nested dropout", ICML 2014.
     .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
     .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning", NeurIPS 2017.

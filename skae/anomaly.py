@@ -75,7 +75,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         Fitted on codes of X, of at most 10,000 rows.
     code_spread_ : float
         The usual mean squared distance of a code to its neighbours, which is 1 in the scores.
-    error_scale_ : ndarray of shape (n_features_in_,)
+    error_scale_ : ndarray of shape (`n_features_in_`,)
         The usual squared error of each feature, which is 1 in `error_map`, in squared units of what the autoencoder sees.
     scaler_ : StandardScaler or None
         What standardises X; None where the autoencoder sees it as it is.
