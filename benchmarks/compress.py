@@ -166,7 +166,7 @@ def compare_photographs(args):
         ("JPEG2000", "quality_layers", ([200], [100], [50], [25])),
     ):
         for value in settings:
-            more = {"irreversible": True} if kind == "JPEG2000" else {}
+            more = {"irreversible": True, "mct": 1} if kind == "JPEG2000" else {}
             results = [saved(image, format=kind, **{name: value}, **more) for image in images]
             put(f"{kind}, {name} {value}", *zip(*results, strict=True))
 
