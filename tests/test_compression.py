@@ -6,6 +6,7 @@ import sys
 import zlib
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from sklearn.base import clone
@@ -177,7 +178,6 @@ def test_rows_come_back_in_the_dtype_of_fit(dtype):
 
 def test_rows_may_be_tensors_and_tables():
     """A torch tensor, a pandas table and a list are compressed like the array."""
-    pandas = pytest.importorskip("pandas")
     X = ROWS[:100].astype(np.float32)
     autoencoder = DenseAutoencoder(3, max_iter=1, early_stopping=False, random_state=0)
     messages = [

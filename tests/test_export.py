@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import load as read_tensors
@@ -62,7 +63,6 @@ def test_a_file_gives_the_same_autoencoder(case, fitted, tmp_path):
 
 def test_targets_and_column_names_come_back(tmp_path):
     """A loaded autoencoder goes on with the targets, and still compares the names of columns."""
-    pd = pytest.importorskip("pandas")
     X = pd.DataFrame(low_rank(40, 3), columns=["a", "b", "c"])
     y = np.array(["no", "yes"] * 20)
     fitted = DenseAutoencoder(2, max_iter=2, target_weight=1.0, warm_start=True, random_state=0).fit(X, y)

@@ -5,7 +5,9 @@ from itertools import chain
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 import zarr
 from hypothesis import given
@@ -375,8 +377,6 @@ def test_small_stores_are_arrays(monkeypatch, tmp_path):
 
 def test_what_is_in_memory_is_no_store():
     """Arrays, tensors, sparse matrices and tables go their own ways."""
-    pd = pytest.importorskip("pandas")
-    sp = pytest.importorskip("scipy.sparse")
     things = [np.ones((3, 2)), torch.ones(3, 2), sp.csr_array(np.ones((3, 2))), pd.DataFrame({"dtype": [1.0], "b": [2.0]})]
     assert all(stored(thing) is thing for thing in things)
     assert stored([[1.0]]) == [[1.0]]
