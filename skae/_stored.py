@@ -167,13 +167,19 @@ class Stored:
         return (firsts[:, None] * length + torch.arange(length)).flatten()[:count]
 
     def take(self, numbers):
-        """Read rows by their rising numbers: with the few between them, or each run of neighbours in one go."""
+        """Read rows by their rising numbers, a block at a time, with the few between them or each run of neighbours by itself."""
         numbers = np.asarray(numbers)
-        if len(numbers) and numbers[-1] - numbers[0] < 2 * len(numbers):
-            return self[int(numbers[0]) : int(numbers[-1]) + 1][numbers - numbers[0]]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1), len(numbers)]
-        for first, last in pairwise(edges):
-            if first < last:
-                out[first:last] = self[int(numbers[first]) : int(numbers[last - 1]) + 1]
+        for start, stop in _runs(numbers // self.block, 0):
+            part = numbers[start:stop]
+            near = part[-1] - part[0] < 2 * len(part)
+            for first, last in [(0, len(part))] if near else _runs(part, 1):
+                rows = self[int(part[first]) : int(part[last - 1]) + 1]
+                out[start + first : start + last] = rows[part[first:last] - part[first]]
         return out
+
+
+def _runs(numbers, step):
+    """Cut rising numbers where they don't rise by `step`: the first place of each run, and that behind it."""
+    edges = [0, *(np.flatnonzero(np.diff(numbers) != step) + 1), len(numbers)]
+    return [pair for pair in pairwise(edges) if pair[0] < pair[1]]

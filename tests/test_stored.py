@@ -161,10 +161,11 @@ def test_equal_seeds_give_equal_streamed_fits(make):
 def test_nothing_is_read_in_large_pieces(monkeypatch):
     """Fit and transform read pieces that are bounded, however long X is."""
     monkeypatch.setattr(_batches, "CHUNK_BYTES", 2048)
+    monkeypatch.setattr(_stored, "BLOCK_BYTES", 2048)
     X = Source(table())
     autoencoder = dense().fit(X)
     autoencoder.transform(X), autoencoder.score(X), autoencoder.reconstruction_error(X)
-    assert max(X.read) <= 128
+    assert max(X.read) <= 64
 
 
 def test_training_reads_each_row_once_a_pass():
