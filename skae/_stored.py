@@ -167,7 +167,7 @@ class Stored:
         return (firsts[:, None] * length + torch.arange(length)).flatten()[:count]
 
     def take(self, numbers):
-        """Read rows by their rising numbers, a block at a time, with the few between them or each run of neighbours by itself."""
+        """Read rows by their rising numbers, a block at a time: with the few between them, or each run of neighbours."""
         numbers = np.asarray(numbers)
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         for start, stop in _runs(numbers // self.block, 0):

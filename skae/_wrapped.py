@@ -1,18 +1,24 @@
 """What all that wrap an autoencoder do with it: which one it is, where its randomness comes from, and whether it will do."""
 
+import numpy as np
 from sklearn.base import clone
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae._layout import as_array
 
-__all__ = ["check_methods", "default_autoencoder", "seeded_clone"]
+__all__ = ["as_plain", "check_methods", "default_autoencoder", "seeded_clone"]
 
 
 def default_autoencoder(X, n_components="auto", **parameters):
     """Give the autoencoder of who names none: of images for X of more than two dimensions, else of tables."""
     kind = ConvAutoencoder if getattr(as_array(X), "ndim", 2) > 2 else DenseAutoencoder
     return kind(n_components, **parameters)
+
+
+def as_plain(found, dtype=None):
+    """Give what may be a tensor or a table as an array, in its own dtype or another."""
+    return np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=dtype)
 
 
 def check_methods(name, estimator, methods):

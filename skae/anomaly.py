@@ -15,7 +15,7 @@ from skae import _validation as check
 from skae._layout import as_array
 from skae._stored import Stored, slices, stored
 from skae._validation import Interval, StrOptions, fit_context
-from skae._wrapped import check_methods, default_autoencoder, seeded_clone
+from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
 
 __all__ = ["ReconstructionDetector"]
 
@@ -374,8 +374,7 @@ def _pieces(rows):
 
 def _numbers(rows):
     """Give flat float64 rows of an array, a tensor or a table."""
-    rows = rows.cpu() if hasattr(rows, "cpu") else rows
-    return np.asarray(rows).reshape(len(rows), -1).astype(np.float64, copy=False)
+    return as_plain(rows).reshape(len(rows), -1).astype(np.float64, copy=False)
 
 
 def _measure(autoencoder, rows):

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from skae._validation import fit_context, seeded
-from skae._wrapped import check_methods, default_autoencoder, seeded_clone
+from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
 
 __all__ = ["LatentSampler"]
 
@@ -122,7 +122,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
 
         autoencoder = default_autoencoder(X) if self.autoencoder is None else self.autoencoder
         autoencoder = seeded_clone(autoencoder, seed).fit(X, None)
-        codes = _as_codes(autoencoder.transform(X))
+        codes = as_plain(autoencoder.transform(X), np.float64)
 
         mean, scale = codes.mean(axis=0), codes.std(axis=0)
         scale[scale == 0] = 1.0
@@ -233,7 +233,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
 
     def _encode(self, X):
         """Give codes as an array of float64, also where they are a tensor or a table."""
-        return _as_codes(self.autoencoder_.transform(X))
+        return as_plain(self.autoencoder_.transform(X), np.float64)
 
     def _decode(self, codes):
         """Decode codes of float64."""
@@ -260,11 +260,6 @@ def _check_count(name, value, least):
 def _one_row(row):
     """Give an array or tensor with one row."""
     return row[None] if isinstance(row, torch.Tensor) else np.asarray(row)[None]
-
-
-def _as_codes(codes):
-    """Give codes as an array of float64, also where they are a tensor or a table."""
-    return np.asarray(codes.cpu() if isinstance(codes, torch.Tensor) else codes, dtype=np.float64)
 
 
 def _sample(density, n_samples, seed):

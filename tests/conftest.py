@@ -1,5 +1,7 @@
 """Options and fixtures for all tests."""
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -54,3 +56,12 @@ def digits():
     """Four hundred of scikit-learn's digits as flat rows between 0 and 1, and their labels."""
     X, y = load_digits(return_X_y=True)
     return X[:400] / 16, y[:400]
+
+
+@pytest.fixture
+def closed_figures():
+    """Close the figures of a test, and see that it left matplotlib's settings alone."""
+    before = dict(matplotlib.rcParams)
+    yield
+    plt.close("all")
+    assert dict(matplotlib.rcParams) == before

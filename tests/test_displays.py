@@ -1,6 +1,5 @@
 """Displays: what is drawn where, from what is given, and what is refused."""
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -24,20 +23,12 @@ from skae import (
 from .cases import colour_images, grey_images, low_rank
 
 plt.switch_backend("Agg")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 QUICK = {"max_iter": 2, "random_state": 0}
 GREY = grey_images(40, 6, 5)
 COLOUR = colour_images(40, 6, 5, dtype=np.uint8)
 TABLE = pd.DataFrame(low_rank(60, 8), columns=[f"column {i}" for i in range(8)])
 SIGNALS = low_rank(40, 50)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """Close the figures of a test, and see that it left matplotlib's settings alone."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -21,18 +20,10 @@ from skae import (
 from .cases import grey_images
 
 plt.switch_backend("Agg")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 QUICK = {"max_iter": 2, "random_state": 0}
 GREY = grey_images(40, 6, 5)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """Close the figures of a test, and see that it left matplotlib's settings alone."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")

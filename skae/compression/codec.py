@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
+from skae._stored import slices
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
 from skae._wrapped import default_autoencoder, seeded_clone
 from skae.compression import container, tiles
@@ -191,12 +192,8 @@ class LatentCodec(BaseEstimator):
                 self._write_image(writer, image)
             n = sum(np.prod(tiles.grid(*image.shape[:2], self._tile)) for image in images)
             return self._pack(writer, header, int(n))
-        numbers = self._round(encode(self.autoencoder_, X))
-        writer = Writer()
-        for begin in range(0, len(numbers), BLOCK):
-            part = numbers[begin : begin + BLOCK]
-            self._symbols.write([writer], part, np.empty((len(part), 0)))
-        return self._pack(writer, [len(numbers)], len(numbers))
+        (writer,), n_rows = self._write_rows(X, together=True)
+        return self._pack(writer, [n_rows], n_rows)
 
     def compress_each(self, X):
         """Write each row or image of X into a message of its own.
@@ -213,12 +210,7 @@ class LatentCodec(BaseEstimator):
         check_is_fitted(self)
         if self._tile is not None:
             return [self.compress([image]) for image in self._check_images(X)]
-        numbers = self._round(encode(self.autoencoder_, X))
-        writers = [Writer() for _ in numbers]
-        for begin in range(0, len(numbers), BLOCK):
-            part = numbers[begin : begin + BLOCK]
-            self._symbols.write(writers[begin : begin + BLOCK], part, np.empty((len(part), 0)))
-        return [self._pack(writer, [1], 1) for writer in writers]
+        return [self._pack(writer, [1], 1) for writer in self._write_rows(X, together=False)[0]]
 
     def decompress(self, message):
         """Read what was compressed.
@@ -288,6 +280,15 @@ class LatentCodec(BaseEstimator):
         return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
 
     # ----------------------------------------------------------------------------------------------------- codes
+
+    def _write_rows(self, X, *, together):
+        """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""
+        numbers = self._round(encode(self.autoencoder_, X))
+        writers = [Writer() for _ in (numbers[:1] if together else numbers)]
+        for part in slices(len(numbers), BLOCK):
+            some = numbers[part]
+            self._symbols.write(writers if together else writers[part], some, np.empty((len(some), 0)))
+        return writers, len(numbers)
 
     def _round(self, codes):
         """Turn codes into whole numbers of steps."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skae._wrapped import as_plain
+
 __all__ = ["answered_dtype", "as_dtype", "choose_steps", "decode", "encode"]
 
 ADDED_SHARE = 0.25
@@ -13,7 +15,7 @@ SAMPLE = 1000
 
 def encode(autoencoder, X):
     """Encode X: finite float64 numbers of shape (n_samples, n_codes)."""
-    codes = _array(autoencoder.transform(X), np.float64)
+    codes = as_plain(autoencoder.transform(X), np.float64)
     if codes.ndim != 2 or not np.isfinite(codes).all():
         raise ValueError(f"Got codes of shape {codes.shape} from the autoencoder, but expected rows of finite numbers.")
     return codes
@@ -21,12 +23,7 @@ def encode(autoencoder, X):
 
 def decode(autoencoder, codes):
     """Decode codes, into an ndarray."""
-    return _array(autoencoder.inverse_transform(codes))
-
-
-def _array(found, dtype=None):
-    """Give what may be a tensor or a table as an array."""
-    return np.asarray(found.cpu() if hasattr(found, "cpu") else found, dtype=dtype)
+    return as_plain(autoencoder.inverse_transform(codes))
 
 
 def answered_dtype(X):

@@ -4,6 +4,8 @@ from numbers import Integral
 
 import numpy as np
 
+from skae._wrapped import as_plain
+
 __all__ = [
     "arranged",
     "as_numbers",
@@ -105,9 +107,7 @@ def check_count(n, name, most, least=1):
 
 def as_numbers(X):
     """Turn a table, a tensor or a list into an array of numbers, in its own dtype."""
-    if hasattr(X, "detach"):
-        X = X.detach().cpu()
-    X = np.asarray(X)
+    X = as_plain(X)
     X = X.astype(np.float64) if X.dtype == object or X.dtype == bool else X
     if X.dtype.kind not in "iuf":
         raise ValueError(f"Got an array of dtype {X.dtype}, but expected real numbers.")
