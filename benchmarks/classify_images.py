@@ -23,12 +23,14 @@ from sklearn.svm import SVC
 
 from skae import ConvAutoencoder, DenseAutoencoder
 
+NEIGHBOURS = (3, 5, 11, 31)
+
 
 def accuracies(Z, y, Z_test, y_test, chosen):
     """Score the classifiers on codes: nearest neighbours among all rows, the SVCs on the `chosen` ones."""
-    neighbours = KNeighborsClassifier(5, algorithm="brute").fit(Z, y).score(Z_test, y_test)
+    near = [KNeighborsClassifier(k, algorithm="brute").fit(Z, y).score(Z_test, y_test) for k in NEIGHBOURS]
     machines = (model.fit(Z[chosen], y[chosen]) for model in (SVC(), make_pipeline(StandardScaler(), SVC())))
-    return f"{neighbours:.4f}", *(f"{machine.score(Z_test, y_test):.4f}" for machine in machines)
+    return *(f"{score:.4f}" for score in near), *(f"{machine.score(Z_test, y_test):.4f}" for machine in machines)
 
 
 def main():
@@ -46,7 +48,16 @@ def main():
     ceiling = 255.0 if X.dtype == np.uint8 else 1.0
     chosen = np.random.default_rng(args.seed).permutation(len(X))[: args.svc_rows]
     n_svc = f"{len(chosen):,}"
-    head("codes of", "k", "fit, s", "test MSE", "explained variance", "5-NN", f"SVC, {n_svc} rows", "standardised")
+    head(
+        "codes of",
+        "k",
+        "fit, s",
+        "test MSE",
+        "explained variance",
+        *(f"{n}-NN" for n in NEIGHBOURS),
+        f"SVC, {n_svc} rows",
+        "standardised",
+    )
 
     pixels, test_pixels = ((flat(part) / ceiling).astype(np.float32) for part in (X, T))
     row("raw pixels", pixels.shape[1], None, None, None, *accuracies(pixels, y, test_pixels, y_test, chosen))

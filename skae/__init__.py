@@ -10,7 +10,7 @@ X becomes batches
     ``_layout``                  how an image lies in X
     ``_batches``                 rows become tensor batches, in memory or streamed
     ``_targets``                 what y says, where codes are to carry it
-    ``corruptions``              damage done to inputs
+    ``corruptions``, ``_damage`` damage done to inputs, and how parameters name it
     ``_principal``               mean, scale and principal components, piece by piece
 
 Batches become a trained network

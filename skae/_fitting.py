@@ -10,6 +10,7 @@ import torch
 from skae import _validation as check
 from skae import objectives
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
+from skae._damage import check_corruption
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
 from skae._finishing import forget_codes, note_codes
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
@@ -68,7 +69,7 @@ class Fitting:
         self.generator = torch.Generator().manual_seed(check.seeded(estimator.random_state))
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
-        self.corrupt = check.check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
+        self.corrupt = check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
         n, kept = len(rows), None
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there

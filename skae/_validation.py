@@ -6,7 +6,6 @@ The only file with private imports from scikit-learn: whatever moves there is me
 import math
 import numbers
 import warnings
-from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae import corruptions
 from skae._stored import Stored, plain_dtype, slices, stored
 
 __all__ = [
@@ -30,7 +28,6 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "check_codes",
-    "check_corruption",
     "check_finite",
     "check_rows",
     "check_shares",
@@ -281,48 +278,6 @@ def check_sizes(sizes, name):
     if not all(isinstance(size, numbers.Integral) and size >= 1 for size in found):
         raise ValueError(f"Got {name}={sizes!r}, but expected whole numbers of at least 1.")
     return tuple(int(size) for size in found)
-
-
-def check_corruption(corruption, level, *, allow_nan=False):
-    """Find the damage that a parameter names.
-
-    Parameters
-    ----------
-    corruption : str, callable or None
-        A name in `skae.corruptions`, or ``(x, level, generator) -> x``.
-    level : float or (float, float)
-        How much of it.
-    allow_nan : bool, default=False
-        Whether what is masked or cut out becomes a gap, in place of a mean.
-
-    Returns
-    -------
-    corrupt : callable or None
-        ``(x, generator) -> x``.
-    """
-    if corruption is None:
-        return None
-    pair = level if isinstance(level, (tuple, list)) else (level, level)
-    numbers_ = len(pair) == 2 and all(isinstance(one, numbers.Real) and math.isfinite(one) for one in pair)
-    most = 1.0 if corruption in ("masking", "salt_and_pepper", "patches") else math.inf
-    if not numbers_ or not 0 <= pair[0] <= pair[1] <= most:
-        limit = "from 0 to 1" if most == 1 else "of at least 0"
-        raise ValueError(
-            f"Got corruption_level={level!r}, but expected a number {limit}, or a pair of such, the lower one first."
-        )
-    level = level if pair[0] < pair[1] else pair[0]
-    function = corruption if callable(corruption) else getattr(corruptions, corruption)
-    return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
-
-
-def _damage(function, level, makes_gaps, x, generator):
-    """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
-    if makes_gaps is None:
-        return function(x, level, generator)
-    if makes_gaps:
-        return function(x, level, generator, fill=math.nan)
-    # gaps stay gaps, and other damage sees means in their places
-    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
 def resolve_device(device, *, fall_back=False):

@@ -11,7 +11,17 @@ import math
 import torch
 from torch.nn import functional
 
-__all__ = ["blur", "gaussian", "jpeg", "masking", "patches", "salt_and_pepper"]
+__all__ = ["LEVELS", "blur", "gaussian", "jpeg", "masking", "patches", "salt_and_pepper"]
+
+LEVELS = {
+    "gaussian": (0, math.inf),
+    "masking": (0, 1),
+    "salt_and_pepper": (0, 1),
+    "patches": (0, 1),
+    "blur": (0, math.inf),
+    "jpeg": (1, 100),
+}
+"""Between which numbers the level of each may be."""
 
 LUMINANCE = """
 16 11 10 16 24 40 51 61  12 12 14 19 26 58 60 55  14 13 16 24 40 57 69 56  14 17 22 29 51 87 80 62

@@ -240,3 +240,22 @@ def test_partial_fit_keeps_its_optimizer_with_any_callable(corruption, rows):
     optimizer = estimator.net_.optimizer_
     assert estimator.partial_fit(rows).net_.optimizer_ is optimizer
     assert estimator.set_params(corruption_level=0.4).partial_fit(rows).net_.optimizer_ is not optimizer
+
+
+@pytest.mark.parametrize(
+    ("corruption", "level", "expected"),
+    [
+        (
+            "masking",
+            1.5,
+            r"corruption_level=1\.5, but expected a number from 0 to 1, or .* for corruption='masking'",
+        ),
+        ("gaussian", (0.3, 0.1), r"corruption_level=\(0\.3, 0\.1\), but expected two rising numbers"),
+        ("gaussian", (0.1,), r"corruption_level=\(0\.1,\), but expected two rising numbers"),
+        ("patches", 0.5, "corruption='patches', but expected another one"),
+    ],
+)
+def test_levels_that_mean_nothing_are_refused(corruption, level, expected, rows):
+    """A share beyond 1, a pair that does not rise, and holes in what is no image are errors that say so."""
+    with pytest.raises(ValueError, match=expected):
+        DenseAutoencoder(2, corruption=corruption, corruption_level=level).fit(rows)

@@ -11,7 +11,7 @@ ROOT = Path(skae.__file__).parent
 
 ROWS = [
     ["_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
-    ["_validation", "_batches", "_targets", "networks.bottlenecks", "_objective"],
+    ["_validation", "_batches", "_damage", "_targets", "networks.bottlenecks", "_objective"],
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],

@@ -3,16 +3,15 @@
 import functools
 import math
 import warnings
-from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_array
 
 from skae import _validation as check
 from skae import corruptions
+from skae._damage import check_level, check_pair
 
 __all__ = [
-    "LEVELS",
     "check_images",
     "find_corruption",
     "find_fill",
@@ -20,16 +19,6 @@ __all__ = [
     "warn_if_channels_first",
     "warn_if_other_units",
 ]
-
-LEVELS = {
-    "gaussian": (0, math.inf),
-    "masking": (0, 1),
-    "salt_and_pepper": (0, 1),
-    "patches": (0, 1),
-    "blur": (0, math.inf),
-    "jpeg": (1, 100),
-}
-"""What `corruption` may be, and between which numbers its level may be."""
 
 
 def check_images(estimator, X, name):
@@ -71,7 +60,7 @@ def warn_if_other_units(images, data_range):
 def find_range(data_range, clean):
     """Say which numbers stand for black and white in clean images."""
     if data_range != "auto":
-        low, high = _pair(data_range, "data_range")
+        low, high = check_pair(data_range, "data_range")
         if low == high:
             raise ValueError(f"Got data_range={data_range!r}, but expected two rising numbers.")
         return low, high
@@ -103,21 +92,7 @@ def find_corruption(corruption, level, fill):
     """
     if callable(corruption):
         return lambda x, generator: corruption(x, level, generator)
-    least, most = LEVELS[corruption]
-    low, high = (level, level) if isinstance(level, Real) else _pair(level, "corruption_level")
-    if not least <= low <= high <= most:
-        raise ValueError(
-            f"Got corruption_level={level!r}, but expected a number from {least} to {most}, or a rising pair of them, for "
-            f"corruption={corruption!r}."
-        )
+    low, high = check_level(corruption, level)
     values = {"salt_and_pepper": {"low": 0.0, "high": 1.0}, "masking": {"fill": fill}, "patches": {"fill": fill}}
     damage = functools.partial(getattr(corruptions, corruption), **values.get(corruption, {}))
-    return lambda x, generator: damage(x, (float(low), float(high)), generator)
-
-
-def _pair(values, name):
-    """Check two rising finite numbers."""
-    good = len(values) == 2 and all(isinstance(value, Real) and math.isfinite(value) for value in values)
-    if not good or values[0] > values[1]:
-        raise ValueError(f"Got {name}={values!r}, but expected two rising numbers.")
-    return float(values[0]), float(values[1])
+    return lambda x, generator: damage(x, (low, high), generator)

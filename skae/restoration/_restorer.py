@@ -11,11 +11,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
+from skae import corruptions
 from skae._net import bare_net, compile_settings
 from skae._stored import slices
 from skae._validation import Interval, StrOptions, fit_context
 from skae.networks.restorer import FACTOR
-from skae.restoration._checks import LEVELS, check_images, warn_if_other_units
+from skae.restoration._checks import check_images, warn_if_other_units
 from skae.restoration._pieces import scaled, tiles
 from skae.restoration._training import build, trained
 
@@ -137,7 +138,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
     _doc_link_module = "skae"
 
     _parameter_constraints = {
-        "corruption": [StrOptions(set(LEVELS)), callable],
+        "corruption": [StrOptions(set(corruptions.LEVELS)), callable],
         "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
         "data_range": [tuple, list, StrOptions({"auto"})],
         "fill_value": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"})],

@@ -1,0 +1,79 @@
+"""Which damage is done to inputs, and how much of it: what the parameters of estimators name."""
+
+import math
+from functools import partial
+from numbers import Real
+
+import torch
+
+from skae import corruptions
+
+__all__ = ["check_corruption", "check_level", "check_pair"]
+
+
+def check_level(corruption, level):
+    """Check how much damage is to be done: a number, or a rising pair of them.
+
+    Parameters
+    ----------
+    corruption : str or callable
+        A name in `skae.corruptions` says between which numbers; a callable takes any from 0.
+    level : float or (float, float)
+        As the user gave it.
+
+    Returns
+    -------
+    low, high : float
+        The same where all rows get as much.
+    """
+    low, high = (level, level) if isinstance(level, Real) else check_pair(level, "corruption_level")
+    least, most = (0, math.inf) if callable(corruption) else corruptions.LEVELS[corruption]
+    if not least <= low <= high <= most:
+        what = "" if callable(corruption) else f", for corruption={corruption!r}"
+        raise ValueError(
+            f"Got corruption_level={level!r}, but expected a number from {least} to {most}, or a rising pair of them{what}."
+        )
+    return float(low), float(high)
+
+
+def check_pair(values, name):
+    """Check two rising finite numbers."""
+    good = len(values) == 2 and all(isinstance(value, Real) and math.isfinite(value) for value in values)
+    if not good or values[0] > values[1]:
+        raise ValueError(f"Got {name}={values!r}, but expected two rising numbers.")
+    return float(values[0]), float(values[1])
+
+
+def check_corruption(corruption, level, *, allow_nan=False):
+    """Find the damage that a parameter names.
+
+    Parameters
+    ----------
+    corruption : str, callable or None
+        A name in `skae.corruptions`, or ``(x, level, generator) -> x``.
+    level : float or (float, float)
+        How much of it.
+    allow_nan : bool, default=False
+        Whether what is masked or cut out becomes a gap, in place of a mean.
+
+    Returns
+    -------
+    corrupt : callable or None
+        ``(x, generator) -> x``.
+    """
+    if corruption is None:
+        return None
+    low, high = check_level(corruption, level)
+    level = (low, high) if low < high else low
+    function = corruption if callable(corruption) else getattr(corruptions, corruption)
+    return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
+
+
+def _damage(function, level, makes_gaps, x, generator):
+    """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
+    if makes_gaps is None:
+        return function(x, level, generator)
+    if makes_gaps:
+        return function(x, level, generator, fill=math.nan)
+    # gaps stay gaps, and other damage sees means in their places
+    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
