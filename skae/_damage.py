@@ -26,22 +26,28 @@ def check_level(corruption, level):
     low, high : float
         The same where all rows get as much.
     """
-    low, high = (level, level) if isinstance(level, Real) else check_pair(level, "corruption_level")
+    pair = (level, level) if isinstance(level, Real) else tuple(level)
     least, most = (0, math.inf) if callable(corruption) else corruptions.LEVELS[corruption]
-    if not least <= low <= high <= most:
+    if not _rise(pair) or not least <= pair[0] <= pair[1] <= most:
+        limit = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
         what = "" if callable(corruption) else f", for corruption={corruption!r}"
         raise ValueError(
-            f"Got corruption_level={level!r}, but expected a number from {least} to {most}, or a rising pair of them{what}."
+            f"Got corruption_level={level!r}, but expected a number {limit}, or a pair of such, the lower one first{what}."
         )
-    return float(low), float(high)
+    return float(pair[0]), float(pair[1])
 
 
 def check_pair(values, name):
     """Check two rising finite numbers."""
-    good = len(values) == 2 and all(isinstance(value, Real) and math.isfinite(value) for value in values)
-    if not good or values[0] > values[1]:
+    if not _rise(values):
         raise ValueError(f"Got {name}={values!r}, but expected two rising numbers.")
     return float(values[0]), float(values[1])
+
+
+def _rise(values):
+    """Say whether these are two finite numbers of which the second is no smaller."""
+    good = len(values) == 2 and all(isinstance(value, Real) and math.isfinite(value) for value in values)
+    return good and values[0] <= values[1]
 
 
 def check_corruption(corruption, level, *, allow_nan=False):

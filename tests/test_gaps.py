@@ -248,10 +248,18 @@ def test_partial_fit_keeps_its_optimizer_with_any_callable(corruption, rows):
         (
             "masking",
             1.5,
-            r"corruption_level=1\.5, but expected a number from 0 to 1, or .* for corruption='masking'",
+            r"corruption_level=1\.5, but expected a number from 0 to 1, or a pair of such, .* for corruption='masking'",
         ),
-        ("gaussian", (0.3, 0.1), r"corruption_level=\(0\.3, 0\.1\), but expected two rising numbers"),
-        ("gaussian", (0.1,), r"corruption_level=\(0\.1,\), but expected two rising numbers"),
+        (
+            "gaussian",
+            (0.3, 0.1),
+            r"corruption_level=\(0\.3, 0\.1\), but expected a number of at least 0, or a pair of such, the lower one first",
+        ),
+        (
+            "gaussian",
+            (0.1,),
+            r"corruption_level=\(0\.1,\), but expected a number of at least 0, or a pair of such, the lower one first",
+        ),
         ("patches", 0.5, "corruption='patches', but expected another one"),
     ],
 )

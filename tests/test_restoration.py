@@ -274,10 +274,22 @@ def test_the_bar_is_shown_only_if_asked_for(photos, capsys):
     [
         ({"corruption": "rain"}, "corruption"),
         ({"corruption_level": -1}, "corruption_level"),
-        ({"corruption_level": (0.3, 0.1)}, "Got corruption_level=.*expected two rising numbers"),
-        ({"corruption_level": (0.3,)}, "Got corruption_level=.*expected two rising numbers"),
-        ({"corruption_level": (0, float("nan"))}, "Got corruption_level=.*expected two rising numbers"),
-        ({"corruption_level": (0, float("inf"))}, "Got corruption_level=.*expected two rising numbers"),
+        (
+            {"corruption_level": (0.3, 0.1)},
+            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+        ),
+        (
+            {"corruption_level": (0.3,)},
+            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+        ),
+        (
+            {"corruption_level": (0, float("nan"))},
+            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+        ),
+        (
+            {"corruption_level": (0, float("inf"))},
+            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+        ),
         ({"corruption": "masking", "corruption_level": 1.5}, "expected a number from 0 to 1"),
         ({"corruption": "jpeg"}, r"Got corruption_level=0.1, but expected a number from 1 to 100.*corruption='jpeg'"),
         ({"data_range": (1, 1)}, r"Got data_range=\(1, 1\), but expected two rising numbers"),
