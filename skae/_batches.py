@@ -217,8 +217,9 @@ class Rows(Dataset):
 
     def __init__(self, X, weights=None, device="cpu", targets=None):
         self.X = X
-        self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
-        self.targets = targets
+        beside = X.device if isinstance(X, torch.Tensor) else "cpu"  # so that no batch waits for another device
+        self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=beside)
+        self.targets = None if targets is None else targets.to(beside)
         self.device = torch.device(device)
 
     def __len__(self):
@@ -234,8 +235,7 @@ class Rows(Dataset):
 
     def batch(self, rows, index):
         """Put rows that are there together with what belongs to them."""
-        if not isinstance(index, slice):
-            index = torch.as_tensor(index).cpu()
+        index = index if isinstance(index, slice) else torch.as_tensor(index)
         more = (None if one is None else one[index].to(self.device) for one in (self.weights, self.targets))
         return Batch(to_tensor(rows, self.device), *more)
 

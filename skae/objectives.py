@@ -22,7 +22,7 @@ def squared_error(x_hat, x):
     loss : torch.Tensor of shape (n_samples,)
         In squared units of `x`.
     """
-    return (x_hat - x).square().flatten(1).mean(1)
+    return functional.mse_loss(x_hat, x, reduction="none").flatten(1).mean(1)
 
 
 def absolute_error(x_hat, x):

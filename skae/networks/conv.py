@@ -64,7 +64,8 @@ class ConvNetwork(Autoencoder):
         size = 3 if small else 1
         self.decoder_last = Conv2d(2 * n_filters, grid.n_patch, size, padding=size // 2)
         self.act = act()
-        self.register_buffer("inside", torch.ones(grid.n_cells * grid.n_patch))
+        # where patches tile the image exactly nothing is filled in, and the products with ones are saved
+        self.register_buffer("inside", None if grid.whole else torch.ones(grid.n_cells * grid.n_patch))
         kernel = torch.zeros(grid.n_patch, grid.n_low, 3, 3) if grid.block != (1, 1) else None
         self.register_buffer("smooth", kernel)
 
@@ -82,7 +83,8 @@ class ConvNetwork(Autoencoder):
     def become(self, principal):
         """Become PCA."""
         super().become(principal)
-        self.inside.copy_(self.grid.inside())
+        if self.inside is not None:
+            self.inside.copy_(self.grid.inside())
         if self.smooth is not None:
             self.smooth.copy_(self.grid.smooth_kernel())
         nn.init.zeros_(self.decoder_last.weight)
@@ -102,7 +104,7 @@ class ConvNetwork(Autoencoder):
 
     def code(self, x):
         """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
-        x = self.filled(x) * self.inside.unsqueeze(-2)  # codes can't depend on what isn't in the image
+        x = self._inside(self.filled(x))  # codes can't depend on what isn't in the image
         u = self.grid.low(x) @ self.components.mT  # (b, m)
         features = self.encoder_convolutions(_as_maps(x, self.grid.shape))  # (b, c, h, w)
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
@@ -118,7 +120,11 @@ class ConvNetwork(Autoencoder):
         change = self.decoder_last(self.act(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3))))
         if self.smooth is not None:
             low = self._smoothed(low)
-        return (low + change).movedim(-3, -1).flatten(-3) * self.inside.unsqueeze(-2)
+        return self._inside((low + change).movedim(-3, -1).flatten(-3))
+
+    def _inside(self, x):
+        """Put zeros where patches reach beyond the image."""
+        return x if self.inside is None else x * self.inside.unsqueeze(-2)
 
     def _smoothed(self, low):
         """Make pixels of block means; at the border the mean goes on."""

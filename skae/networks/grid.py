@@ -75,6 +75,11 @@ class Grid:
         """Patches in an image."""
         return math.prod(self.shape)
 
+    @property
+    def whole(self):
+        """Whether the patches tile the image, with nothing filled in."""
+        return all(n * p == side for n, p, side in zip(self.shape, self.patch, self.size[1:], strict=True))
+
     def images(self, x):
         """See rows (..., d) as images (..., c, h, w)."""
         c, h, w = self.size
