@@ -25,7 +25,7 @@ __all__ = ["Fitting"]
 PREPARED_BYTES = 2**27
 """Rows are kept as the network sees them if that takes no more than this; if not, every batch is prepared anew."""
 
-CROSSED_BYTES = 2**28
+CROSSED_BYTES = 2**26
 """Folds are made if the rows, as each of them sees them, take no more than this."""
 
 HELD_BYTES = 2**26
