@@ -10,13 +10,13 @@ import skae
 ROOT = Path(skae.__file__).parent
 
 ROWS = [
-    ["_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
+    ["_version", "_typing", "_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
     ["_validation", "_batches", "_damage", "_targets", "networks.bottlenecks", "_objective"],
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
-    ["_starting", "_training", "_finishing", "_progress"],
+    ["_starting", "_training", "_finishing", "_progress", "_state"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],

@@ -10,15 +10,14 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _validation as check
 from skae import corruptions
-from skae._net import bare_net, compile_settings
+from skae._state import KeepsNetwork
 from skae._stored import slices
 from skae._validation import Interval, StrOptions, fit_context
-from skae.networks.restorer import FACTOR
+from skae.networks.restorer import FACTOR, Restorer
 from skae.restoration._checks import check_images, warn_if_other_units
 from skae.restoration._pieces import scaled, tiles
-from skae.restoration._training import build, trained
+from skae.restoration._training import trained
 
 __all__ = ["ImageRestorer"]
 
@@ -26,7 +25,7 @@ TILE_PIXELS = 2**20
 """About how many pixels are restored at once."""
 
 
-class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
+class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Restore damaged images: a regressor from images to images.
 
     Inside is a convolutional autoencoder with skip connections [1]_ that gives the difference between a damaged image and a
@@ -156,6 +155,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    _network_class = Restorer
 
     def __init__(
         self,
@@ -278,27 +278,6 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         if sample_weight is not None:
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)
-
-    # -------------------------------------------------------------------------------------------------- state
-
-    def __getstate__(self):
-        """Give what is pickled: parameters, numbers, the recorded shape of the network, and its weights as arrays."""
-        state = super().__getstate__().copy()
-        if "net_" in state:
-            weights = state.pop("net_").module_.state_dict()
-            state["_weights"] = {name: weight.cpu().numpy() for name, weight in weights.items()}
-        return state
-
-    def __setstate__(self, state):
-        """Rebuild the network from what was recorded in fit, whatever the parameters say by now."""
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            network = build(self._spec["network"])
-            network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
-            device = check.resolve_device(self.device, fall_back=True)
-            self.net_ = bare_net(network, device, **compile_settings(self.net_params))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
