@@ -132,7 +132,7 @@ class BaseAutoencoder(
             autoencoder is left with the last good weights.
         """
         # what scikit-learn's callbacks see; a ScoringMonitor wants a y, which for an autoencoder is X
-        hooks = {"X": X, "y": X if y is None else y}
+        hooks: dict[str, object] = {"X": X, "y": X if y is None else y}
         if sample_weight is not None:
             hooks["metadata"] = {"sample_weight": sample_weight}
         go_on = self.warm_start and hasattr(self, "net_")

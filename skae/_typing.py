@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 __all__ = [
     "Activation",
@@ -15,12 +16,14 @@ __all__ = [
     "Auto",
     "Bottleneck",
     "Corruption",
+    "Damage",
     "Function",
     "Initial",
     "Keywords",
     "Level",
     "Loss",
     "MatrixLike",
+    "Numbers",
     "Penalty",
     "Precision",
     "RandomState",
@@ -28,21 +31,27 @@ __all__ = [
 ]
 
 
-class SupportsArray(Protocol):
+class Array(Protocol):
     """What NumPy can turn into an array: arrays, tensors, tables of pandas and polars, HDF5, zarr."""
 
     def __array__(self) -> np.ndarray:
         """Give an array."""
 
+    def __len__(self) -> int:
+        """Count the rows."""
 
-Row: TypeAlias = SupportsArray | Sequence[float]
-Image: TypeAlias = Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]
+    def __getitem__(self, index: Any, /) -> Any:
+        """Give some of them."""
 
-MatrixLike: TypeAlias = SupportsArray | Sequence[Row] | Sequence[Image]
-"""Rows, or images: an array, a tensor, a table, or lists of rows, of images or of numbers."""
 
-ArrayLike: TypeAlias = SupportsArray | Sequence[object]
-"""One entry for each row, of any kind: targets, weights."""
+ArrayLike: TypeAlias = Array | list[Any] | tuple[Any, ...]
+"""One entry for each row: targets, weights; or one row, or code."""
+
+MatrixLike: TypeAlias = ArrayLike
+"""Rows, or images."""
+
+Numbers: TypeAlias = Sequence[float] | NDArray[Any]
+"""A curve."""
 
 RandomState: TypeAlias = int | np.random.RandomState | None
 
@@ -57,9 +66,9 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 Level: TypeAlias = float | tuple[float, float]
 """How much damage is done: one number, or two to draw between."""
 
-Corruption: TypeAlias = (
-    Literal["gaussian", "masking", "salt_and_pepper", "patches"] | Callable[[torch.Tensor, Any, torch.Generator], torch.Tensor]
-)
+Damages: TypeAlias = Callable[[torch.Tensor, Any, torch.Generator], torch.Tensor]
+Corruption: TypeAlias = Literal["gaussian", "masking", "salt_and_pepper", "patches"] | Damages
+Damage: TypeAlias = Literal["gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"] | Damages
 Solver: TypeAlias = Literal["adamw", "adam", "rmsprop", "sgd"] | Callable[..., torch.optim.Optimizer]
 
 Keywords: TypeAlias = dict[str, Any]

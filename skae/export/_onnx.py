@@ -4,9 +4,10 @@ import copy
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -24,7 +25,13 @@ METHODS = ("transform", "inverse_transform", "reconstruct")
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "uint8": torch.uint8, "int64": torch.int64}
 
 
-def to_onnx(estimator, path, *, method="transform", dtype="float32"):
+def to_onnx(
+    estimator: BaseEstimator,
+    path: str | Path,
+    *,
+    method: Literal["transform", "inverse_transform", "reconstruct"] = "transform",
+    dtype: Literal["float32", "float64", "uint8", "int64"] = "float32",
+) -> None:
     """Write a fitted autoencoder, or a pipeline with one, as an ONNX model.
 
     Parameters

@@ -6,10 +6,12 @@ import json
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 import skae
@@ -27,7 +29,7 @@ DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
 """What reading nonsense may raise."""
 
 
-def save(estimator, path):
+def save(estimator: BaseEstimator, path: str | Path) -> None:
     """Write a fitted autoencoder into one safetensors file.
 
     What is written is what is pickled: parameters, fitted numbers and arrays, the recorded shape of the network, and its
@@ -76,7 +78,7 @@ def save(estimator, path):
     Path(path).write_bytes(write(tensors, {"skae": text, "sha256": _digest(text, tensors)}))
 
 
-def load(path):
+def load(path: str | Path) -> Any:
     """Read what `save` wrote. Nothing in the file is run.
 
     Parameters

@@ -2,17 +2,21 @@
 
 import math
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from skae import corruptions
+from skae._net import AutoencoderNet
 from skae._state import KeepsNetwork
 from skae._stored import slices
+from skae._typing import ArrayLike, Auto, Damage, Keywords, Level, MatrixLike, Precision, RandomState
 from skae._validation import Interval, StrOptions, fit_context
 from skae.networks.restorer import FACTOR, Restorer
 from skae.restoration._checks import check_images, warn_if_other_units
@@ -136,6 +140,13 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
 
     _doc_link_module = "skae"
 
+    n_channels_: int
+    data_range_: tuple[float, float]
+    fill_value_: float
+    net_: AutoencoderNet
+    n_iter_: int
+    loss_curve_: list[float]
+
     _parameter_constraints = {
         "corruption": [StrOptions(set(corruptions.LEVELS)), callable],
         "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
@@ -159,25 +170,25 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
 
     def __init__(
         self,
-        corruption="gaussian",
-        corruption_level=0.1,
+        corruption: Damage = "gaussian",
+        corruption_level: Level = 0.1,
         *,
-        data_range="auto",
-        fill_value="auto",
-        n_filters=32,
-        patch_size=64,
-        augment="auto",
-        loss="squared_error",
-        learning_rate_init="auto",
-        batch_size="auto",
-        max_iter="auto",
-        tile_size=512,
-        device="auto",
-        precision="auto",
-        net_params=None,
-        random_state=None,
-        verbose=0,
-    ):
+        data_range: tuple[float, float] | Auto = "auto",
+        fill_value: float | Auto = "auto",
+        n_filters: int = 32,
+        patch_size: int = 64,
+        augment: bool | Auto = "auto",
+        loss: Literal["squared_error", "absolute_error"] = "squared_error",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        tile_size: int = 512,
+        device: str = "auto",
+        precision: Precision = "auto",
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.data_range = data_range
@@ -197,7 +208,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: MatrixLike | None = None) -> Self:
         """Learn to restore images.
 
         Parameters
@@ -218,10 +229,10 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         ValueError
             If X, y or a parameter is not as described, or if the loss is no longer a number. An earlier fit is kept then.
         """
-        vars(self).update(trained(self, X, y))
+        self.__dict__.update(trained(self, X, y))
         return self
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[np.float32]:
         """Restore damaged images.
 
         Parameters
@@ -254,7 +265,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
                     out[piece, rows, columns] = (restored * (high - low) + low).cpu().numpy()
         return out.reshape(np.shape(X))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """Give the share of the variance of clean images' pixels that is explained by the restored ones.
 
         Parameters
