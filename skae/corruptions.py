@@ -45,7 +45,7 @@ def gaussian(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         Its standard deviation, in units of x.
     generator : torch.Generator
@@ -66,7 +66,7 @@ def masking(x: torch.Tensor, level: Level, generator: torch.Generator, *, fill: 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         The share of the numbers, from 0 to 1.
     generator : torch.Generator
@@ -96,7 +96,7 @@ def salt_and_pepper(
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         The share of the numbers, from 0 to 1.
     generator : torch.Generator
@@ -121,7 +121,7 @@ def patches(x: torch.Tensor, level: Level, generator: torch.Generator, *, fill: 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32.
+        Images, float32.
     level : float or (float, float)
         The share of the image's area, from 0 to 1. The side is rounded to whole pixels; a hole that would be longer than the
         image is cut off.
@@ -157,7 +157,7 @@ def blur(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch.Ten
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32.
+        Images, float32.
     level : float or (float, float)
         The standard deviation in pixels, at least 0.
     generator : torch.Generator
@@ -188,7 +188,7 @@ def jpeg(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch.Ten
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32, between 0 and 1.
+        Images, float32, between 0 and 1.
     level : float or (float, float)
         The quality, from 1 (the worst) to 100, as Pillow and libjpeg have it.
     generator : torch.Generator

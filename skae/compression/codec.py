@@ -197,6 +197,7 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         message : bytes
+            What `decompress` reads.
         """
         check_is_fitted(self)
         if self._tile is not None:
@@ -221,6 +222,7 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         messages : list of bytes
+            What `decompress` reads, one by one or together.
         """
         check_is_fitted(self)
         if self._tile is not None:
@@ -286,15 +288,13 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         bits : ndarray of shape (n_samples,)
-            float64; a message has at most 8 bits more, and what stands around the codes.
+            As float64; a message has at most 8 bits more, and what stands around the codes.
         """
         check_is_fitted(self)
         if self._tile is not None:
             return np.array([self._symbols.lengths(*self._number_image(image)).sum() for image in self._check_images(X)])
         numbers = self._round(encode(self.autoencoder_, X))
         return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
-
-    # ----------------------------------------------------------------------------------------------------- codes
 
     def _write_rows(self, X, *, together):
         """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""

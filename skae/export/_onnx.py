@@ -45,17 +45,17 @@ def to_onnx(
     dtype : {"float32", "float64", "uint8", "int64"}, default="float32"
         Of the model's input "X"; codes are always float32. Numbers that float32 can't tell apart need "float64".
 
-    Notes
-    -----
-    The input has the layout of the X of fit, with any number of rows: images stay images, in `inverse_transform` and
-    `reconstruct` also as the output, which is float32 and named "Y". A pipeline's outputs have the names that skl2onnx gives.
-
     Raises
     ------
     ValueError
         If `method` or `dtype` is not as described, or a pipeline is given with a `method`.
     TypeError
         If `estimator` is of another class.
+
+    Notes
+    -----
+    The input has the layout of the X of fit, with any number of rows: images stay images, in `inverse_transform` and
+    `reconstruct` also as the output, which is float32 and named "Y". A pipeline's outputs have the names that skl2onnx gives.
     """
     onnx, skl2onnx = _libraries()
     if method not in METHODS:

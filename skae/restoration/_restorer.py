@@ -243,7 +243,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         Returns
         -------
         restored : ndarray of the shape of X
-            float32, in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
+            Images of float32 in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
         """
         check_is_fitted(self)
         self._validate_params()  # tile_size may have changed since

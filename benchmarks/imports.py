@@ -1,0 +1,101 @@
+"""Measure how long `import skae` takes, and what an installation of it weighs.
+
+    python benchmarks/imports.py
+    python benchmarks/imports.py --repeats 3             # a try
+
+Every import is timed in a fresh process, from the first line to the last; the rows take turns, so that what else the machine
+does meets all of them. Sizes are those of the installed files, compiled ones left out, of what skae needs itself or by way of
+others.
+"""
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+from common import head, row, setting
+
+import skae
+
+BASE = ["torch", "sklearn", "skorch"]
+
+TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+
+
+def seconds(modules):
+    """Time the import of some modules in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", TIMED.format(", ".join(modules))], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def others():
+    """Give the public modules of other libraries that skae imports, and those three don't."""
+    code = f"import sys, {', '.join(BASE)}; before = set(sys.modules); import skae; print(*sorted(set(sys.modules) - before))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return [name for name in found if re.match(r"(sklearn|torch|skorch|tqdm)\b", name) and "._" not in name]
+
+
+def times(repeats):
+    """Print how long imports take."""
+    rows = {
+        "torch, sklearn, skorch": BASE,
+        "the same, and what skae imports of others": [*BASE, *others()],
+        "torch, sklearn, skorch, skae": [*BASE, "skae"],
+        "skae": ["skae"],
+    }
+    for modules in rows.values():
+        seconds(modules)  # reads the files, and compiles what was not compiled
+    found = {name: [] for name in rows}
+    for _ in range(repeats):
+        for name, modules in rows.items():
+            found[name].append(seconds(modules))
+    base = statistics.median(found["torch, sklearn, skorch"])
+    head("import", "median, s", "fastest, s", "median / the first row's")
+    for name, taken in found.items():
+        middle = statistics.median(taken)
+        row(name, f"{middle:.3f}", f"{min(taken):.3f}", f"{middle / base:.3f}")
+
+
+def needed(name, seen):
+    """Collect the distributions that one needs, itself included; what only extras or other systems need is left out."""
+    name = re.sub(r"[-_.]+", "-", name).lower()
+    if name not in seen:
+        seen[name] = distribution(name)
+        for requirement in seen[name].requires or []:
+            wanted, _, marker = requirement.partition(";")
+            if "extra ==" not in marker and "platform" not in marker and "python_version" not in marker:
+                needed(re.match(r"[\w.-]+", wanted)[0], seen)
+    return seen
+
+
+def weight(files):
+    """Give the megabytes of files."""
+    return sum(path.stat().st_size for path in files if path.is_file() and path.suffix != ".pyc") / 1e6
+
+
+def sizes():
+    """Print how large an installation is."""
+    found = {name: weight(Path(file.locate()) for file in one.files or []) for name, one in needed("skae", {}).items()}
+    found["skae"] = weight(Path(skae.__file__).parent.rglob("*"))  # also where it is installed from its repository
+    head("distribution", "MB")
+    for name in sorted(found, key=found.get, reverse=True):
+        row(name, f"{found[name]:.1f}")
+    row("together", f"{sum(found.values()):.1f}")
+
+
+def main():
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=11, help="processes for each row (default 11)")
+    arguments = parser.parse_args()
+    print(setting(), end="\n\n")
+    times(arguments.repeats)
+    print()
+    sizes()
+
+
+if __name__ == "__main__":
+    main()
