@@ -43,7 +43,7 @@ class LatentCodec(BaseEstimator):
     sees the codes before it, both in whole numbers, so that every machine reads the same codes [1]_. The range coder is that of
     constriction [2]_.
 
-    A fitted codec is needed to read what it wrote: the bytes hold no weights. So pickle it, and keep it where the bytes are.
+    A fitted codec is needed to read what it wrote: the bytes hold no weights. So keep it where they are, by `skae.export.save`.
 
     Parameters
     ----------
