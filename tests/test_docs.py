@@ -46,6 +46,14 @@ def public_functions():
                 yield f"{module.__name__.removeprefix('skae.')}.{name}", getattr(module, name)
 
 
+def words(annotation):
+    """Give the strings that an annotation allows."""
+    found = set()
+    for part in get_args(annotation):
+        found |= {part} if isinstance(part, str) else words(part)
+    return found
+
+
 def section(text, title):
     """Give the entries of a numpydoc section: name to type, and name to description."""
     match = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", inspect.cleandoc(text), re.DOTALL | re.MULTILINE)
@@ -161,8 +169,7 @@ def test_documented_choices_of_functions_are_those_of_their_types(name, function
     """The strings that a docstring lists for a parameter are those that its type allows."""
     for one in inspect.signature(inspect.unwrap(function)).parameters.values():
         listed = re.search(r"^\{(.*?)\}", section(function.__doc__, "Parameters")[0].get(one.name, ""))
-        allowed = {option for option in get_args(one.annotation) if isinstance(option, str)}
-        assert (set(ast.literal_eval(f"[{listed[1]}]")) if listed else set()) == allowed, one.name
+        assert (set(ast.literal_eval(f"[{listed[1]}]")) if listed else set()) == words(one.annotation), one.name
 
 
 @pytest.mark.parametrize("name", [*(class_.__name__ for class_ in ALL), *(name for name, _ in DOCUMENTED)])

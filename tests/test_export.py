@@ -98,7 +98,7 @@ USES = {
 def test_a_file_gives_the_same_use(name, tmp_path):
     """What stands on an autoencoder, or has one in it, does the same when it is read, with the parameters that it had."""
     estimator, X, does = USES[name]
-    fitted = clone(estimator).fit(X)
+    fitted = clone(estimator).fit(X, None)
     expected = does(fitted)
     save(fitted, tmp_path / "x")
     back = load(tmp_path / "x")
@@ -121,7 +121,7 @@ def test_skops_asks_only_for_what_is_known(tmp_path):
     """Beside skae's own classes, skops only wants to be told of two that scikit-learn and NumPy have."""
     asked = set()
     for estimator, X, does in USES.values():
-        fitted = clone(estimator).fit(X)
+        fitted = clone(estimator).fit(X, None)
         data = skops.io.dumps(fitted)
         types = skops.io.get_untrusted_types(data=data)
         np.testing.assert_array_equal(does(skops.io.loads(data, trusted=types)), does(fitted))
@@ -276,7 +276,7 @@ def test_a_detector_is_one_model(tmp_path):
     """ONNX Runtime gives the scores that a detector gives, of tables and of images, with its autoencoder frozen or not."""
     for name in ("detector", "detector-images"):
         estimator, X, _ = USES[name]
-        fitted = clone(estimator).fit(X)
+        fitted = clone(estimator).fit(X, None)
         to_onnx(FrozenEstimator(fitted), tmp_path / "x", dtype=str(X.dtype))
         for some in (X, X[:1], X[::-1] // 2):
             np.testing.assert_allclose(run(tmp_path / "x", some)[0], fitted.score_samples(some), rtol=1e-5)

@@ -12,7 +12,7 @@ import pytest
 import skae
 from skae import _typing
 
-from .test_docs import CLASSES, public_functions, public_methods, section
+from .test_docs import CLASSES, public_functions, public_methods, section, words
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent / "consumers"
@@ -35,14 +35,6 @@ def typed(function):
     """Give the signatures that type checkers see of a function: those of its overloads, or its own."""
     function = inspect.unwrap(function)
     return [inspect.signature(one) for one in typing.get_overloads(getattr(function, "__func__", function)) or [function]]
-
-
-def words(annotation):
-    """Give the strings that an annotation allows."""
-    found = set()
-    for part in typing.get_args(annotation):
-        found |= {part} if isinstance(part, str) else words(part)
-    return found
 
 
 def check(*names):
