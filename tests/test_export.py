@@ -259,7 +259,18 @@ def test_other_versions_are_named(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["dense-quantized", "dense-ordered", "dense-log-loss-uint8", "conv-odd", "conv-channels-first"]
+    "name",
+    [
+        *(
+            "dense-log-loss-uint8",
+            "dense-ordered",
+            "dense-quantized",
+            "dense-variational",
+            "dense-over-complete",
+            "dense-int64",
+        ),
+        *("conv-odd", "conv-channels-first", "conv-many-channels", "conv-signal", "conv-quantized", "conv-block-means"),
+    ],
 )
 def test_onnx_reconstructs_the_same(name, tmp_path):
     """ONNX Runtime gives the same reconstructions for any number of rows, in X's own layout and dtype."""
@@ -284,6 +295,14 @@ def test_a_detector_is_one_model(tmp_path):
         to_onnx(ReconstructionDetector(PCA(2)).fit(TABLE), tmp_path / "x")
     with pytest.raises(ValueError, match=r"Got method='transform', but expected one that ReconstructionDetector has"):
         to_onnx(fitted, tmp_path / "x", method="transform")
+
+
+def test_onnx_fills_gaps(tmp_path):
+    """NaN is a gap for the ONNX model, too, if it is for the autoencoder."""
+    X = np.where(np.random.default_rng(0).random((60, 5)) < 0.2, np.nan, low_rank(60, 5)).astype(np.float32)
+    fitted = DenseAutoencoder(2, max_iter=2, allow_nan=True, random_state=0).fit(X)
+    to_onnx(fitted, tmp_path / "x", method="reconstruct")
+    np.testing.assert_allclose(run(tmp_path / "x", X)[0], fitted.reconstruct(X), rtol=1e-5, atol=1e-5)
 
 
 def test_onnx_encodes_and_decodes_the_same(tmp_path):
@@ -320,10 +339,10 @@ def test_a_pipeline_takes_images(digits, tmp_path):
     [
         ((StandardScaler(), DenseAutoencoder(12, max_iter=1), StandardScaler(), DenseAutoencoder(4, max_iter=1)), np.float32),
         ((ConvAutoencoder(8, n_filters=2, max_iter=1),), np.uint8),
-        ((StandardScaler(), DenseAutoencoder(8, max_iter=1)), np.uint8),
-        ((DenseAutoencoder(8, max_iter=1),), np.float64),
+        ((DenseAutoencoder(8, max_iter=1), StandardScaler()), np.int64),
+        ((StandardScaler(), DenseAutoencoder(8, max_iter=1)), np.float64),
     ],
-    ids=["two-autoencoders", "conv-uint8", "scaler-uint8", "float64"],
+    ids=["two-autoencoders", "conv-uint8", "int64", "float64"],
 )
 def test_pipelines_of_other_kinds_are_one_model(digits, tmp_path, steps, kind):
     """Several autoencoders in one pipeline, and other dtypes, give the labels that scikit-learn gives; frozen steps as well."""

@@ -90,18 +90,19 @@ def to_onnx(
 
 
 class _Whole(nn.Module):
-    """A network with the layout of X around it."""
+    """A network with the layout of X around it, and the dtype of what it gives."""
 
-    def __init__(self, network, method, shape):
+    def __init__(self, network, method, shape, answer):
         super().__init__()
-        self.network, self.method, self.shape = network, method, shape
+        self.network, self.method, self.shape, self.answer = network, method, shape, answer
 
     def forward(self, x):
         """Give what the method gives of x, in X's own layout."""
         if self.method == "inverse_transform":
-            return self.network.decode(x).unflatten(1, self.shape)
+            return self.network.decode(x).unflatten(1, self.shape).to(self.answer)
         z = self.network.encode(x.flatten(1))
-        return z if self.method == "transform" else self.network.decode(z).unflatten(1, self.shape)
+        found = z if self.method == "transform" else self.network.decode(z).unflatten(1, self.shape)
+        return found.to(self.answer)
 
 
 class _Detector(nn.Module):
@@ -147,7 +148,7 @@ def _shape(estimator):
     return (estimator.n_features_in_,) if layout is None or layout.flat else tuple(layout.image_shape)
 
 
-def _graph(estimator, method, dtype, opset):
+def _graph(estimator, method, dtype, opset, answer=torch.float32):
     """Make an ONNX model of one method."""
     autoencoder = _thawed(estimator.autoencoder_) if method == "score_samples" else estimator
     if not isinstance(autoencoder, AUTOENCODERS):
@@ -157,7 +158,7 @@ def _graph(estimator, method, dtype, opset):
     if autoencoder._spec["network"]["bottleneck"] == "quantized":
         network.bottleneck.nearest = partial(_nearest, network.bottleneck)
     size, dtype = ((autoencoder.n_components_,), torch.float32) if method == "inverse_transform" else (shape, dtype)
-    whole = _Detector(estimator, network) if method == "score_samples" else _Whole(network, method, shape)
+    whole = _Detector(estimator, network) if method == "score_samples" else _Whole(network, method, shape, answer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch calls a function of its own that it deprecates
         program = torch.onnx.export(
@@ -196,11 +197,11 @@ def _pipeline(pipeline, dtype, skl2onnx):
 
 
 def _infer(operator):
-    """Tell skl2onnx the shape of codes."""
-    from skl2onnx.common.data_types import FloatTensorType
+    """Tell skl2onnx the shape of codes, and their type: what comes after them expects float64 where the pipeline began so."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    rows = operator.inputs[0].get_first_dimension()
-    operator.outputs[0].type = FloatTensorType([rows, operator.raw_operator.n_components_])
+    kind = DoubleTensorType if isinstance(operator.inputs[0].type, DoubleTensorType) else FloatTensorType
+    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), operator.raw_operator.n_components_])
 
 
 def _convert(scope, operator, container):
@@ -209,7 +210,8 @@ def _convert(scope, operator, container):
 
     kind = type(operator.inputs[0].type).__name__.removesuffix("TensorType").lower()
     dtype = {"double": torch.float64, "uint8": torch.uint8, "int64": torch.int64}.get(kind, torch.float32)
-    model = _graph(operator.raw_operator, "transform", dtype, container.target_opset)
+    answer = torch.float64 if kind == "double" else torch.float32
+    model = _graph(operator.raw_operator, "transform", dtype, container.target_opset, answer)
     add_onnx_graph(scope, operator, container, model)
 
 
