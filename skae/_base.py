@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
@@ -380,7 +381,7 @@ class BaseAutoencoder(
         """Lay reconstructions out as fit saw X, or as `shape`; tables stay as they are."""
         return rows
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.allow_nan = self.allow_nan

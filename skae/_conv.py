@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal
 
+from sklearn.utils import Tags
+
 from skae import _validation as check
 from skae._base import BaseAutoencoder
 from skae._layout import find_layout
@@ -285,7 +287,7 @@ class ConvAutoencoder(BaseAutoencoder):
     def _shape(self, rows, shape):
         return self._layout.restore(rows, shape)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae import corruptions
@@ -290,7 +291,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
