@@ -44,10 +44,25 @@ class Array(Protocol):
         """Give some of them."""
 
 
+class Slices(Protocol):
+    """What is read piece by piece: anything that gives slices of its rows as arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give the number of rows, and the shape of one."""
+
+    @property
+    def dtype(self) -> Any:
+        """Give the type of the numbers."""
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Give some rows."""
+
+
 ArrayLike: TypeAlias = Array | list[Any] | tuple[Any, ...]
 """One entry for each row: targets, weights; or one row, or code."""
 
-MatrixLike: TypeAlias = ArrayLike
+MatrixLike: TypeAlias = ArrayLike | Slices
 """Rows, or images."""
 
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]

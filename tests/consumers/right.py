@@ -46,6 +46,20 @@ assert_type(conv.fit(images, X_val=images).partial_fit(images, sample_weight=np.
 assert_type(conv.image_shape_, tuple[int, ...])
 DenseAutoencoder(corruption=gaussian, net_params={"callbacks": []}).fit(list(rows), [0, 1, None] * 7)
 
+
+class Blocks:
+    """Rows that are read, or made, when they are asked for."""
+
+    shape = (10, 4)
+    dtype = np.dtype(np.float32)
+
+    def __getitem__(self, piece: slice) -> NDArray[np.float32]:
+        """Make some."""
+        return np.zeros((len(range(*piece.indices(10))), 4), np.float32)
+
+
+assert_type(dense.transform(Blocks()), NDArray[np.float32])
+
 # uses
 assert_type(ReconstructionDetector(conv, contamination=0.1).fit(images).predict(images), NDArray[np.int64])
 assert_type(LatentSampler(FrozenEstimator(dense)).fit(rows).sample(3), NDArray[np.float32])
