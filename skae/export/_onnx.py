@@ -1,7 +1,9 @@
 """ONNX: encoder, decoder, both, or a detector in a file that other programs run without Python."""
 
 import copy
+import logging
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -159,7 +161,7 @@ def _graph(estimator, method, dtype, opset, answer=torch.float32):
         network.bottleneck.nearest = partial(_nearest, network.bottleneck)
     size, dtype = ((autoencoder.n_components_,), torch.float32) if method == "inverse_transform" else (shape, dtype)
     whole = _Detector(estimator, network) if method == "score_samples" else _Whole(network, method, shape, answer)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _hushed(logging.getLogger("torch.onnx")):
         warnings.simplefilter("ignore", FutureWarning)  # torch calls a function of its own that it deprecates
         program = torch.onnx.export(
             whole.eval(),
@@ -172,6 +174,17 @@ def _graph(estimator, method, dtype, opset, answer=torch.float32):
             verbose=False,
         )
     return program.model_proto
+
+
+@contextmanager
+def _hushed(logger):
+    """Keep from the user what is no concern of theirs: that torch has no functions of torchvision to register."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _nearest(bottleneck, z):
