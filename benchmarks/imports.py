@@ -4,8 +4,8 @@
     python benchmarks/imports.py --repeats 3             # a try
 
 Every import is timed in a fresh process, from the first line to the last; the rows take turns, so that what else the machine
-does meets all of them, and ratios are the median over the rounds. Sizes are those of the installed files, compiled ones left out, of what skae needs itself or by way of
-others.
+does meets all of them, and ratios are the median over the rounds. Sizes are those of the installed files, compiled ones left
+out, of what skae needs itself or by way of others.
 """
 
 import argparse
