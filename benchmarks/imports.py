@@ -4,7 +4,7 @@
     python benchmarks/imports.py --repeats 3             # a try
 
 Every import is timed in a fresh process, from the first line to the last; the rows take turns, so that what else the machine
-does meets all of them, and ratios are the median over the rounds. Sizes are those of the installed files, compiled ones left
+does meets all of them. Times and ratios are medians over the rounds. Sizes are those of the installed files, compiled ones left
 out, of what skae needs itself or by way of others.
 """
 
@@ -22,33 +22,38 @@ import skae
 
 BASE = ["torch", "sklearn", "skorch"]
 
-TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+CODE = """
+import time
+start, busy = time.perf_counter(), time.process_time()
+import {}
+print(time.perf_counter() - start, time.process_time() - busy)
+"""
 
 
 def seconds(modules):
-    """Time the import of some modules in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", TIMED.format(", ".join(modules))], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    """Time the import of some modules in a process of its own: by the clock, and of the processor."""
+    code = CODE.format(", ".join(modules))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [float(part) for part in done.stdout.split()]
 
 
 def times(repeats):
     """Print how long imports take."""
-    rows = {
-        "torch, sklearn, skorch": BASE,
-        "torch, sklearn, skorch, skae": [*BASE, "skae"],
-        "skae": ["skae"],
-    }
+    rows = {", ".join(modules): modules for modules in (BASE, [*BASE, "skae"], ["skae"])}
     for modules in rows.values():
         seconds(modules)  # reads the files, and compiles what was not compiled
     found = {name: [] for name in rows}
     for _ in range(repeats):
         for name, modules in rows.items():
             found[name].append(seconds(modules))
-    base = found["torch, sklearn, skorch"]
-    head("import", "median, s", "fastest, s", "over the first row's", "fastest over fastest")
+    base = found[", ".join(BASE)]
+    head("import", "s", "over the first row's", "CPU s", "over the first row's")
     for name, taken in found.items():
-        ratio = statistics.median(one / other for one, other in zip(taken, base, strict=True))
-        row(name, f"{statistics.median(taken):.3f}", f"{min(taken):.3f}", f"{ratio:.3f}", f"{min(taken) / min(base):.3f}")
+        cells = []
+        for part in range(2):
+            ratio = statistics.median(one[part] / other[part] for one, other in zip(taken, base, strict=True))
+            cells += [f"{statistics.median(one[part] for one in taken):.3f}", f"{ratio:.3f}"]
+        row(name, *cells)
 
 
 def needed(name, seen):
