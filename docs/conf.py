@@ -28,6 +28,8 @@ html_theme_options = {
 html_show_sourcelink = False
 
 numpydoc_show_class_members = False
+# types stand in the sections of parameters, in words
+autodoc_typehints = "none"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

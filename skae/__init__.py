@@ -2,7 +2,9 @@
 
 The doors
     ``_dense``, ``_conv``        the two estimators: their parameters, their documentation, and how their X lies
-    ``_base``                    what both do: fit, transform, inverse_transform, reconstruct, score, and their state
+    ``_base``                    what both do: fit, transform, inverse_transform, reconstruct, score
+    ``_state``                   what is kept of them in pickles and files, and which ``_version`` wrote it
+    ``_typing``                  the words of signatures: what goes in, and the options
 
 X becomes batches
     ``_stored``                  what is on disk gives slices
@@ -40,13 +42,12 @@ What an autoencoder is for
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
+from skae._version import __version__ as __version__
 from skae.anomaly import ReconstructionDetector
 from skae.compression import LatentCodec
 from skae.displays import LatentDisplay, ReconstructionDisplay, SpectrumDisplay, TrainingDisplay, TraversalDisplay
 from skae.generation import LatentSampler
 from skae.restoration import ImageRestorer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ConvAutoencoder",

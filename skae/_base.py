@@ -1,23 +1,26 @@
-"""What every autoencoder does: fit, transform, inverse_transform, and keep its state."""
+"""What every autoencoder does: fit, transform, inverse_transform, reconstruct, and score."""
 
-import copy
 import warnings
 from abc import ABCMeta, abstractmethod
-from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Self, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
 from skae._fitting import Fitting
-from skae._net import bare_net, compile_settings
+from skae._net import AutoencoderNet
+from skae._state import KeepsNetwork, unchanged_on_error
+from skae._typing import ArrayLike, MatrixLike
 from skae._validation import Interval, RealNotInt, StrOptions, fit_context
 from skae.networks.blocks import ACTIVATIONS
 
@@ -25,11 +28,31 @@ __all__ = ["BaseAutoencoder"]
 
 
 class BaseAutoencoder(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    KeepsNetwork,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Everything but the parameters, the check of X and the network, which the two estimators add."""
 
     _doc_link_module = "skae"
+
+    n_components_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    init_: str
+    net_: AutoencoderNet
+    n_iter_: int
+    best_iter_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_loss_: float
+    code_steps_: NDArray[np.float64]
+    explained_variance_ratio_: NDArray[np.float64]
+    codebooks_: NDArray[np.float32]
+    codebook_usage_: NDArray[np.float64]
 
     _parameter_constraints = {
         "n_components": [
@@ -76,7 +99,14 @@ class BaseAutoencoder(
     # ------------------------------------------------------------------------------------------------- learning
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+    ) -> Self:
         """Learn to encode and to decode X.
 
         Parameters
@@ -103,11 +133,11 @@ class BaseAutoencoder(
             autoencoder is left with the last good weights.
         """
         # what scikit-learn's callbacks see; a ScoringMonitor wants a y, which for an autoencoder is X
-        hooks = {"X": X, "y": X if y is None else y}
+        hooks: dict[str, object] = {"X": X, "y": X if y is None else y}
         if sample_weight is not None:
             hooks["metadata"] = {"sample_weight": sample_weight}
         go_on = self.warm_start and hasattr(self, "net_")
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._check_together()
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
@@ -118,7 +148,7 @@ class BaseAutoencoder(
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from X in one pass, at a constant learning rate, with no rows held out, progress bar or scikit-learn callbacks.
 
         The first call fixes how X lies, its mean, scale and principal components, so it should see enough rows.
@@ -139,7 +169,7 @@ class BaseAutoencoder(
         """
         go_on = hasattr(self, "net_")
         self._validate_params()  # which fit_context leaves out for calls after the first
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._check_together()
             if not go_on and not isinstance(self.n_components, Integral | str):
                 raise ValueError(
@@ -179,6 +209,10 @@ class BaseAutoencoder(
 
     # --------------------------------------------------------------------------------------------------- using
 
+    @overload
+    def transform(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
     def transform(self, X):
         """Encode X.
 
@@ -196,6 +230,10 @@ class BaseAutoencoder(
         rows = self._known_rows(X)
         return self._answer(self._run(self.net_.encode, rows, self.n_components_), X)
 
+    @overload
+    def inverse_transform(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def inverse_transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
     def inverse_transform(self, X):
         """Decode codes.
 
@@ -218,6 +256,10 @@ class BaseAutoencoder(
 
         return self._shape(self._answer(self._run(decode, codes, self.n_features_in_), X, always=True), None)
 
+    @overload
+    def reconstruct(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def reconstruct(self, X: MatrixLike) -> NDArray[np.float32]: ...
     def reconstruct(self, X):
         """Encode and decode X.
 
@@ -237,7 +279,7 @@ class BaseAutoencoder(
         found = self._run(lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
         return self._shape(self._answer(found, X, always=True), np.shape(X))
 
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Measure how far each row is from its reconstruction.
 
         Parameters
@@ -262,7 +304,7 @@ class BaseAutoencoder(
             found[piece] = residual.cpu().double().square().nanmean(1)[: len(part)].numpy()
         return found * float(network.centre.scale) ** 2
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Give the share of the variance of X that its reconstruction explains.
 
         Parameters
@@ -339,61 +381,9 @@ class BaseAutoencoder(
         """Lay reconstructions out as fit saw X, or as `shape`; tables stay as they are."""
         return rows
 
-    # --------------------------------------------------------------------------------------------------- state
-
-    def __getstate__(self):
-        """Give what is pickled.
-
-        Always: the parameters, the fitted numbers, the recorded shape of the network, and its weights as arrays. Never: the net
-        with its optimizer, training data, a device.
-        """
-        state = super().__getstate__().copy()
-        if "net_" in state:
-            weights = state.pop("net_").module_.state_dict()
-            state["_weights"] = {name: weight.cpu().numpy() for name, weight in weights.items()}
-        return state
-
-    def __setstate__(self, state):
-        """Rebuild the network from what was recorded in fit, whatever the parameters say by now."""
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            network = self._build(self._spec["network"])
-            network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
-            device = check.resolve_device(self.device, fall_back=True)
-            self.net_ = bare_net(network, device, **compile_settings(self.net_params))
-
-    def __copy__(self):
-        """Share the network: a shallow copy doesn't go through the pickled state."""
-        new = type(self).__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        return new
-
-    @classmethod
-    def _build(cls, options):
-        """Make a network without touching any random state."""
-        with torch.device("meta"):
-            network = cls._network_class(**options)
-        return network.to_empty(device="cpu")
-
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.allow_nan = self.allow_nan
         tags.target_tags.required = self.target_weight > 0
         return tags
-
-
-@contextmanager
-def _unchanged_on_error(estimator):
-    """Take back every change of the fitted state if a fit can't be done, or is broken off."""
-    before = copy.copy(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        # what scikit-learn's callbacks left here is taken down later, by the decorator around fit
-        kept = {name: value for name, value in vars(estimator).items() if name.startswith(("_callback", "_skl_"))}
-        vars(estimator).clear()
-        vars(estimator).update(before, **kept)
-        raise

@@ -1,11 +1,29 @@
 """The autoencoder of images."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
+
+from sklearn.utils import Tags
 
 from skae import _validation as check
 from skae._base import BaseAutoencoder
 from skae._layout import find_layout
 from skae._stored import stored
+from skae._typing import (
+    Activation,
+    Auto,
+    Bottleneck,
+    Corruption,
+    Initial,
+    Keywords,
+    Level,
+    Loss,
+    Penalty,
+    Precision,
+    RandomState,
+    Solver,
+)
 from skae._validation import Interval, Options, StrOptions
 from skae.networks import ConvNetwork
 from skae.networks.grid import Grid
@@ -186,37 +204,39 @@ class ConvAutoencoder(BaseAutoencoder):
     }
     _network_class = ConvNetwork
 
+    image_shape_: tuple[int, ...]
+
     def __init__(
         self,
-        n_components="auto",
+        n_components: int | float | Auto = "auto",
         *,
-        n_filters="auto",
-        image_shape="auto",
-        channel_axis=-1,
-        activation="gelu",
-        init="auto",
-        bottleneck="deterministic",
-        codebook_size="auto",
-        loss="squared_error",
-        corruption=None,
-        corruption_level=0.2,
-        penalty=None,
-        penalty_weight="auto",
-        target_weight=0.0,
-        solver="adamw",
-        learning_rate_init="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction="auto",
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        allow_nan=False,
-        net_params=None,
-        random_state=None,
-        verbose=0,
-    ):
+        n_filters: int | Auto = "auto",
+        image_shape: Sequence[int] | Auto = "auto",
+        channel_axis: Literal[-3, -1, 1, 3] = -1,
+        activation: Activation = "gelu",
+        init: Initial = "auto",
+        bottleneck: Bottleneck = "deterministic",
+        codebook_size: int | Auto = "auto",
+        loss: Loss = "squared_error",
+        corruption: Corruption | None = None,
+        corruption_level: Level = 0.2,
+        penalty: Penalty | None = None,
+        penalty_weight: float | Auto = "auto",
+        target_weight: float = 0.0,
+        solver: Solver = "adamw",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float | Auto = "auto",
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Precision = "auto",
+        allow_nan: bool = False,
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.n_filters = n_filters
         self.image_shape = image_shape
@@ -267,7 +287,7 @@ class ConvAutoencoder(BaseAutoencoder):
     def _shape(self, rows, shape):
         return self._layout.restore(rows, shape)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags

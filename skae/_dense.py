@@ -1,9 +1,24 @@
 """The autoencoder of tables."""
 
+from collections.abc import Sequence
 from numbers import Integral
 
 from skae import _validation as check
 from skae._base import BaseAutoencoder
+from skae._typing import (
+    Activation,
+    Auto,
+    Bottleneck,
+    Corruption,
+    Initial,
+    Keywords,
+    Level,
+    Loss,
+    Penalty,
+    Precision,
+    RandomState,
+    Solver,
+)
 from skae._validation import StrOptions
 from skae.networks import DenseNetwork
 
@@ -174,33 +189,33 @@ class DenseAutoencoder(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components="auto",
+        n_components: int | float | Auto = "auto",
         *,
-        hidden_layer_sizes="auto",
-        activation="gelu",
-        init="auto",
-        bottleneck="deterministic",
-        codebook_size="auto",
-        loss="squared_error",
-        corruption=None,
-        corruption_level=0.2,
-        penalty=None,
-        penalty_weight="auto",
-        target_weight=0.0,
-        solver="adamw",
-        learning_rate_init="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction="auto",
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        allow_nan=False,
-        net_params=None,
-        random_state=None,
-        verbose=0,
-    ):
+        hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        activation: Activation = "gelu",
+        init: Initial = "auto",
+        bottleneck: Bottleneck = "deterministic",
+        codebook_size: int | Auto = "auto",
+        loss: Loss = "squared_error",
+        corruption: Corruption | None = None,
+        corruption_level: Level = 0.2,
+        penalty: Penalty | None = None,
+        penalty_weight: float | Auto = "auto",
+        target_weight: float = 0.0,
+        solver: Solver = "adamw",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float | Auto = "auto",
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Precision = "auto",
+        allow_nan: bool = False,
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

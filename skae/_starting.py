@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.cluster import kmeans_plusplus
 
 from skae import _validation as check
 from skae._batches import Filled, Selected, choose, select, to_tensor
@@ -100,6 +99,8 @@ def directions(estimator, rows, weights, n_coordinates, generator, device, *, ch
 @torch.no_grad()
 def _first_vectors(network, rows, generator):
     """Choose the first vectors of the codebooks among the codes of some rows, far from each other."""
+    from sklearn.cluster import kmeans_plusplus  # slow to import, so only where it is needed
+
     some = to_tensor(select(rows, choose(rows, MOST_CODES, generator)), network.centre.scale.device)
     codes = network.bottleneck.grouped(network.code(network.prepare(some))[0])  # (groups, rows, length)
     size, seed = network.bottleneck.codebooks.shape[1], int(torch.randint(2**31, (1,), generator=generator))

@@ -6,10 +6,11 @@ The only file with private imports from scikit-learn: whatever moves there is me
 import math
 import numbers
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -20,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from skae._stored import Stored, plain_dtype, slices, stored
+from skae._typing import Function
 
 __all__ = [
     "HasMethods",
@@ -43,6 +45,11 @@ __all__ = [
 
 CHUNK_BYTES = 2**24
 """How much of X is looked at in one go when it is checked, in bytes."""
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]:
+    """Check parameters before a fit, and take down callbacks after it; what is decorated keeps its signature."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 
 def check_rows(estimator, X, *, reset):

@@ -2,11 +2,12 @@
 
 import math
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -14,8 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _validation as check
 from skae._layout import as_array
 from skae._stored import Stored, slices, stored
+from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
 from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
 
 __all__ = ["ReconstructionDetector"]
 
@@ -115,6 +120,15 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
 
     _doc_link_module = "skae"
 
+    autoencoder_: BaseEstimator
+    offset_: float
+    neighbors_: "NearestNeighbors"
+    code_spread_: float
+    error_scale_: NDArray[np.float64]
+    scaler_: StandardScaler | None
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     _parameter_constraints = {
         "autoencoder": "no_validation",  # looked at in fit, where the message can say what it lacks
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
@@ -127,15 +141,15 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
 
     def __init__(
         self,
-        autoencoder=None,
+        autoencoder: BaseEstimator | None = None,
         *,
-        contamination="auto",
-        n_neighbors=5,
-        code_weight=1.5,
-        standardize="auto",
-        cross_fit="auto",
-        random_state=None,
-    ):
+        contamination: float | Auto = "auto",
+        n_neighbors: int = 5,
+        code_weight: float = 1.5,
+        standardize: bool | Auto = "auto",
+        cross_fit: bool | Auto = "auto",
+        random_state: RandomState = None,
+    ) -> None:
         self.autoencoder = autoencoder
         self.contamination = contamination
         self.n_neighbors = n_neighbors
@@ -147,7 +161,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
     # ------------------------------------------------------------------------------------------------- learning
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder on X, and learn which errors and distances are usual.
 
         Parameters
@@ -169,6 +183,8 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         ValueError
             If X or a parameter is not as described.
         """
+        from sklearn.neighbors import NearestNeighbors  # slow to import, so only where it is needed
+
         seed = check.seeded(self.random_state)
         check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
         original = seeded_clone(default_autoencoder(X) if self.autoencoder is None else self.autoencoder, seed)
@@ -178,7 +194,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         self._code_weight = float(self.code_weight)
 
         chosen = np.random.default_rng(seed).permutation(n) < MOST_NEIGHBOURS
-        codes, squares = [], 0.0
+        codes, squares = [], np.zeros(1)
         for piece in _pieces(seen):
             some, missed = _measure(self.autoencoder_, seen[piece])
             codes.append(some[chosen[piece]])
@@ -215,7 +231,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
 
     # --------------------------------------------------------------------------------------------------- using
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Say how normal rows are.
 
         Parameters
@@ -230,7 +246,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         """
         return -self._combine(*self.score_parts(X))
 
-    def score_parts(self, X):
+    def score_parts(self, X: MatrixLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give the two parts that a score is made of.
 
         Parameters
@@ -248,7 +264,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return self._parts(self._look_at(X))
 
-    def error_map(self, X):
+    def error_map(self, X: MatrixLike) -> NDArray[np.float32]:
         """Show where rows are reconstructed badly.
 
         Parameters
@@ -268,7 +284,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
             found[piece] = _measure(self.autoencoder_, seen[piece])[1] / self.error_scale_
         return found.reshape(seen.shape)
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
         """Say by how much rows are more normal than the threshold.
 
         Parameters
@@ -283,7 +299,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[np.int64]:
         """Tell normal rows from anomalies.
 
         Parameters

@@ -11,9 +11,11 @@ import math
 import torch
 from torch.nn import functional
 
+from skae._typing import Level
+
 __all__ = ["LEVELS", "blur", "gaussian", "jpeg", "masking", "patches", "salt_and_pepper"]
 
-LEVELS = {
+LEVELS: dict[str, tuple[float, float]] = {
     "gaussian": (0, math.inf),
     "masking": (0, 1),
     "salt_and_pepper": (0, 1),
@@ -37,13 +39,13 @@ YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0
 """Red, green and blue to brightness and two colours, as in JPEG files."""
 
 
-def gaussian(x, level, generator):
+def gaussian(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch.Tensor:
     """Add normal noise.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         Its standard deviation, in units of x.
     generator : torch.Generator
@@ -58,13 +60,13 @@ def gaussian(x, level, generator):
     return x + noise.to(x.device)
 
 
-def masking(x, level, generator, *, fill=0.0):
+def masking(x: torch.Tensor, level: Level, generator: torch.Generator, *, fill: float = 0.0) -> torch.Tensor:
     """Replace numbers at random, each by itself [1]_.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         The share of the numbers, from 0 to 1.
     generator : torch.Generator
@@ -86,13 +88,15 @@ def masking(x, level, generator, *, fill=0.0):
     return x.masked_fill(gone.to(x.device), fill)
 
 
-def salt_and_pepper(x, level, generator, *, low=None, high=None):
+def salt_and_pepper(
+    x: torch.Tensor, level: Level, generator: torch.Generator, *, low: float | None = None, high: float | None = None
+) -> torch.Tensor:
     """Replace numbers at random, each by itself, half of them by the lowest and half by the highest there is.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, ...)
-        float32.
+        Samples, float32.
     level : float or (float, float)
         The share of the numbers, from 0 to 1.
     generator : torch.Generator
@@ -111,13 +115,13 @@ def salt_and_pepper(x, level, generator, *, low=None, high=None):
     return torch.where(pepper, low, torch.where(salt, high, x))
 
 
-def patches(x, level, generator, *, fill=0.0):
+def patches(x: torch.Tensor, level: Level, generator: torch.Generator, *, fill: float = 0.0) -> torch.Tensor:
     """Cut a square hole into each image, at a random place wholly inside of it [1]_.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32.
+        Images, float32.
     level : float or (float, float)
         The share of the image's area, from 0 to 1. The side is rounded to whole pixels; a hole that would be longer than the
         image is cut off.
@@ -147,13 +151,13 @@ def patches(x, level, generator, *, fill=0.0):
     return x.masked_fill(hole.to(x.device), fill)
 
 
-def blur(x, level, generator):
+def blur(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch.Tensor:
     """Blur images with a Gaussian, cut off at four standard deviations; beyond its border an image goes on as its last pixel.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32.
+        Images, float32.
     level : float or (float, float)
         The standard deviation in pixels, at least 0.
     generator : torch.Generator
@@ -174,7 +178,7 @@ def blur(x, level, generator):
     return functional.conv2d(flat, kernel[:, None, None, :], groups=b * c).reshape(x.shape)
 
 
-def jpeg(x, level, generator):
+def jpeg(x: torch.Tensor, level: Level, generator: torch.Generator) -> torch.Tensor:
     """Do to images in [0, 1] what writing them as JPEG and reading them again does [1]_.
 
     Blocks of 8 x 8 pixels, beginning in the upper left corner, are turned into cosines whose amplitudes are rounded. Three
@@ -184,7 +188,7 @@ def jpeg(x, level, generator):
     Parameters
     ----------
     x : torch.Tensor of shape (n_samples, n_channels, height, width)
-        float32, between 0 and 1.
+        Images, float32, between 0 and 1.
     level : float or (float, float)
         The quality, from 1 (the worst) to 100, as Pillow and libjpeg have it.
     generator : torch.Generator

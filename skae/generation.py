@@ -3,13 +3,15 @@
 import copy
 import inspect
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae._validation import fit_context, seeded
 from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
 
@@ -83,6 +85,13 @@ class LatentSampler(DensityMixin, BaseEstimator):
 
     _doc_link_module = "skae"
 
+    autoencoder_: BaseEstimator
+    density_: BaseEstimator
+    code_mean_: NDArray[np.float64]
+    code_scale_: NDArray[np.float64]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     # estimators are looked at in fit, where the message can say what they lack
     _parameter_constraints = {
         "autoencoder": "no_validation",
@@ -90,13 +99,19 @@ class LatentSampler(DensityMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, autoencoder=None, *, density=None, random_state=None):
+    def __init__(
+        self,
+        autoencoder: BaseEstimator | None = None,
+        *,
+        density: BaseEstimator | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.autoencoder = autoencoder
         self.density = density
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder on X, and the density on its codes.
 
         Parameters
@@ -138,12 +153,12 @@ class LatentSampler(DensityMixin, BaseEstimator):
         self.autoencoder_, self.density_ = autoencoder, density
         self.code_mean_, self.code_scale_ = mean, scale
         self.n_features_in_ = autoencoder.n_features_in_
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if hasattr(autoencoder, "feature_names_in_"):
             self.feature_names_in_ = autoencoder.feature_names_in_
         return self
 
-    def sample(self, n_samples=1):
+    def sample(self, n_samples: int = 1) -> NDArray[np.float32]:
         """Make rows or images up.
 
         Parameters
@@ -161,7 +176,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
         found = _sample(self.density_, int(n_samples), seeded(self.random_state))
         return self._decode(found * self.code_scale_ + self.code_mean_)
 
-    def interpolate(self, a, b, steps=10):
+    def interpolate(self, a: ArrayLike, b: ArrayLike, steps: int = 10) -> NDArray[np.float32]:
         """Walk from one row to another, or from each of several to its counterpart, along the line between their codes.
 
         The line is a straight one. On a sphere, as it is often done for variational autoencoders, it would make sense only for
@@ -193,7 +208,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
         found = self._decode(codes.reshape(-1, codes.shape[-1]))
         return found.reshape(steps, *([] if alone else [-1]), *found.shape[1:])
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Give the log density of the codes of X.
 
         Parameters
@@ -211,7 +226,7 @@ class LatentSampler(DensityMixin, BaseEstimator):
         codes = (self._encode(X) - self.code_mean_) / self.code_scale_
         return self.density_.score_samples(codes) - np.log(self.code_scale_).sum()
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Give the mean log density of the codes of X.
 
         It compares densities on the codes of one autoencoder. It does not compare autoencoders: a density of 8 numbers and one
@@ -248,6 +263,8 @@ def _mixture(n_samples, n_components):
     floor under the variances is for codes that repeat.
     """
     n_gaussians = min(MOST_GAUSSIANS, max(1, n_samples // (7 * (n_components + 3))))
+    from sklearn.mixture import GaussianMixture  # slow to import, so only where it is needed
+
     return GaussianMixture(n_gaussians, tol=0.1, reg_covar=1e-3)
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 __all__ = ["absolute_error", "log_loss", "squared_error"]
 
 
-def squared_error(x_hat, x):
+def squared_error(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean over the features of the squared differences.
 
     Parameters
@@ -25,7 +25,7 @@ def squared_error(x_hat, x):
     return functional.mse_loss(x_hat, x, reduction="none").flatten(1).mean(1)
 
 
-def absolute_error(x_hat, x):
+def absolute_error(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean over the features of the absolute differences, which lets single wild cells weigh less.
 
     Parameters
@@ -41,7 +41,7 @@ def absolute_error(x_hat, x):
     return (x_hat - x).abs().flatten(1).mean(1)
 
 
-def log_loss(logits, x):
+def log_loss(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean over the features of the cross-entropy between `x` and the sigmoid of `logits`.
 
     Computed from the logits, so that a large one costs neither precision nor an overflow.
@@ -61,7 +61,7 @@ def log_loss(logits, x):
     return functional.binary_cross_entropy_with_logits(logits, x.to(logits.dtype), reduction="none").flatten(1).mean(1)
 
 
-def weighted_mean(losses, weights=None):
+def weighted_mean(losses: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Mean of the rows' losses; with weights, the mean in which each row counts as often as its weight says.
 
     Parameters

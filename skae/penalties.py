@@ -8,7 +8,7 @@ import torch
 __all__ = ["contraction", "decorrelation", "sparsity"]
 
 
-def sparsity(z, weights=None):
+def sparsity(z: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Ratio of the absolute to the root mean square of every number of a code, the mean over the numbers [1]_.
 
     Parameters
@@ -31,7 +31,7 @@ def sparsity(z, weights=None):
     return (z.abs() / _size(_mean(z.square(), weights))).mean(1)
 
 
-def decorrelation(z, weights=None):
+def decorrelation(z: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Squared correlations of a number of the code with all others, summed, the mean over the numbers [1]_.
 
     Parameters
@@ -59,7 +59,13 @@ def decorrelation(z, weights=None):
     return correlations.square().sum() / z.shape[1]
 
 
-def contraction(z, x, weights=None, *, generator=None):
+def contraction(
+    z: torch.Tensor,
+    x: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    *,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
     """Squared change of the codes for small changes of the input, over the variance of the codes [1]_.
 
     Parameters

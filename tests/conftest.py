@@ -9,6 +9,8 @@ from sklearn.datasets import load_digits
 
 from .cases import CASES, grey_images, low_rank
 
+collect_ignore = ["consumers"]  # programs that are checked, not run
+
 
 def pytest_addoption(parser):
     """Add the option that says where networks are trained."""

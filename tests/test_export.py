@@ -9,19 +9,23 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import skops.io
 import torch
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer, LatentCodec, LatentSampler, ReconstructionDetector
 from skae.export import _safe, load, save, to_onnx
 
-from .cases import BY_NAME, low_rank
+from .cases import BY_NAME, grey_images, low_rank
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,83 @@ def test_a_file_gives_the_same_autoencoder(case, fitted, tmp_path):
         if name != "_weights":
             assert type(after[name]) is type(value)
             np.testing.assert_equal(after[name], value)
+
+
+def codec(X):
+    """Give what a codec writes, and reads again."""
+    return lambda one: np.append(np.frombuffer(one.compress(X), np.uint8), one.decompress(one.compress(X)))
+
+
+TABLE, IMAGES = low_rank(60, 5), grey_images(30, 6, 5, dtype=np.uint8)
+DENSE = DenseAutoencoder(2, hidden_layer_sizes=(3,), max_iter=1, random_state=0)
+CONV = ConvAutoencoder(2, n_filters=2, max_iter=1, random_state=0)
+
+USES = {
+    "codec": (LatentCodec(DENSE, random_state=0), TABLE, codec(TABLE)),
+    "codec-images": (LatentCodec(CONV, random_state=0), IMAGES, codec(IMAGES)),
+    "codec-tiles": (
+        LatentCodec(CONV, tile=4, random_state=0),
+        list(IMAGES),
+        lambda one: one.decode_codes(one.compress(IMAGES)),
+    ),
+    "codec-pca": (LatentCodec(PCA(2)), TABLE, codec(TABLE)),
+    "codec-frozen": (LatentCodec(FrozenEstimator(clone(DENSE).fit(TABLE))), TABLE, codec(TABLE)),
+    "codec-pipeline": (LatentCodec(make_pipeline(StandardScaler(), DENSE)), TABLE, codec(TABLE)),
+    "detector": (ReconstructionDetector(DENSE, random_state=0), TABLE, lambda one: one.score_samples(TABLE + 0.1)),
+    "detector-images": (ReconstructionDetector(CONV, random_state=0), IMAGES, lambda one: one.score_samples(IMAGES[::2])),
+    "sampler": (LatentSampler(DENSE, random_state=0), TABLE, lambda one: one.sample(4)),
+    "restorer": (ImageRestorer(n_filters=2, max_iter=1, random_state=0), IMAGES, lambda one: one.predict(IMAGES)),
+    "pipeline": (make_pipeline(MinMaxScaler(), DENSE), TABLE, lambda one: one.transform(TABLE)),
+    "frozen": (FrozenEstimator(clone(DENSE).fit(TABLE)), TABLE, lambda one: one.transform(TABLE)),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_file_gives_the_same_use(name, tmp_path):
+    """What stands on an autoencoder, or has one in it, does the same when it is read, with the parameters that it had."""
+    estimator, X, does = USES[name]
+    fitted = clone(estimator).fit(X, None)
+    expected = does(fitted)
+    save(fitted, tmp_path / "x")
+    back = load(tmp_path / "x")
+    assert type(back) is type(fitted)
+    assert repr(back) == repr(fitted)
+    np.testing.assert_array_equal(does(back), expected)
+
+
+def test_what_is_in_two_places_is_written_once(tmp_path):
+    """A frozen autoencoder, which is parameter and fitted attribute of what it is in, is one object again, of no more bytes."""
+    autoencoder = DenseAutoencoder(2, max_iter=1, random_state=0).fit(TABLE)
+    save(autoencoder, tmp_path / "alone")
+    save(LatentCodec(FrozenEstimator(autoencoder)).fit(TABLE), tmp_path / "x")
+    back = load(tmp_path / "x")
+    assert back.autoencoder is back.autoencoder_
+    assert (tmp_path / "x").stat().st_size < 1.9 * (tmp_path / "alone").stat().st_size
+
+
+def test_skops_asks_only_for_what_is_known(tmp_path):
+    """Beside skae's own classes, skops only wants to be told of two that scikit-learn and NumPy have."""
+    asked = set()
+    for estimator, X, does in USES.values():
+        fitted = clone(estimator).fit(X, None)
+        data = skops.io.dumps(fitted)
+        types = skops.io.get_untrusted_types(data=data)
+        np.testing.assert_array_equal(does(skops.io.loads(data, trusted=types)), does(fitted))
+        asked |= {one for one in types if not one.startswith("skae.")}
+    assert asked <= {"numpy.dtype", "sklearn.neighbors._kd_tree.KDTree", "sklearn.metrics._dist_metrics.EuclideanDistance64"}
+
+
+def test_what_holds_anything_else_is_refused(tmp_path):
+    """A step or a density that can't be written is named with its place, and so is what can be written."""
+    pipeline = make_pipeline(DENSE, SVC()).fit(TABLE, TABLE[:, 0] > TABLE[:, 0].mean())
+    with pytest.raises(TypeError, match=r"Got steps\[1\]\[1\]=SVC\(\), but expected .*DenseAutoencoder, .*skops"):
+        save(pipeline, tmp_path / "x")
+    sampler = LatentSampler(DENSE, density=KernelDensity()).fit(TABLE)
+    with pytest.raises(TypeError, match=r"Got density=KernelDensity\(\)"):
+        save(sampler, tmp_path / "x")
+    with pytest.raises(TypeError, match=r"Got SVC\(\), but expected a fitted DenseAutoencoder, .*ImageRestorer, .*Pipeline"):
+        save(pipeline[-1], tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_targets_and_column_names_come_back(tmp_path):
@@ -136,6 +217,20 @@ def test_a_damaged_file_is_an_error(small, tmp_path):
         (lambda found: found["state"].update(transform=1), "attributes are not those"),
         (lambda found: found["state"].pop("loss"), "attributes are not those"),
         (lambda found: found["state"].update(solver={"torch.optim": "lr_scheduler"}), "no optimizer"),
+        (lambda found: found["state"].update(note={"object": "os.system", "state": {}}), "none of skae's"),
+        (lambda found: found["state"].update(note={"object": "skae.nothing.Here", "state": {}}), "skae.nothing"),
+        (lambda found: found["state"].update(note={"object": "skae._net.AutoencoderNet", "state": {}}), "no class of records"),
+        (
+            lambda found: found["state"].update(note={"object": "skae._layout.Layout", "state": {"flat": 1}}),
+            "attributes are not",
+        ),
+        (
+            lambda found: found["state"].update(note={"object": "skae._targets.Targets", "state": {"encode": 1}}),
+            "attributes are not",
+        ),
+        (lambda found: found["state"].update(note={"dtype": "O"}), "dtype 'O'"),
+        (lambda found: found["state"].update(note={"anything": 1}), "unknown kind 'anything'"),
+        (lambda found: found["state"].update(note={"estimator": {"same": "nowhere"}}), "nowhere"),
         (lambda found: found["state"]["_spec"]["dict"]["network"]["dict"].update(n_features=10**9), "weights are not those"),
     ],
 )
@@ -164,7 +259,18 @@ def test_other_versions_are_named(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["dense-quantized", "dense-ordered", "dense-log-loss-uint8", "conv-odd", "conv-channels-first"]
+    "name",
+    [
+        *(
+            "dense-log-loss-uint8",
+            "dense-ordered",
+            "dense-quantized",
+            "dense-variational",
+            "dense-over-complete",
+            "dense-int64",
+        ),
+        *("conv-odd", "conv-channels-first", "conv-many-channels", "conv-signal", "conv-quantized", "conv-block-means"),
+    ],
 )
 def test_onnx_reconstructs_the_same(name, tmp_path):
     """ONNX Runtime gives the same reconstructions for any number of rows, in X's own layout and dtype."""
@@ -175,6 +281,28 @@ def test_onnx_reconstructs_the_same(name, tmp_path):
     for n in (1, 7, len(case.X)):
         (found,) = run(tmp_path / "x", case.X[:n])
         np.testing.assert_allclose(found, expected[:n], rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_detector_is_one_model(tmp_path):
+    """ONNX Runtime gives the scores that a detector gives, of tables and of images, with its autoencoder frozen or not."""
+    for name in ("detector", "detector-images"):
+        estimator, X, _ = USES[name]
+        fitted = clone(estimator).fit(X, None)
+        to_onnx(FrozenEstimator(fitted), tmp_path / "x", dtype=str(X.dtype))
+        for some in (X, X[:1], X[::-1] // 2):
+            np.testing.assert_allclose(run(tmp_path / "x", some)[0], fitted.score_samples(some), rtol=1e-5)
+    with pytest.raises(TypeError, match=r"detector with PCA.*but expected a DenseAutoencoder or a ConvAutoencoder"):
+        to_onnx(ReconstructionDetector(PCA(2)).fit(TABLE), tmp_path / "x")
+    with pytest.raises(ValueError, match=r"Got method='transform', but expected one that ReconstructionDetector has"):
+        to_onnx(fitted, tmp_path / "x", method="transform")
+
+
+def test_onnx_fills_gaps(tmp_path):
+    """NaN is a gap for the ONNX model, too, if it is for the autoencoder."""
+    X = np.where(np.random.default_rng(0).random((60, 5)) < 0.2, np.nan, low_rank(60, 5)).astype(np.float32)
+    fitted = DenseAutoencoder(2, max_iter=2, allow_nan=True, random_state=0).fit(X)
+    to_onnx(fitted, tmp_path / "x", method="reconstruct")
+    np.testing.assert_allclose(run(tmp_path / "x", X)[0], fitted.reconstruct(X), rtol=1e-5, atol=1e-5)
 
 
 def test_onnx_encodes_and_decodes_the_same(tmp_path):
@@ -203,6 +331,25 @@ def test_a_pipeline_takes_images(digits, tmp_path):
     autoencoder = ConvAutoencoder(8, n_filters=4, max_iter=3, random_state=0)
     pipeline = make_pipeline(autoencoder, StandardScaler(), SVC()).fit(X, y)
     to_onnx(pipeline, tmp_path / "x")
+    np.testing.assert_array_equal(run(tmp_path / "x", X)[0], pipeline.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        ((StandardScaler(), DenseAutoencoder(12, max_iter=1), StandardScaler(), DenseAutoencoder(4, max_iter=1)), np.float32),
+        ((ConvAutoencoder(8, n_filters=2, max_iter=1),), np.uint8),
+        ((DenseAutoencoder(8, max_iter=1), StandardScaler()), np.int64),
+        ((StandardScaler(), DenseAutoencoder(8, max_iter=1)), np.float64),
+    ],
+    ids=["two-autoencoders", "conv-uint8", "int64", "float64"],
+)
+def test_pipelines_of_other_kinds_are_one_model(digits, tmp_path, steps, kind):
+    """Several autoencoders in one pipeline, and other dtypes, give the labels that scikit-learn gives; frozen steps as well."""
+    X, y = (digits[0] * 16).astype(kind), digits[1]
+    pipeline = make_pipeline(*steps, SVC()).fit(X, y)
+    pipeline = Pipeline([(name, FrozenEstimator(step)) for name, step in pipeline.steps])
+    to_onnx(pipeline, tmp_path / "x", dtype=np.dtype(kind).name)
     np.testing.assert_array_equal(run(tmp_path / "x", X)[0], pipeline.predict(X))
 
 

@@ -2,9 +2,12 @@
 
 import copy
 import io
+import math
 import pickle
 import random
+import re
 import warnings
+from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
@@ -15,6 +18,10 @@ import skops.io
 import torch
 from sklearn.base import clone
 from sklearn.metrics import r2_score
+
+from skae import DenseAutoencoder
+from skae._layout import Layout
+from skae.export import load, save
 
 from .cases import BY_NAME, CASES
 
@@ -109,12 +116,20 @@ def through_skops(estimator):
     return skops.io.loads(data, trusted=untrusted)
 
 
+def through_safetensors(estimator):
+    """Write and read with skae.export."""
+    with TemporaryDirectory() as folder:
+        save(estimator, f"{folder}/x")
+        return load(f"{folder}/x")
+
+
 WAYS = {
     "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),
     "joblib": through_joblib,
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "skops": through_skops,
+    "safetensors": through_safetensors,
 }
 
 
@@ -129,6 +144,40 @@ def test_state_survives(case, fitted, way):
     assert back.loss_curve_ == fitted.loss_curve_
     assert back.n_iter_ == fitted.n_iter_
     assert vars(back).keys() == vars(fitted).keys()
+
+
+@pytest.mark.parametrize("way", ["pickle", "joblib", "skops", "safetensors"])
+def test_state_moves_to_another_device(case, fitted, way):
+    """What was fitted on a device that is not there is read onto the CPU, with a warning, and does the same."""
+    elsewhere = copy.deepcopy(fitted).set_params(device="cuda:99")
+    with pytest.warns(UserWarning, match=r"Got device='cuda:99'.*using the CPU"):
+        back = WAYS[way](elsewhere)
+    assert back.net_.device == torch.device("cpu")
+    np.testing.assert_allclose(back.transform(case.X), fitted.transform(case.X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["skae", "scikit-learn", "torch"])
+def test_other_versions_are_named(rows, name):
+    """A warning has the version that wrote a pickle and the one that reads it, if more than their last numbers differ."""
+    state = DenseAutoencoder(2, max_iter=1, random_state=0).fit(rows).__getstate__()
+    now = state["_versions"][name]
+    message = rf"This DenseAutoencoder was written with {name} 0\.0\.9, and is read with {name} {re.escape(now)}"
+    with pytest.warns(UserWarning, match=message):
+        DenseAutoencoder().__setstate__({**state, "_versions": {**state["_versions"], name: "0.0.9"}})
+    near = ".".join([*now.split(".")[:2], "99"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DenseAutoencoder().__setstate__({**state, "_versions": {**state["_versions"], name: near}})
+
+
+def test_any_attribute_survives(rows):
+    """An attribute that fit may add, of plain values and of skae's own records, is read as it was written, in every way."""
+    fitted = DenseAutoencoder(2, max_iter=1, random_state=0).fit(rows)
+    noted = {"looks": [1, 2.5, None, "x"], "sizes": (3, np.float32(2)), "table": np.eye(2), "bytes": b"ab", "far": math.inf}
+    fitted.noted_ = {**noted, "record": Layout((2, 3), channels_first=False, flat=True)}
+    for name, way in WAYS.items():
+        if name != "skops":  # which knows no bytes without being told
+            np.testing.assert_equal(way(fitted).noted_, fitted.noted_)
 
 
 def test_state_survives_changed_parameters(case, fitted):

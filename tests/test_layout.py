@@ -10,13 +10,14 @@ import skae
 ROOT = Path(skae.__file__).parent
 
 ROWS = [
+    ["_version", "_typing"],
     ["_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
     ["_validation", "_batches", "_damage", "_targets", "networks.bottlenecks", "_objective"],
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
-    ["_starting", "_training", "_finishing", "_progress"],
+    ["_starting", "_training", "_finishing", "_progress", "_state"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],
@@ -31,7 +32,8 @@ ROWS = [
     ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],
     ["displays"],
     [""],
-    ["export._safe", "export._onnx"],
+    ["export._values", "export._onnx"],
+    ["export._safe"],
     ["export"],
 ]
 """An import may only point to a row above its own. The empty name is the package's ``__init__``."""

@@ -1,29 +1,29 @@
 """The codec: an autoencoder, a quantiser of its codes, and the distribution of what it gives."""
 
 import hashlib
-import math
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
 from skae._stored import slices
+from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
-from skae._wrapped import default_autoencoder, seeded_clone
+from skae._wrapped import seeded_clone
 from skae.compression import container, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
-from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, encode
+from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode
 from skae.compression.symbols import SymbolModel
 
 __all__ = ["LatentCodec"]
 
 HIDDEN = 64
 """Units of the network that foresees codes from others."""
-
-MOST_COMPONENTS = 64
-"""Of the default autoencoder; what a code of its penalty doesn't need takes next to no bits."""
 
 MOST_LEARNED = 60_000
 """Rows of codes that their distribution is learned from."""
@@ -43,7 +43,7 @@ class LatentCodec(BaseEstimator):
     sees the codes before it, both in whole numbers, so that every machine reads the same codes [1]_. The range coder is that of
     constriction [2]_.
 
-    A fitted codec is needed to read what it wrote: the bytes hold no weights. So pickle it, and keep it where the bytes are.
+    A fitted codec is needed to read what it wrote: the bytes hold no weights. So keep it where they are, by `skae.export.save`.
 
     Parameters
     ----------
@@ -114,6 +114,13 @@ class LatentCodec(BaseEstimator):
     (297, 8, 8)
     """
 
+    autoencoder_: BaseEstimator
+    steps_: NDArray[np.float64]
+    centre_: NDArray[np.float64]
+    dtype_: np.dtype
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    fingerprint_: str
     _parameter_constraints = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "step": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -122,7 +129,15 @@ class LatentCodec(BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, autoencoder=None, *, step="auto", tile=None, context=True, random_state=None):
+    def __init__(
+        self,
+        autoencoder: BaseEstimator | None = None,
+        *,
+        step: float | Auto = "auto",
+        tile: int | None = None,
+        context: bool = True,
+        random_state: RandomState = None,
+    ) -> None:
         self.autoencoder = autoencoder
         self.step = step
         self.tile = tile
@@ -130,7 +145,7 @@ class LatentCodec(BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder, choose the steps, and learn the distribution of the codes.
 
         Parameters
@@ -154,7 +169,7 @@ class LatentCodec(BaseEstimator):
             count = min(MOST_TILES, 4 * sum(rows * columns for rows, columns in sides))
             X = tiles.draw(images, self.tile, max(2, count), np.random.default_rng(seed))
         self.dtype_ = answered_dtype(X)
-        self.autoencoder_ = seeded_clone(_default(X) if self.autoencoder is None else self.autoencoder, seed).fit(X, None)
+        self.autoencoder_ = seeded_clone(default_codes(X) if self.autoencoder is None else self.autoencoder, seed).fit(X, None)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.autoencoder_, name):
                 setattr(self, name, getattr(self.autoencoder_, name))
@@ -171,7 +186,7 @@ class LatentCodec(BaseEstimator):
         self.fingerprint_ = self._fingerprint.hex()
         return self
 
-    def compress(self, X):
+    def compress(self, X: MatrixLike) -> bytes:
         """Write all of X into one message.
 
         Parameters
@@ -182,6 +197,7 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         message : bytes
+            What `decompress` reads.
         """
         check_is_fitted(self)
         if self._tile is not None:
@@ -195,7 +211,7 @@ class LatentCodec(BaseEstimator):
         (writer,), n_rows = self._write_rows(X, together=True)
         return self._pack(writer, [n_rows], n_rows)
 
-    def compress_each(self, X):
+    def compress_each(self, X: MatrixLike) -> list[bytes]:
         """Write each row or image of X into a message of its own.
 
         Parameters
@@ -206,13 +222,14 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         messages : list of bytes
+            What `decompress` reads, one by one or together.
         """
         check_is_fitted(self)
         if self._tile is not None:
             return [self.compress([image]) for image in self._check_images(X)]
         return [self._pack(writer, [1], 1) for writer in self._write_rows(X, together=False)[0]]
 
-    def decompress(self, message):
+    def decompress(self, message: bytes | Sequence[bytes]) -> NDArray[Any] | Any:
         """Read what was compressed.
 
         Parameters
@@ -232,7 +249,7 @@ class LatentCodec(BaseEstimator):
             If the bytes are damaged, cut off, or of another codec.
         """
         check_is_fitted(self)
-        read = [self._read(one) for one in _messages(message)]
+        read = [self._read(one) for one in container.listed(message)]
         codes = self._as_codes(np.concatenate([numbers for numbers, _ in read]))
         X = as_dtype(decode(self.autoencoder_, codes), self.dtype_)
         if self._tile is None:
@@ -244,7 +261,7 @@ class LatentCodec(BaseEstimator):
             begin += count
         return images
 
-    def decode_codes(self, message):
+    def decode_codes(self, message: bytes | Sequence[bytes]) -> NDArray[np.float64]:
         """Read the codes alone, which are the same to the last bit on every machine.
 
         Parameters
@@ -258,9 +275,9 @@ class LatentCodec(BaseEstimator):
             What the autoencoder's `inverse_transform` is given, float64; one row for each tile, if images are cut into tiles.
         """
         check_is_fitted(self)
-        return self._as_codes(np.concatenate([self._read(one)[0] for one in _messages(message)]))
+        return self._as_codes(np.concatenate([self._read(one)[0] for one in container.listed(message)]))
 
-    def code_lengths(self, X):
+    def code_lengths(self, X: MatrixLike) -> NDArray[np.float64]:
         """Say how many bits the codes of each row or image take, by the distribution that was learned.
 
         Parameters
@@ -271,15 +288,13 @@ class LatentCodec(BaseEstimator):
         Returns
         -------
         bits : ndarray of shape (n_samples,)
-            float64; a message has at most 8 bits more, and what stands around the codes.
+            As float64; a message has at most 8 bits more, and what stands around the codes.
         """
         check_is_fitted(self)
         if self._tile is not None:
             return np.array([self._symbols.lengths(*self._number_image(image)).sum() for image in self._check_images(X)])
         numbers = self._round(encode(self.autoencoder_, X))
         return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
-
-    # ----------------------------------------------------------------------------------------------------- codes
 
     def _write_rows(self, X, *, together):
         """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""
@@ -383,16 +398,3 @@ class LatentCodec(BaseEstimator):
             before = np.hstack([numbers[left], numbers[above]])
             numbers[here] = self._symbols.read([reader], len(here), before)
         return numbers[:-1]
-
-
-def _messages(message):
-    """Give a list of messages, also of one."""
-    found = list(message) if isinstance(message, list | tuple) else [message]
-    if not found:
-        raise ValueError("Got no messages, but expected at least one.")
-    return found
-
-
-def _default(X):
-    """Give the autoencoder of who names none: one that is trained to have short codes."""
-    return default_autoencoder(X, max(1, min(MOST_COMPONENTS, math.prod(np.shape(X)[1:]) // 2)), penalty="rate")

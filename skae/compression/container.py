@@ -14,7 +14,7 @@ The length is that of the message, so it isn't written.
 import binascii
 import zlib
 
-__all__ = ["MOST_PER_BYTE", "check_count", "pack", "take", "unpack"]
+__all__ = ["MOST_PER_BYTE", "check_count", "listed", "pack", "take", "unpack"]
 
 MAGIC, VERSION = 0xA0, 1
 LONG = 64
@@ -116,3 +116,11 @@ def check_count(count, length):
         raise ValueError(
             f"Got bytes that announce {count} images, but expected 1 to {MOST_PER_BYTE * (length + 1)} of {length} bytes."
         )
+
+
+def listed(message):
+    """Give a list of messages, also of one."""
+    found = list(message) if isinstance(message, list | tuple) else [message]
+    if not found:
+        raise ValueError("Got no messages, but expected at least one.")
+    return found

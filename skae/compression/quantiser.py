@@ -1,16 +1,26 @@
 """Codes of an autoencoder as arrays, how coarsely they are rounded, and X in the dtype that it came in."""
 
+import math
+
 import numpy as np
 
-from skae._wrapped import as_plain
+from skae._wrapped import as_plain, default_autoencoder
 
-__all__ = ["answered_dtype", "as_dtype", "choose_steps", "decode", "encode"]
+__all__ = ["answered_dtype", "as_dtype", "choose_steps", "decode", "default_codes", "encode"]
 
 ADDED_SHARE = 0.25
 """How much of the autoencoder's error the automatic step adds to it."""
 
+MOST_COMPONENTS = 64
+"""Of the default autoencoder; what a code of its penalty doesn't need takes next to no bits."""
+
 SAMPLE = 1000
 """Rows that the automatic step is chosen by."""
+
+
+def default_codes(X):
+    """Give the autoencoder of who names none: one that is trained to have short codes."""
+    return default_autoencoder(X, max(1, min(MOST_COMPONENTS, math.prod(np.shape(X)[1:]) // 2)), penalty="rate")
 
 
 def encode(autoencoder, X):

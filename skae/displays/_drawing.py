@@ -1,10 +1,21 @@
 """What several displays share: axes to draw on, and how a sample becomes a picture."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skae._wrapped import as_plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+AxesLike: TypeAlias = "Axes | Sequence[Axes] | NDArray[np.object_]"
+"""One to divide, or as many as are needed."""
 
 __all__ = [
     "arranged",

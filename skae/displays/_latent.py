@@ -1,11 +1,24 @@
 """Codes in two dimensions."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
-from sklearn.decomposition import PCA
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import ArrayLike, Keywords, MatrixLike
 from skae.displays import _drawing as draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+    from matplotlib.offsetbox import AnnotationBbox
 
 __all__ = ["LatentDisplay"]
 
@@ -61,7 +74,22 @@ class LatentDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, points, labels=None, images=None, xlabel=None, ylabel=None, label_name=None):
+    ax_: Axes
+    figure_: Figure
+    scatter_: list[PathCollection]
+    thumbnails_: list[AnnotationBbox]
+    classes_: NDArray[Any] | None
+
+    def __init__(
+        self,
+        *,
+        points: NDArray[Any],
+        labels: NDArray[Any] | None = None,
+        images: NDArray[Any] | None = None,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        label_name: str | None = None,
+    ) -> None:
         self.points = points
         self.labels = labels
         self.images = images
@@ -72,17 +100,17 @@ class LatentDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
         *,
-        components=None,
-        thumbnails=False,
-        image_shape=None,
-        ax=None,
-        thumbnail_size=24,
-        scatter_kw=None,
-    ):
+        components: tuple[int, int] | None = None,
+        thumbnails: bool = False,
+        image_shape: Sequence[int] | None = None,
+        ax: Axes | None = None,
+        thumbnail_size: float = 24,
+        scatter_kw: Keywords | None = None,
+    ) -> Self:
         """Encode X and draw the codes.
 
         Parameters
@@ -128,7 +156,17 @@ class LatentDisplay:
         )
 
     @classmethod
-    def from_predictions(cls, Z, y=None, *, images=None, components=None, ax=None, thumbnail_size=24, scatter_kw=None):
+    def from_predictions(
+        cls,
+        Z: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        images: MatrixLike | None = None,
+        components: tuple[int, int] | None = None,
+        ax: Axes | None = None,
+        thumbnail_size: float = 24,
+        scatter_kw: Keywords | None = None,
+    ) -> Self:
         """Draw codes that are there.
 
         Parameters
@@ -166,7 +204,7 @@ class LatentDisplay:
         display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel, label_name=label_name)
         return display.plot(ax=ax, thumbnail_size=thumbnail_size, scatter_kw=scatter_kw)
 
-    def plot(self, ax=None, *, thumbnail_size=24, scatter_kw=None):
+    def plot(self, ax: Axes | None = None, *, thumbnail_size: float = 24, scatter_kw: Keywords | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -260,6 +298,8 @@ def _flattened(Z, components):
         return Z, "code 0", "code 1"
     if len(Z) < 2:
         raise ValueError("Got one code, but expected at least 2 for principal components: choose components=(0, 1).")
+    from sklearn.decomposition import PCA  # slow to import, so only where it is needed
+
     pca = PCA(2).fit(Z)
     labels = [f"principal component {i + 1} of codes ({share:.0%})" for i, share in enumerate(pca.explained_variance_ratio_)]
     return pca.transform(Z), *labels

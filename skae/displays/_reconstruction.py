@@ -1,10 +1,24 @@
 """Samples, what an autoencoder makes of them, and what it misses."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import Keywords, MatrixLike
 from skae.displays import _drawing as draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skae.displays._drawing import AxesLike
 
 __all__ = ["ReconstructionDisplay"]
 
@@ -55,13 +69,31 @@ class ReconstructionDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, originals, reconstructions, feature_names=None):
+    axes_: NDArray[np.object_]
+    figure_: Figure
+    images_: NDArray[np.object_] | None
+    lines_: list[list[Line2D]] | None
+
+    def __init__(
+        self, *, originals: NDArray[Any], reconstructions: NDArray[Any], feature_names: Sequence[str] | None = None
+    ) -> None:
         self.originals = originals
         self.reconstructions = reconstructions
         self.feature_names = feature_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_samples=6, image_shape=None, ax=None, im_kw=None, error_kw=None, line_kw=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        *,
+        n_samples: int = 6,
+        image_shape: Sequence[int] | None = None,
+        ax: AxesLike | None = None,
+        im_kw: Keywords | None = None,
+        error_kw: Keywords | None = None,
+        line_kw: Keywords | None = None,
+    ) -> Self:
         """Draw the first samples of X and what a fitted autoencoder makes of them.
 
         Parameters
@@ -102,17 +134,17 @@ class ReconstructionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        X_hat,
+        X: MatrixLike,
+        X_hat: MatrixLike,
         *,
-        image_shape=None,
-        channel_axis=-1,
-        feature_names=None,
-        ax=None,
-        im_kw=None,
-        error_kw=None,
-        line_kw=None,
-    ):
+        image_shape: Sequence[int] | None = None,
+        channel_axis: int = -1,
+        feature_names: Sequence[str] | None = None,
+        ax: AxesLike | None = None,
+        im_kw: Keywords | None = None,
+        error_kw: Keywords | None = None,
+        line_kw: Keywords | None = None,
+    ) -> Self:
         """Draw samples and reconstructions that are there.
 
         Parameters
@@ -145,7 +177,14 @@ class ReconstructionDisplay:
         display = cls(originals=X, reconstructions=X_hat, feature_names=feature_names)
         return display.plot(ax=ax, im_kw=im_kw, error_kw=error_kw, line_kw=line_kw)
 
-    def plot(self, ax=None, *, im_kw=None, error_kw=None, line_kw=None):
+    def plot(
+        self,
+        ax: AxesLike | None = None,
+        *,
+        im_kw: Keywords | None = None,
+        error_kw: Keywords | None = None,
+        line_kw: Keywords | None = None,
+    ) -> Self:
         """Draw.
 
         Parameters

@@ -1,10 +1,21 @@
 """How much is explained by how many components."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import Keywords, MatrixLike, Numbers
 from skae.displays import _drawing as draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = ["SpectrumDisplay"]
 
@@ -55,7 +66,21 @@ class SpectrumDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, n_components, explained, pca_n_components=None, pca_explained=None, name="autoencoder", rows=None):
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+    pca_line_: Line2D | None
+
+    def __init__(
+        self,
+        *,
+        n_components: Numbers,
+        explained: Numbers,
+        pca_n_components: Numbers | None = None,
+        pca_explained: Numbers | None = None,
+        name: str = "autoencoder",
+        rows: str | None = None,
+    ) -> None:
         self.n_components = n_components
         self.explained = explained
         self.pca_n_components = pca_n_components
@@ -64,7 +89,17 @@ class SpectrumDisplay:
         self.rows = rows
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, *, X_train=None, name=None, ax=None, line_kw=None, pca_kw=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator | Sequence[BaseEstimator],
+        X: MatrixLike | None = None,
+        *,
+        X_train: MatrixLike | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        line_kw: Keywords | None = None,
+        pca_kw: Keywords | None = None,
+    ) -> Self:
         """Draw an ordered autoencoder, or several autoencoders.
 
         Parameters
@@ -88,16 +123,16 @@ class SpectrumDisplay:
             Drawn.
         """
         draw.pyplot(f"{cls.__name__}.from_estimator")
-        several = list(estimator) if isinstance(estimator, (list, tuple)) else None
-        one = estimator if several is None else several[0] if several else None
-        if one is None:
+        several: list[Any] = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
+        if not several:
             raise ValueError("Got an empty list, but expected fitted autoencoders.")
-        for each in several or [one]:
+        for each in several:
             check_is_fitted(each)
             if not hasattr(each, "reconstruction_error"):
                 raise TypeError(f"Got {type(each).__name__}, but expected an autoencoder; X_train is what PCA is fitted on.")
-        ordered = several is None and hasattr(one, "explained_variance_ratio_")
-        if several is None and not ordered:
+        alone, one = not isinstance(estimator, (list, tuple)), several[0]
+        ordered = alone and hasattr(one, "explained_variance_ratio_")
+        if alone and not ordered:
             raise ValueError(
                 f"Got one {type(one).__name__} whose codes are not ordered, but expected bottleneck='ordered', or a list of "
                 "autoencoders of different lengths."
@@ -126,7 +161,7 @@ class SpectrumDisplay:
         )
         return display.plot(ax=ax, line_kw=line_kw, pca_kw=pca_kw)
 
-    def plot(self, ax=None, *, line_kw=None, pca_kw=None):
+    def plot(self, ax: Axes | None = None, *, line_kw: Keywords | None = None, pca_kw: Keywords | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -150,7 +185,7 @@ class SpectrumDisplay:
             raise ValueError(f"Got explained of shape {shapes[0]}, but expected {shapes[1]}: one for each of n_components.")
         self.ax_, self.figure_ = draw.one_axes(ax, type(self).__name__, (5.6, 3.8))
         self.pca_line_ = None
-        if self.pca_explained is not None:
+        if self.pca_n_components is not None and self.pca_explained is not None:
             kw = {"color": "0.5", "linestyle": "--", "marker": "o", "markersize": 4, "label": "PCA"}
             kw = draw.styled(kw, pca_kw, Line2D)
             self.pca_line_ = self.ax_.plot(self.pca_n_components, self.pca_explained, **kw)[0]
@@ -186,6 +221,8 @@ def _by_length(autoencoder, X, lengths):
 def _of_pca(X_train, X, most):
     """Score PCA of each length: its components are orthogonal, so what each adds can be summed."""
     rows = _rows(X)
+    from sklearn.decomposition import PCA  # slow to import, so only where it is needed
+
     pca = PCA(min(most, *_rows(X_train).shape)).fit(_rows(X_train))
     about = np.square(rows - pca.mean_).sum()
     gained = np.cumsum(np.square(pca.transform(rows)).sum(0))

@@ -1,9 +1,22 @@
 """What a training did."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import Keywords, Numbers
 from skae.displays import _drawing as draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skae.displays._drawing import AxesLike
 
 __all__ = ["TrainingDisplay"]
 
@@ -51,14 +64,37 @@ class TrainingDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, loss_curve, validation_scores=None, best_iter=None, start_name="PCA"):
+    axes_: NDArray[np.object_]
+    figure_: Figure
+    loss_line_: Line2D
+    score_line_: Line2D | None
+    start_line_: Line2D | None
+    best_lines_: list[Line2D]
+
+    def __init__(
+        self,
+        *,
+        loss_curve: Numbers,
+        validation_scores: Numbers | None = None,
+        best_iter: int | None = None,
+        start_name: str = "PCA",
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_scores = validation_scores
         self.best_iter = best_iter
         self.start_name = start_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, loss_kw=None, score_kw=None, start_kw=None, best_kw=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        ax: AxesLike | None = None,
+        loss_kw: Keywords | None = None,
+        score_kw: Keywords | None = None,
+        start_kw: Keywords | None = None,
+        best_kw: Keywords | None = None,
+    ) -> Self:
         """Draw the training of a fitted autoencoder.
 
         Parameters
@@ -87,7 +123,15 @@ class TrainingDisplay:
         )
         return display.plot(ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw)
 
-    def plot(self, ax=None, *, loss_kw=None, score_kw=None, start_kw=None, best_kw=None):
+    def plot(
+        self,
+        ax: AxesLike | None = None,
+        *,
+        loss_kw: Keywords | None = None,
+        score_kw: Keywords | None = None,
+        start_kw: Keywords | None = None,
+        best_kw: Keywords | None = None,
+    ) -> Self:
         """Draw.
 
         Parameters
@@ -114,7 +158,7 @@ class TrainingDisplay:
         kw = draw.styled({"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}, loss_kw, Line2D)
         self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
         self.axes_[0].set(ylabel="training loss")
-        if scored:
+        if self.validation_scores is not None:
             looks = np.rint(np.linspace(0, n_epochs, len(self.validation_scores)))
             kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)
             self.score_line_ = self.axes_[1].plot(looks, self.validation_scores, **kw)[0]

@@ -1,9 +1,23 @@
 """What each number of a code does."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import ArrayLike, Keywords, MatrixLike
 from skae.displays import _drawing as draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skae.displays._drawing import AxesLike
 
 __all__ = ["TraversalDisplay"]
 
@@ -62,7 +76,22 @@ class TraversalDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, decoded, steps, components, grid=False, feature_names=None, feature_scales=None, value_range=None):
+    axes_: NDArray[np.object_]
+    figure_: Figure
+    images_: NDArray[np.object_] | None
+    lines_: list[list[Line2D]] | None
+
+    def __init__(
+        self,
+        *,
+        decoded: NDArray[Any],
+        steps: NDArray[Any],
+        components: Sequence[int],
+        grid: bool = False,
+        feature_names: Sequence[str] | None = None,
+        feature_scales: NDArray[Any] | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
         self.decoded = decoded
         self.steps = steps
         self.components = components
@@ -74,19 +103,19 @@ class TraversalDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseEstimator,
+        X: MatrixLike,
         *,
-        components=None,
-        grid=False,
-        n_steps=7,
-        span=2.0,
-        start=None,
-        image_shape=None,
-        ax=None,
-        im_kw=None,
-        line_kw=None,
-    ):
+        components: Sequence[int] | None = None,
+        grid: bool = False,
+        n_steps: int = 7,
+        span: float = 2.0,
+        start: ArrayLike | None = None,
+        image_shape: Sequence[int] | None = None,
+        ax: AxesLike | None = None,
+        im_kw: Keywords | None = None,
+        line_kw: Keywords | None = None,
+    ) -> Self:
         """Encode X to see how codes vary, and decode codes that differ in one number, or in two.
 
         Parameters
@@ -154,7 +183,7 @@ class TraversalDisplay:
         )
         return display.plot(ax=ax, im_kw=im_kw, line_kw=line_kw)
 
-    def plot(self, ax=None, *, im_kw=None, line_kw=None):
+    def plot(self, ax: AxesLike | None = None, *, im_kw: Keywords | None = None, line_kw: Keywords | None = None) -> Self:
         """Draw.
 
         Parameters

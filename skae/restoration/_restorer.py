@@ -2,23 +2,27 @@
 
 import math
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _validation as check
 from skae import corruptions
-from skae._net import bare_net, compile_settings
+from skae._net import AutoencoderNet
+from skae._state import KeepsNetwork
 from skae._stored import slices
+from skae._typing import ArrayLike, Auto, Damage, Keywords, Level, MatrixLike, Precision, RandomState
 from skae._validation import Interval, StrOptions, fit_context
-from skae.networks.restorer import FACTOR
+from skae.networks.restorer import FACTOR, Restorer
 from skae.restoration._checks import check_images, warn_if_other_units
 from skae.restoration._pieces import scaled, tiles
-from skae.restoration._training import build, trained
+from skae.restoration._training import trained
 
 __all__ = ["ImageRestorer"]
 
@@ -26,7 +30,7 @@ TILE_PIXELS = 2**20
 """About how many pixels are restored at once."""
 
 
-class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
+class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Restore damaged images: a regressor from images to images.
 
     Inside is a convolutional autoencoder with skip connections [1]_ that gives the difference between a damaged image and a
@@ -137,6 +141,13 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
 
     _doc_link_module = "skae"
 
+    n_channels_: int
+    data_range_: tuple[float, float]
+    fill_value_: float
+    net_: AutoencoderNet
+    n_iter_: int
+    loss_curve_: list[float]
+
     _parameter_constraints = {
         "corruption": [StrOptions(set(corruptions.LEVELS)), callable],
         "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
@@ -156,28 +167,29 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    _network_class = Restorer
 
     def __init__(
         self,
-        corruption="gaussian",
-        corruption_level=0.1,
+        corruption: Damage = "gaussian",
+        corruption_level: Level = 0.1,
         *,
-        data_range="auto",
-        fill_value="auto",
-        n_filters=32,
-        patch_size=64,
-        augment="auto",
-        loss="squared_error",
-        learning_rate_init="auto",
-        batch_size="auto",
-        max_iter="auto",
-        tile_size=512,
-        device="auto",
-        precision="auto",
-        net_params=None,
-        random_state=None,
-        verbose=0,
-    ):
+        data_range: tuple[float, float] | Auto = "auto",
+        fill_value: float | Auto = "auto",
+        n_filters: int = 32,
+        patch_size: int = 64,
+        augment: bool | Auto = "auto",
+        loss: Literal["squared_error", "absolute_error"] = "squared_error",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        tile_size: int = 512,
+        device: str = "auto",
+        precision: Precision = "auto",
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.data_range = data_range
@@ -197,7 +209,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: MatrixLike | None = None) -> Self:
         """Learn to restore images.
 
         Parameters
@@ -218,10 +230,10 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         ValueError
             If X, y or a parameter is not as described, or if the loss is no longer a number. An earlier fit is kept then.
         """
-        vars(self).update(trained(self, X, y))
+        self.__dict__.update(trained(self, X, y))
         return self
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[np.float32]:
         """Restore damaged images.
 
         Parameters
@@ -232,7 +244,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         restored : ndarray of the shape of X
-            float32, in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
+            Images of float32 in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
         """
         check_is_fitted(self)
         self._validate_params()  # tile_size may have changed since
@@ -254,7 +266,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
                     out[piece, rows, columns] = (restored * (high - low) + low).cpu().numpy()
         return out.reshape(np.shape(X))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """Give the share of the variance of clean images' pixels that is explained by the restored ones.
 
         Parameters
@@ -279,28 +291,7 @@ class ImageRestorer(RegressorMixin, CallbackSupportMixin, BaseEstimator):
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)
 
-    # -------------------------------------------------------------------------------------------------- state
-
-    def __getstate__(self):
-        """Give what is pickled: parameters, numbers, the recorded shape of the network, and its weights as arrays."""
-        state = super().__getstate__().copy()
-        if "net_" in state:
-            weights = state.pop("net_").module_.state_dict()
-            state["_weights"] = {name: weight.cpu().numpy() for name, weight in weights.items()}
-        return state
-
-    def __setstate__(self, state):
-        """Rebuild the network from what was recorded in fit, whatever the parameters say by now."""
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            network = build(self._spec["network"])
-            network.load_state_dict({name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()})
-            device = check.resolve_device(self.device, fall_back=True)
-            self.net_ = bare_net(network, device, **compile_settings(self.net_params))
-
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True

@@ -11,11 +11,10 @@ from skae import _validation as check
 from skae import objectives
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
-from skae.networks.restorer import Restorer
 from skae.restoration._checks import check_images, find_corruption, find_fill, find_range, warn_if_channels_first
 from skae.restoration._pieces import Pieces
 
-__all__ = ["build", "trained"]
+__all__ = ["trained"]
 
 BATCH_PIXELS = 2**16
 """About how many pixels are in a batch."""
@@ -25,13 +24,6 @@ FIT_PIXELS = 2**26
 
 MOST_PASSES = 100
 """Small collections are seen no more often than this."""
-
-
-def build(spec):
-    """Make a network without touching any random state."""
-    with torch.device("meta"):
-        network = Restorer(**spec)
-    return network.to_empty(device="cpu")
 
 
 class Watcher:
@@ -95,7 +87,7 @@ def trained(restorer, X, y):
         device=device,
     )
     spec = {"n_channels": channels, "n_filters": int(restorer.n_filters), "crop": crop}
-    network = build(spec)
+    network = restorer._build(spec)
     network.start(generator)
     net = _net(restorer, network, len(pieces), device, generator, extra)
     unit = (high - low) ** (2 if restorer.loss == "squared_error" else 1)
