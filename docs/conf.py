@@ -45,4 +45,5 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skae",),
     "abort_on_example_error": True,
+    "capture_repr": (),  # what a block prints is said by print
 }

@@ -10,14 +10,19 @@ number for each of them. Is that nearer to the truth than what scikit-learn's im
 # Two tables: digits, whose 64 columns are pixels, and 30 columns of measured cell nuclei. A tenth, 30 % and half of the cells are
 # hidden at random, so that the truth is known.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401: it allows the next import
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.preprocessing import scale
 
 from skae import DenseAutoencoder
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # the regressions take ten rounds, whatever that leaves
 
 
 def by_autoencoder(gappy):
@@ -28,7 +33,7 @@ def by_autoencoder(gappy):
 
 methods = {
     "mean": SimpleImputer().fit_transform,
-    "linear regressions": IterativeImputer(n_nearest_features=10, random_state=0).fit_transform,
+    "linear regressions": IterativeImputer(random_state=0).fit_transform,
     "5 neighbours": KNNImputer().fit_transform,
     "DenseAutoencoder": by_autoencoder,
 }
@@ -69,7 +74,7 @@ gappy = hide(digits, 0.3)
 shown = slice(0, 10)
 rows = {"hidden": gappy[shown], **{name: fill(gappy)[shown] for name, fill in methods.items()}, "truth": digits[shown]}
 colour_map = plt.colormaps["gray_r"].with_extremes(bad="tab:red")
-figure, axes = plt.subplots(len(rows), 10, figsize=(9, 5.6), layout="constrained")
+figure, axes = plt.subplots(len(rows), 10, figsize=(9, 4.7), layout="constrained")
 for line, (name, images) in zip(axes, rows.items(), strict=True):
     for ax, image in zip(line, images, strict=True):
         ax.imshow(image.reshape(8, 8), cmap=colour_map, vmin=0, vmax=1)

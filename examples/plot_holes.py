@@ -51,7 +51,7 @@ for name, found in (("mean of the digits", train.mean(0)), ("PCA", from_pca), ("
 
 rows = {"with a hole": np.where(hole, np.nan, test), "PCA": from_pca, "ImageRestorer": mended, "truth": test}
 colour_map = plt.colormaps["gray_r"].with_extremes(bad="tab:red")
-figure, axes = plt.subplots(len(rows), 10, figsize=(9, 3.8), layout="constrained")
+figure, axes = plt.subplots(len(rows), 10, figsize=(9, 3.2), layout="constrained")
 for line, (name, found) in zip(axes, rows.items(), strict=True):
     for ax, image in zip(line, found[:10], strict=True):
         ax.imshow(image, cmap=colour_map, vmin=0, vmax=16)

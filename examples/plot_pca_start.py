@@ -38,23 +38,21 @@ left.set_xticks(lengths, lengths, minor=False)
 left.tick_params(which="minor", length=0)
 left.legend(frameon=False)
 
-# %%
-# With few components a straight subspace misses most of what the digits have in common, and the correction gains much; with
-# many there is little left to gain. One ordered fit tells as much as six, and is a little behind them.
-#
-# The other half of the story: the scores of the rows held out while the one with 8 components was trained. The first score,
-# before the first epoch, is that of PCA.
-
 autoencoder = autoencoders[3]
 looks = np.linspace(0, autoencoder.n_iter_, len(autoencoder.validation_scores_))
 right.plot(looks, autoencoder.validation_scores_, "o-", color="tab:blue")
 right.axhline(autoencoder.validation_scores_[0], color="tab:gray", linestyle="--")
 right.annotate("PCA", (looks[-1], autoencoder.validation_scores_[0]), (0, 4), textcoords="offset points", ha="right")
-right.set(xlabel="epoch", ylabel="explained, rows held out", title="n_components=8")
+right.set(xlabel="epoch", ylabel="share explained, rows held out", title="n_components=8")
 plt.show()
 
 # %%
-# In numbers:
+# With few components a straight subspace misses most of what the digits have in common, and the correction gains much; with
+# many there is little left to gain. One ordered fit follows six separate ones up to 16 numbers. At its full length it pays for the
+# order, and PCA, which pays nothing for it, is better.
+#
+# On the right, the scores of the rows held out while the autoencoder with 8 components was trained. The first score, before the first
+# epoch, is that of PCA. In numbers:
 
 print("n_components      PCA   ordered  for each length  best epoch")
 for k, before, short, after, one in zip(lengths, pca_errors, ordered_errors, errors, autoencoders, strict=True):

@@ -52,6 +52,8 @@ bins = np.geomspace(-scores.max(), -scores.min(), 50)
 ax.hist([-scores[~odd], -scores[odd]], bins, stacked=True, label=["benign", "malignant"], color=["tab:blue", "tab:orange"])
 ax.axvline(-detector.offset_, color="black", linewidth=1, label="threshold")
 ax.set(xscale="log", xlabel="how odd: the score with a minus; 1 is usual", ylabel="tumours")
+ax.set_xticks([0.3, 1, 3, 10, 30, 100, 300], ["0.3", "1", "3", "10", "30", "100", "300"])
+ax.tick_params(which="minor", length=0)
 ax.legend(frameon=False)
 plt.show()
 found = detector.predict(test) == -1
@@ -109,7 +111,7 @@ for column, kind in ((0, ~odd), (2, odd)):
     for line, number in zip(rows, shown, strict=True):
         line[column].imshow(test[number].reshape(8, 8), cmap="gray_r")
         line[column + 1].imshow(detector.error_map(test[[number]]).reshape(8, 8), cmap="magma", vmin=0, vmax=20)
-for title, one in zip(["oddest zeros", "their errors", "likest others", "their errors"], rows[0], strict=True):
+for title, one in zip(["oddest zeros", "their errors", "most like zeros", "their errors"], rows[0], strict=True):
     one.set_title(title, fontsize=10)
 for one in rows.flat:
     one.set(xticks=[], yticks=[])
