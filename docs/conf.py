@@ -29,7 +29,9 @@ html_theme_options = {
     "footer_end": [],
 }
 # pages without neighbours below them need no list of neighbours at their left
-html_sidebars = {page: [] for page in ("coming_from", "benchmarks", "road", "words", "changelog", "contributing", "getting_started", "api")}
+html_sidebars = {
+    page: [] for page in ("coming_from", "benchmarks", "road", "words", "changelog", "contributing", "getting_started", "api")
+}
 html_show_sourcelink = False
 
 numpydoc_show_class_members = False

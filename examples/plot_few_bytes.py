@@ -2,14 +2,15 @@
 A codec in 30 lines
 ===================
 
-A codec turns images into few bytes, and the bytes back into images that are nearly the same. How far does one get with an autoencoder,
-rounding, and Python's own `zlib`? And what more does :class:`~skae.LatentCodec` do?
+A codec turns images into few bytes, and the bytes back into images that are nearly the same. How far does one get with an
+autoencoder, rounding, and Python's own `zlib`? And what more does :class:`~skae.LatentCodec` do?
 """
 
 # %%
-# **Codes that may be rounded.** An image of 8 x 8 pixels becomes a code of 24 numbers. Rounded to whole numbers these are small, but an
-# ordinary autoencoder is not made for that: a little rounding may do much harm. With ``penalty="rate"`` it sees rounding errors while it is
-# trained, and learns to keep most numbers near zero. ``code_steps_`` says to which multiples they can be rounded.
+# **Codes that may be rounded.** An image of 8 x 8 pixels becomes a code of 24 numbers. Rounded to whole numbers these are
+# small, but an ordinary autoencoder is not made for that: a little rounding may do much harm. With ``penalty="rate"`` it sees
+# rounding errors while it is trained, and learns to keep most numbers near zero. ``code_steps_`` says to which multiples they
+# can be rounded.
 
 import zlib
 
@@ -25,8 +26,8 @@ X_train, X_test = X[:1400], X[1400:]
 autoencoder = DenseAutoencoder(24, penalty="rate", penalty_weight=0.6, random_state=0).fit(X_train)
 
 # %%
-# **The codec.** Codes become whole numbers, those become bytes, and `zlib` finds shorter ones. To be read again, they have to be
-# accompanied by how many images there are.
+# **The codec.** Codes become whole numbers, those become bytes, and `zlib` finds shorter ones. To be read again, they have to
+# be accompanied by how many images there are.
 
 
 def compress(images):
@@ -51,8 +52,8 @@ print(f"pixels, by zlib, exactly:   {plain:5.2f} bytes for each image")
 print(f"codes, by zlib:             {len(message) / len(X_test):5.2f} bytes, mean squared error {error:.2f}")
 
 # %%
-# **How much is left to gain?** `zlib` looks for repeated pieces, of which codes have few. A number that occurs with probability p
-# can be written with ``-log2(p)`` bits by a range coder, on average the entropy of its distribution:
+# **How much is left to gain?** `zlib` looks for repeated pieces, of which codes have few. A number that occurs with probability
+# p can be written with ``-log2(p)`` bits by a range coder, on average the entropy of its distribution:
 
 numbers = np.rint(autoencoder.transform(X_test) / autoencoder.code_steps_)
 entropy = 0.0
@@ -70,10 +71,10 @@ plt.show()
 # %%
 # Half of the 24 numbers were given up in training. They are always 0, and cost nothing.
 #
-# **The same with LatentCodec.** It has such a coder. Its probabilities are learned in `fit`, each number's from those before it, since
-# numbers of a code depend on each other. Its bytes also hold the shape, the dtype, the model that they belong to and a checksum.
-# It is fitted for several sizes, the autoencoder by the weight of its penalty, PCA by the step to which its scores are rounded. On the right
-# are digits of 64 pixels, and what is read from so many bytes.
+# **The same with LatentCodec.** It has such a coder. Its probabilities are learned in `fit`, each number's from those before
+# it, since numbers of a code depend on each other. Its bytes also hold the shape, the dtype, the model that they belong to and
+# a checksum. It is fitted for several sizes, the autoencoder by the weight of its penalty, PCA by the step to which its scores
+# are rounded. On the right are digits of 64 pixels, and what is read from so many bytes.
 
 
 def measure(autoencoder, step="auto"):

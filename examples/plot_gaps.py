@@ -2,13 +2,13 @@
 What belongs into the gaps?
 ===========================
 
-Some cells of a table are missing. An autoencoder that was trained with the gaps, and with more numbers hidden while training, gives a
-number for each of them. Is that nearer to the truth than what scikit-learn's imputers say?
+Some cells of a table are missing. An autoencoder that was trained with the gaps, and with more numbers hidden while training,
+gives a number for each of them. Is that nearer to the truth than what scikit-learn's imputers say?
 """
 
 # %%
-# Two tables: digits, whose 64 columns are pixels, and 30 columns of measured cell nuclei. A tenth, 30 % and half of the cells are
-# hidden at random, so that the truth is known.
+# Two tables: digits, whose 64 columns are pixels, and 30 columns of measured cell nuclei. A tenth, 30 % and half of the cells
+# are hidden at random, so that the truth is known.
 
 import warnings
 
@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401: it allows the next import
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 (allows the next import)
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.preprocessing import scale
 
@@ -63,9 +63,9 @@ axes[0].legend(frameon=False, fontsize=9, loc="lower right")
 plt.show()
 
 # %%
-# It depends on the table. Pixels depend on each other in ways that are not linear, and the autoencoder is the nearest to them. The
-# columns of the other table are nearly sums of each other (a perimeter is about six radii), which linear regressions find best
-# as long as not too much is missing.
+# It depends on the table. Pixels depend on each other in ways that are not linear, and the autoencoder is the nearest to them.
+# The columns of the other table are nearly sums of each other (a perimeter is about six radii), which linear regressions find
+# best as long as not too much is missing.
 #
 # Digits of which 30 % of the pixels are hidden, in red, and what the methods put there:
 

@@ -2,8 +2,8 @@
 What was in the hole?
 =====================
 
-A quarter of each image is lost. A restorer that has learned from whole images of the same kind puts something there. Is that nearer to
-the truth than what PCA can say from the pixels that are left?
+A quarter of each image is lost. A restorer that has learned from whole images of the same kind puts something there. Is that
+nearer to the truth than what PCA can say from the pixels that are left?
 """
 
 # %%
@@ -21,8 +21,8 @@ train, test = images[:1400], images[1400:]
 restorer = ImageRestorer("patches", 0.25, n_filters=16, max_iter=60, random_state=0).fit(train)
 
 # %%
-# The digits to be mended have a hole of 4 x 4 pixels. There is no mask: a hole is filled with the number that `fit` put into holes,
-# ``fill_value_``.
+# The digits to be mended have a hole of 4 x 4 pixels. There is no mask: a hole is filled with the number that `fit` put into
+# holes, ``fill_value_``.
 
 rng = np.random.default_rng(0)
 hole = np.zeros(test.shape, bool)

@@ -7,8 +7,8 @@ at each length of the code, and how many numbers are enough? Errors are of rows 
 """
 
 # %%
-# Three ways to codes of 1 to 32 numbers: PCA; an autoencoder for each length; and a single one whose codes are ordered, so that the
-# first numbers of a code are the best short code; its decoder takes codes that were cut off.
+# Three ways to codes of 1 to 32 numbers: PCA; an autoencoder for each length; and a single one whose codes are ordered, so that
+# the first numbers of a code are the best short code; its decoder takes codes that were cut off.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,11 +48,11 @@ plt.show()
 
 # %%
 # With few components a straight subspace misses most of what the digits have in common, and the correction gains much; with
-# many there is little left to gain. One ordered fit follows six separate ones up to 16 numbers. At its full length it pays for the
-# order, and PCA, which pays nothing for it, is better.
+# many there is little left to gain. One ordered fit follows six separate ones up to 16 numbers. At its full length it pays for
+# the order, and PCA, which pays nothing for it, is better.
 #
-# On the right, the scores of the rows held out while the autoencoder with 8 components was trained. The first score, before the first
-# epoch, is that of PCA. In numbers:
+# On the right, the scores of the rows held out while the autoencoder with 8 components was trained. The first score, before the
+# first epoch, is that of PCA. In numbers:
 
 print("n_components      PCA   ordered  for each length  best epoch")
 for k, before, short, after, one in zip(lengths, pca_errors, ordered_errors, errors, autoencoders, strict=True):

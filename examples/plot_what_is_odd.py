@@ -2,16 +2,17 @@
 Hunting anomalies
 =================
 
-Something is wrong with a few of many rows, nobody knows what, and nobody has labelled them. A detector that has seen what is normal looks
-for rows that are not like it. How well does it find them, where does it draw the line, and what does it say is odd about them?
+Something is wrong with a few of many rows, nobody knows what, and nobody has labelled them. A detector that has seen what is
+normal looks for rows that are not like it. How well does it find them, where does it draw the line, and what does it say is
+odd about them?
 """
 
 # %%
 # A table
 # -------
 #
-# Measurements of 569 tumours. The detector sees 200 benign ones and nothing else. The others, benign and malignant, are new to it. As every
-# detector of scikit-learn does, it gives low scores to what is unusual.
+# Measurements of 569 tumours. The detector sees 200 benign ones and nothing else. The others, benign and malignant, are new to
+# it. As every detector of scikit-learn does, it gives low scores to what is unusual.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,8 +44,9 @@ for name, one in {"ReconstructionDetector": detector, **others}.items():
 # Where is the line?
 # ------------------
 #
-# A score only sorts rows. ``predict`` needs a threshold, ``offset_``. By default it is where a box plot of the scores of normal rows begins to draw single
-# points. Who knows that a share of the rows seen is bad says so by ``contamination``; who can look at so many rows a day takes the lowest.
+# A score only sorts rows. ``predict`` needs a threshold, ``offset_``. By default it is where a box plot of the scores of normal
+# rows begins to draw single points. Who knows that a share of the rows seen is bad says so by ``contamination``; who can look
+# at so many rows a day takes the lowest.
 
 scores = detector.score_samples(test)
 figure, ax = plt.subplots(figsize=(9, 2.8), layout="constrained")
@@ -63,8 +65,8 @@ print(f"beyond the threshold: {found[odd].mean():.1%} of the malignant ones, {fo
 # What is odd about a row?
 # ------------------------
 #
-# ``error_map`` gives the error of each column over what is usual for it. Averaged over the malignant tumours it says what they have in
-# common that benign ones have not:
+# ``error_map`` gives the error of each column over what is usual for it. Averaged over the malignant tumours it says what they
+# have in common that benign ones have not:
 
 errors = detector.error_map(malignant).mean(axis=0)
 for column in np.argsort(-errors)[:5]:
@@ -74,8 +76,8 @@ for column in np.argsort(-errors)[:5]:
 # Images
 # ------
 #
-# A detector that has seen nothing but zeros looks at all of scikit-learn's digits. It is trained on half of the zeros, and scores the
-# other half and all the rest.
+# A detector that has seen nothing but zeros looks at all of scikit-learn's digits. It is trained on half of the zeros, and
+# scores the other half and all the rest.
 
 X, y = load_digits(return_X_y=True)
 zeros, rest = X[y == 0], X[y != 0]
