@@ -99,7 +99,7 @@ axes.set(xlabel="bytes per image", ylabel="mean squared error, test images", yli
 axes.legend(frameon=False)
 
 rows = [("64 numbers", X_test), *((f"{size:.1f} bytes", found) for size, _, found in learned)]
-for line, (label, images) in zip(right.subplots(len(rows), 7), rows, strict=True):
+for line, (label, images) in zip(right.subplots(len(rows), 5), rows, strict=True):
     for place, image in zip(line, images, strict=False):
         place.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         place.set(xticks=[], yticks=[])

@@ -34,8 +34,8 @@ left.plot(lengths, pca_errors, "o-", color="tab:gray", label="PCA")
 left.plot(lengths, ordered_errors, "s--", color="tab:green", label="one ordered autoencoder")
 left.plot(lengths, errors, "o-", color="tab:blue", label="one autoencoder for each length")
 left.set(xscale="log", xlabel="n_components", ylabel="mean squared error, test rows", ylim=(0, None))
-left.set_xticks(lengths, lengths, minor=False)
-left.tick_params(which="minor", length=0)
+left.set_xticks(lengths, lengths)
+left.minorticks_off()
 left.legend(frameon=False)
 
 autoencoder = autoencoders[3]

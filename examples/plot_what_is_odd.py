@@ -55,7 +55,7 @@ ax.hist([-scores[~odd], -scores[odd]], bins, stacked=True, label=["benign", "mal
 ax.axvline(-detector.offset_, color="black", linewidth=1, label="threshold")
 ax.set(xscale="log", xlabel="how odd: the score with a minus; 1 is usual", ylabel="tumours")
 ax.set_xticks([0.3, 1, 3, 10, 30, 100, 300], ["0.3", "1", "3", "10", "30", "100", "300"])
-ax.tick_params(which="minor", length=0)
+ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()
 found = detector.predict(test) == -1
