@@ -3,17 +3,15 @@ Features for a classifier, when labels are rare
 ===============================================
 
 Images are plenty, and labels cost somebody's time. An autoencoder needs none: it learns from all images what they have in
-common, and describes each by a few numbers. Are those better features than pixels? For which classifiers, and with how many
-labels?
+common, and describes each by a few numbers. Do eight of these say as much as 64 pixels?
 """
 
 # %%
 # Codes without labels
 # --------------------
 #
-# There are 1,797 digits. 500 are kept for the test. From the others, three descriptions are learned, without looking at a
-# label: scores of PCA, codes of an autoencoder, and codes of a variational autoencoder, which keeps them near a normal
-# distribution.
+# There are 1,797 digits. 500 are kept for the test. From the others two descriptions by eight numbers are learned, without
+# looking at a label: scores of PCA, and codes of an autoencoder.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +31,6 @@ descriptions = {
     "64 pixels": FunctionTransformer(),
     "PCA, 8 numbers": PCA(8),
     "autoencoder, 8": ConvAutoencoder(8, n_filters=8, max_iter=20, random_state=0),
-    "variational, 8": ConvAutoencoder(8, n_filters=8, max_iter=30, bottleneck="variational", random_state=0),
 }
 codes = {name: (one.fit(X_train).transform(X_train), one.transform(X_test)) for name, one in descriptions.items()}
 
@@ -46,7 +43,7 @@ codes = {name: (one.fit(X_train).transform(X_train), one.transform(X_test)) for 
 
 rng = np.random.default_rng(0)
 counts = [2, 5, 10, 50]
-colours = ["black", "tab:gray", "tab:blue", "tab:green"]
+colours = ["black", "tab:gray", "tab:blue"]
 accuracies = {name: [] for name in codes}
 for count in counts:
     draws = [np.concatenate([rng.permutation(np.flatnonzero(y_train == c))[:count] for c in range(10)]) for _ in range(20)]
@@ -61,7 +58,7 @@ for (name, values), colour in zip(accuracies.items(), colours, strict=True):
     print(f"{name:20}", *(f"{value:6.3f}" for value in values))
 ax.set(xscale="log", xlabel="labels of each kind", ylabel="accuracy, test digits")
 ax.set_xticks(counts, counts)
-ax.tick_params(which="minor", length=0)
+ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()
 
@@ -80,7 +77,7 @@ for name, (train, test) in codes.items():
 # The same without labels is a search for look-alikes. Left, digits that were asked for; in each line the eight nearest of the
 # others, by their codes. A red frame is round those of another kind.
 
-train, test = codes["variational, 8"]
+train, test = codes["autoencoder, 8"]
 asked = [np.flatnonzero(y_test == digit)[0] for digit in (1, 3, 4, 8, 9)]
 nearest = NearestNeighbors(n_neighbors=8).fit(train).kneighbors(test[asked], return_distance=False)
 figure, axes = plt.subplots(len(asked), 9, figsize=(9, 5.2), layout="constrained")
@@ -113,4 +110,7 @@ for ax, weight in zip(axes, (0.0, 1.0), strict=True):
 plt.show()
 
 # %%
-# What was learned of this: ...
+# Eight numbers of an autoencoder are about level with all 64 pixels here, and well ahead of eight of PCA's. On larger images,
+# where pixels say less by themselves, they gain more: the benchmarks have MNIST and Fashion-MNIST. As with linear discriminant
+# analysis, codes of rows whose labels were seen look better than they are, so judge a pipeline with ``target_weight`` by
+# cross-validation.
