@@ -39,7 +39,7 @@ class Page(HTMLParser):
         """Note what a tag says."""
         attrs = dict(attrs)
         self.places |= {attrs[name] for name in ("id", "name") if attrs.get(name)}
-        if tag == "img" and not (attrs.get("alt") or "").strip():
+        if tag == "img" and attrs.get("alt") is None:  # an empty one says that the picture is decoration
             self.wordless.append(attrs.get("src", ""))
         for name in POINTERS.get(tag, []):
             value = attrs.get(name)
@@ -62,10 +62,11 @@ def check(root):
     counts : dict of str to int
         Of pages, of links within, of links to other sites, which aren't followed.
     """
-    pages = {path.resolve(): Page(path) for path in sorted(root.rglob("*.html"))}
+    root = root.resolve()
+    pages = {path: Page(path) for path in sorted(root.rglob("*.html")) if "_static" not in path.parts}
     faults, within, outside = [], 0, 0
     for path, page in pages.items():
-        here = path.relative_to(root.resolve())
+        here = path.relative_to(root)
         faults += [f"{here}: the picture {source} has no words for who can't see it" for source in page.wordless]
         for link in sorted(page.links):
             parts = urlsplit(link)
