@@ -17,6 +17,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
+toc_object_entries_show_parents = "hide"  # the column at the right is narrow
 html_theme = "pydata_sphinx_theme"
 html_title = "skae"
 html_static_path = ["_static"]
