@@ -17,13 +17,21 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
+toc_object_entries_show_parents = "hide"  # the column at the right is narrow
 html_theme = "pydata_sphinx_theme"
 html_title = "skae"
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 6,
     "show_prev_next": False,
     "footer_start": ["copyright"],
     "footer_end": [],
+}
+# pages without neighbours below them need no list of neighbours at their left
+html_sidebars = {
+    page: [] for page in ("coming_from", "benchmarks", "road", "words", "changelog", "contributing", "getting_started", "api")
 }
 html_show_sourcelink = False
 
@@ -38,5 +46,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
+    # the API lists the examples that use a class
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skae",),
     "abort_on_example_error": True,
+    "capture_repr": (),  # what a block prints is said by print
 }

@@ -1,6 +1,7 @@
 """Documentation says what is: defaults, shared parameters, examples of the README."""
 
 import ast
+import importlib.util
 import inspect
 import re
 from dataclasses import replace
@@ -234,3 +235,30 @@ def test_the_readme_has_its_two_commands():
     commands = re.findall(r"^```bash\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert any("examples/plot_digits_pipeline.py" in command and "pip install" in command for command in commands)
     assert any("pytest" in command and "pip install" in command for command in commands)
+
+
+def test_the_check_of_built_pages_finds_what_is_broken(tmp_path):
+    """A link to no file, one to no place and a missing picture are named; sound ones, and links to other sites, are not."""
+    spec = importlib.util.spec_from_file_location("check_pages", README.parent / "docs" / "check_pages.py")
+    check_pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check_pages)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a picture.png").write_bytes(b"")
+    (tmp_path / "sub" / "index.html").write_text('<h1 id="here">x</h1><a href="../index.html">back</a>')
+    sound = (
+        '<a href="sub/#here"></a><img alt="x" src="a%20picture.png"><a href="https://example.org/none"></a><a href="#">up</a>'
+    )
+    (tmp_path / "index.html").write_text(sound)
+    faults, counts = check_pages.check(tmp_path)
+    assert not faults
+    assert counts == {"pages": 2, "links within": 4, "links to other sites, not followed": 1}
+    broken = '<a href="none.html"></a><a href="sub/index.html#no"></a><img alt="x" src="none.png"><img src="a picture.png">'
+    (tmp_path / "index.html").write_text(broken)
+    faults, _ = check_pages.check(tmp_path)
+    assert [fault.split(": ")[0] for fault in faults] == ["index.html"] * 4
+    assert [("no words" in fault, "no file" in fault, "no place" in fault) for fault in faults] == [
+        (True, False, False),
+        (False, True, False),
+        (False, True, False),
+        (False, False, True),
+    ]
