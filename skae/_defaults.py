@@ -114,9 +114,9 @@ def auto_coordinates(n_components, *, convolutional):
 def auto_hidden(n_samples, n_features):
     """Widths of the hidden layers of encoder and decoder.
 
-    A third of the root of the numbers in X, as a power of 2, from 128 to 512; at most 256 for fewer than 64 features, and 128 for
-    fewer than 32, or time would grow faster than the rows. The encoder has one layer of at most 256, the decoder two, the second
-    of twice the width where the first is as wide as it gets: a small encoder and a large decoder use operations best.
+    A third of the root of the numbers in X, as a power of 2, from 128 to 512; at most 256 for fewer than 64 features, and 128
+    for fewer than 32, or time would grow faster than the rows. The encoder has one layer of at most 256, the decoder two, the
+    second of twice the width where the first is as wide as it gets: a small encoder and a large decoder use operations best.
     """
     most = 512 if n_features >= 64 else 256 if n_features >= 32 else 128
     width = int(min(most, max(128, 2 ** round(math.log2(math.sqrt(n_samples * n_features) / 3)))))

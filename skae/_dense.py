@@ -39,8 +39,8 @@ class DenseAutoencoder(BaseAutoencoder):
         bottleneck, trains at that length and keeps as much of it as explains this share of the variance.
     hidden_layer_sizes : int, array-like of int or "auto", default="auto"
         Widths of the hidden layers of the encoder; those of the decoder are the same in reverse. An empty tuple leaves a linear
-        autoencoder. "auto": one layer in the encoder, of 128 or 256, and two in the decoder, whose width grows with X from 128
-        to 512, or 1,024 in the last.
+        autoencoder. "auto": one layer in the encoder, of 128 or 256, and two in the decoder, whose width grows with X and its
+        features from 128 to 512, or 1,024 in the last.
     activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
         What follows each hidden layer.
     init : {"auto", "random"}, default="auto"
