@@ -18,6 +18,7 @@ from torch.nn import functional
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
 from skae._fitting import Fitting
+from skae._html import SummaryMixin
 from skae._net import AutoencoderNet
 from skae._state import KeepsNetwork, unchanged_on_error
 from skae._typing import ArrayLike, MatrixLike
@@ -28,6 +29,7 @@ __all__ = ["BaseAutoencoder"]
 
 
 class BaseAutoencoder(
+    SummaryMixin,
     KeepsNetwork,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -36,8 +38,6 @@ class BaseAutoencoder(
     metaclass=ABCMeta,
 ):
     """Everything but the parameters, the check of X and the network, which the two estimators add."""
-
-    _doc_link_module = "skae"
 
     n_components_: int
     n_features_in_: int
@@ -48,7 +48,15 @@ class BaseAutoencoder(
     best_iter_: int
     loss_curve_: list[float]
     validation_scores_: list[float] | None
+    validation_iters_: list[int] | None
+    best_validation_score_: float | None
     best_loss_: float
+    batch_size_: int
+    max_iter_: int
+    learning_rate_init_: float
+    precision_: str
+    n_folds_: int
+    n_held_out_: int
     code_steps_: NDArray[np.float64]
     explained_variance_ratio_: NDArray[np.float64]
     codebooks_: NDArray[np.float32]

@@ -135,8 +135,11 @@ class ConvAutoencoder(BaseAutoencoder):
         Names of the columns. Defined only when `X` has feature names that are all strings.
     image_shape_ : tuple of int
         One image as it lies in X.
+    channel_axis_ : {1, -1} or None
+        Which axis of images holds their channels; the sample axis counts. None if they have none.
     init_ : str
-        How the start was found: "pca" stands for the exact principal components of all samples.
+        How the start was found: "pca" stands for the exact principal components of all samples, "warm start" for the weights
+        that were there.
     net_ : AutoencoderNet
         The trained skorch net; its ``module_`` is the network.
     n_iter_ : int
@@ -148,8 +151,25 @@ class ConvAutoencoder(BaseAutoencoder):
     validation_scores_ : list of float or None
         Share of the loss of the mean that was explained on samples held out, at the start and after each look at them. None
         where none were held out.
+    validation_iters_ : list of int or None
+        The epochs of these looks; the first is 0, the start.
+    best_validation_score_ : float or None
+        The same share with the weights taken, which may be those of part of the way from the start.
     best_loss_ : float
         Mean loss of the samples held out with the weights taken, or the lowest training loss where none were.
+    batch_size_ : int
+        Samples in each step.
+    max_iter_ : int
+        The most epochs that the last training could have.
+    learning_rate_init_ : float
+        Its learning rate.
+    precision_ : {"float32", "bfloat16"}
+        What its products were computed in.
+    n_folds_ : int
+        In how many folds samples were cross-validated: 1 where a share of them, or `X_val`, was held out from one network, and
+        0 where nothing was held out.
+    n_held_out_ : int
+        Samples that were held out; with folds all of them, each once.
     code_steps_ : ndarray of shape (`n_components_`,)
         To multiples of what the numbers of a code can be rounded. Only with ``penalty="rate"``.
     explained_variance_ratio_ : ndarray of shape (`n_components_`,)
@@ -205,6 +225,7 @@ class ConvAutoencoder(BaseAutoencoder):
     _network_class = ConvNetwork
 
     image_shape_: tuple[int, ...]
+    channel_axis_: int | None
 
     def __init__(
         self,
@@ -270,7 +291,7 @@ class ConvAutoencoder(BaseAutoencoder):
         layout = find_layout(X, self.image_shape, self.channel_axis) if reset else self._layout
         rows = check.check_rows(self, layout.rows(X), reset=reset)
         if reset:
-            self._layout, self.image_shape_ = layout, layout.image_shape
+            self._layout, self.image_shape_, self.channel_axis_ = layout, layout.image_shape, layout.channel_axis
         return rows
 
     def _view(self):

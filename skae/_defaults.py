@@ -38,6 +38,8 @@ class Plan:
     ----------
     batch_size, epochs : int
         Rows per step, passes over the data.
+    usual_epochs : int
+        What "auto" stands for.
     learning_rate : float
         At its peak.
     folds : int
@@ -57,6 +59,7 @@ class Plan:
 
     batch_size: int
     epochs: int
+    usual_epochs: int
     learning_rate: float
     folds: int
     looks: int
@@ -176,10 +179,9 @@ def make_plan(
         while batch > 8 and batch * n_features > BATCH_NUMBERS:
             batch //= 2
     batch = min(batch, n_samples)
-    epochs = max_iter
-    if epochs == "auto":
-        steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 3)
-        epochs = max(1, math.ceil(steps * batch / n_samples))
+    steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 3)
+    usual = max(1, math.ceil(steps * batch / n_samples))
+    epochs = usual if max_iter == "auto" else max_iter
     rate = learning_rate_init
     if rate == "auto":
         rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
@@ -188,6 +190,7 @@ def make_plan(
     return Plan(
         batch_size=batch,
         epochs=epochs,
+        usual_epochs=usual,
         learning_rate=rate,
         folds=folds,
         looks=min(5, epochs),

@@ -9,6 +9,7 @@ import torch
 
 from skae import _validation as check
 from skae import objectives
+from skae._advice import diverged, warn_of_codes, warn_of_end
 from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks, select, to_tensor
 from skae._damage import check_corruption
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
@@ -36,7 +37,6 @@ JUDGED_AT_ONCE = 4096
 
 MOST_RESTARTED = 20000
 """Up to so many rows, the principal components of a network are found without the rows held out."""
-
 
 ASKED = ("solver", "learning_rate_init", "net_params", "precision", "device", "corruption", "corruption_level")
 ASKED += ("penalty_weight", "target_weight")
@@ -89,6 +89,7 @@ class Fitting:
         if go_on:
             check_same(estimator, rows)
             self.network = estimator.net_.module_
+            estimator.init_ = estimator.init_ if one_pass else "warm start"
         else:
             forget_codes(estimator)
             self.network, self.principal = start(estimator, rows, weights, self.generator, self.device, self.targets)
@@ -103,9 +104,9 @@ class Fitting:
             *rows.shape,
             max([*options["encoder_sizes"], *options["decoder_sizes"][:1], 1]),
             batch_size=estimator.batch_size,
-            max_iter=estimator.max_iter,
+            max_iter=1 if one_pass else estimator.max_iter,
             learning_rate_init=estimator.learning_rate_init,
-            early_stopping=estimator.early_stopping or held_out is not None,
+            early_stopping=(estimator.early_stopping or held_out is not None) and not one_pass,
             crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
             plain=plain,
@@ -153,7 +154,11 @@ class Fitting:
         if end == "interrupted":
             warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
         self._note_codes()
-        return self._advice(watcher.epoch + 1) if end == "diverged" else None
+        if end == "diverged":
+            return diverged(estimator, net.lr, watcher.epoch + 1)
+        warn_of_end(estimator, watcher, plan.usual_epochs)
+        warn_of_codes(estimator, self.network, self.rows, self.principal)
+        return None
 
     def run_once(self):
         """Make one pass at a constant rate; gives what `run` does."""
@@ -165,7 +170,7 @@ class Fitting:
         try:
             end = net.train(self.data, 1)
         except Diverged:
-            problem = self._advice(1)
+            problem = diverged(estimator, net.lr, 1)
             net = bare_net(self.network, self.device)  # the optimizer remembers what went wrong
             self.network.load_state_dict(before, strict=False)
         else:
@@ -177,8 +182,10 @@ class Fitting:
         net.module_.eval()
         self._note_codes()
         estimator.net_, estimator.n_iter_, estimator.best_iter_ = net, n_iter, n_iter
-        estimator.loss_curve_, estimator.validation_scores_ = curve, None
-        estimator.best_loss_ = min(curve, default=float("nan"))
+        estimator.loss_curve_, estimator.best_loss_ = curve, min(curve, default=float("nan"))
+        estimator.validation_scores_ = estimator.validation_iters_ = estimator.best_validation_score_ = None
+        for name, value in self._used().items():
+            setattr(estimator, name, value)
         return problem
 
     def _note_codes(self):
@@ -335,13 +342,6 @@ class Fitting:
 
     # ------------------------------------------------------------------------------------------------- the end
 
-    def _advice(self, epoch):
-        """Say what to change when a loss is no longer a number."""
-        return ValueError(
-            f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={self.estimator.learning_rate_init!r}, "
-            f"which is {self.net.lr:.3g} here: lower it. The weights from before are kept."
-        )
-
     def _in_units(self, loss):
         spec = self.estimator._spec
         return loss * spec["unit"] + spec["floor"]
@@ -349,15 +349,27 @@ class Fitting:
     def _records(self, watcher, choice):
         """Give the fitted attributes at the end, or in the middle, of a training."""
         curve = [self._in_units(row["train_loss"]) for row in watcher.net.history if "train_loss" in row]
-        scores = None
-        if watcher.held_out is not None and watcher.null:
-            scores = [1 - loss / watcher.null for loss in watcher.rebuilt]
+        scores = [1 - loss / watcher.null for loss in watcher.rebuilt] if watcher.null else None
         return {
             "n_iter_": watcher.epoch,
             "best_iter_": choice.epoch,
             "loss_curve_": curve,
             "validation_scores_": scores,
+            "validation_iters_": list(watcher.looked) if scores else None,
+            "best_validation_score_": 1 - choice.rebuilt / watcher.null if scores else None,
             "best_loss_": self._in_units(choice.loss) if scores else min(curve, default=float("nan")),
+            **self._used(),
+        }
+
+    def _used(self):
+        """Give the fitted attributes that say how the training was done: what became of "auto"."""
+        return {
+            "batch_size_": self.plan.batch_size,
+            "max_iter_": self.plan.epochs,
+            "learning_rate_init_": float(self.net.lr),
+            "precision_": str(self.net.precision).removeprefix("torch."),
+            "n_folds_": self.plan.folds,
+            "n_held_out_": len(self.rows) if self.plan.folds > 1 else 0 if self.looked_at is None else len(self.looked_at),
         }
 
     def _snapshot(self, watcher):

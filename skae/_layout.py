@@ -37,6 +37,11 @@ class Layout:
         return (self.image_shape[2], *self.image_shape[:2])
 
     @property
+    def channel_axis(self):
+        """Which axis of X holds the channels, the sample axis included; None if there is none."""
+        return None if len(self.image_shape) == 2 else 1 if self.channels_first else -1
+
+    @property
     def n_features(self):
         """Numbers in one image."""
         return math.prod(self.image_shape)

@@ -31,11 +31,14 @@ class Choice:
         One loss for each row held out, already weighted.
     weights : dict of str to torch.Tensor
         Those of the network that goes to the user.
+    rebuilt : float
+        Of the losses, the mean of the reconstruction's part.
     """
 
     epoch: int
     losses: np.ndarray
     weights: dict = field(repr=False)
+    rebuilt: float = 0.0
 
     @property
     def loss(self):
@@ -80,10 +83,12 @@ class Watcher:
     losses, rebuilt : list of float
         Of the rows held out, at the start and after each look, with all of the way gone: all that training makes small, and the
         reconstruction's part of it.
+    looked : list of int
+        The epochs after which that was.
     null : float
         Of the rows held out if all were reconstructed as the mean.
-    done : bool
-        Whether to end the training: a callback asked for it, or nothing is gained.
+    done, gave_up : bool
+        Whether to end the training: a callback asked for it, or nothing is gained; and whether it is the latter.
     """
 
     def __init__(self, net, held_out, *, epochs, looks, shares, caution, copies=False, on_epoch=None):
@@ -94,14 +99,14 @@ class Watcher:
         self.copies = copies
         self.on_epoch = on_epoch
         self.epoch, self.epochs = 0, epochs
-        self.done = False
+        self.done = self.gave_up = False
         self.looks = {round(epochs * (i + 1) / looks) for i in range(looks)} if held_out else set()
         # what says how far a network is from PCA
         self.reached = [weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name]
         self.origin = [weight.detach().clone() for weight in self.reached]
         losses, rebuilt = self.judge()
-        self.start = self.best = Choice(0, losses, self.weights())
-        self.losses, self.rebuilt = [self.start.loss], [float(rebuilt.mean())]
+        self.start = self.best = Choice(0, losses, self.weights(), float(rebuilt.mean()))
+        self.looked, self.losses, self.rebuilt = [0], [self.start.loss], [self.start.rebuilt]
         self.null = float(self._each(net.null).mean()) if held_out else 0.0
 
     def __call__(self, net):
@@ -114,10 +119,11 @@ class Watcher:
                 with self.part_of_the_way(share):
                     losses, rebuilt = self.judge()
                     if losses.mean() < self.best.loss:
-                        self.best = Choice(self.epoch, losses, self.weights())
+                        self.best = Choice(self.epoch, losses, self.weights(), float(rebuilt.mean()))
+            self.looked.append(self.epoch)
             self.losses.append(float(losses.mean()))
             self.rebuilt.append(float(rebuilt.mean()))
-            self.done = self._hopeless()
+            self.done = self.gave_up = self._hopeless()
         if self.held_out:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))

@@ -13,6 +13,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -29,6 +30,7 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
+    "VisualBlock",
     "check_codes",
     "check_finite",
     "check_rows",

@@ -2,12 +2,24 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae._layout import as_array
+from skae._validation import VisualBlock
 
-__all__ = ["as_plain", "check_methods", "default_autoencoder", "seeded_clone"]
+__all__ = ["ShownMixin", "as_plain", "check_methods", "default_autoencoder", "seeded_clone"]
+
+
+class ShownMixin:
+    """Shows the fitted autoencoder in the HTML of what wraps it, as scikit-learn's searches show their best estimator."""
+
+    @available_if(lambda self: hasattr(self, "autoencoder_"))
+    def _sk_visual_block_(self):
+        """Say what scikit-learn is to draw inside."""
+        inner = self.autoencoder_
+        return VisualBlock("parallel", [inner], names=[f"autoencoder_: {type(inner).__name__}"], name_details=[str(inner)])
 
 
 def default_autoencoder(X, n_components="auto", **parameters):

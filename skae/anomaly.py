@@ -17,7 +17,7 @@ from skae._layout import as_array
 from skae._stored import Stored, slices, stored
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
-from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
+from skae._wrapped import ShownMixin, as_plain, check_methods, default_autoencoder, seeded_clone
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -43,7 +43,7 @@ FARTHEST = 1e15
 """Where standardised numbers are cut off, so that float32 can hold what networks make of them."""
 
 
-class ReconstructionDetector(OutlierMixin, BaseEstimator):
+class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     """Anomalies by an autoencoder: rows and images that are reconstructed badly, or whose codes have no neighbours.
 
     An autoencoder reconstructs what it has seen the like of [1]_. What it reconstructs well may still be unusual: then its code
@@ -117,8 +117,6 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
     >>> bool((detector.predict(benign[200:]) == -1).mean() < 0.1)
     True
     """
-
-    _doc_link_module = "skae"
 
     autoencoder_: BaseEstimator
     offset_: float

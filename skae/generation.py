@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae._validation import fit_context, seeded
-from skae._wrapped import as_plain, check_methods, default_autoencoder, seeded_clone
+from skae._wrapped import ShownMixin, as_plain, check_methods, default_autoencoder, seeded_clone
 
 __all__ = ["LatentSampler"]
 
@@ -24,7 +24,7 @@ MOST_GAUSSIANS = 200
 """How many Gaussians the default density has at most."""
 
 
-class LatentSampler(DensityMixin, BaseEstimator):
+class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
     """Rows and images like those of X: codes are sampled from a density, and decoded.
 
     `fit` fits the autoencoder, and then the density on its codes [1]_. Any density with ``fit``, ``sample`` and
@@ -82,8 +82,6 @@ class LatentSampler(DensityMixin, BaseEstimator):
     >>> sampler.interpolate(X[0], X[1], steps=5).shape
     (5, 8, 8)
     """
-
-    _doc_link_module = "skae"
 
     autoencoder_: BaseEstimator
     density_: BaseEstimator

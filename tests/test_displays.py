@@ -256,7 +256,8 @@ def test_each_row_changes_one_number_of_the_code(grey):
     changed[1] += 3 * codes.std(0)[1]
     np.testing.assert_allclose(display.decoded[1, 4], grey.inverse_transform(changed[None])[0], atol=1e-5)
     np.testing.assert_allclose(display.decoded[:, 2], np.repeat(display.decoded[:1, 2], 3, axis=0), atol=1e-6)
-    assert [panel.get_title() for panel in display.axes_[0]] == ["-3 sd", "-1.5 sd", "0", "+1.5 sd", "+3 sd"]
+    minus = "\N{MINUS SIGN}"
+    assert [panel.get_title() for panel in display.axes_[0]] == [f"{minus}3 sd", f"{minus}1.5 sd", "0", "+1.5 sd", "+3 sd"]
     assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == ["code 0", "code 1", "code 2"]
 
 
@@ -326,6 +327,7 @@ def test_a_training_shows_losses_scores_start_and_best_epoch(table):
     np.testing.assert_array_equal(display.score_line_.get_ydata(), table.validation_scores_)
     assert set(display.start_line_.get_ydata()) == {table.validation_scores_[0]}
     assert display.start_line_.get_label() == "PCA"
+    np.testing.assert_array_equal(display.score_line_.get_xdata(), table.validation_iters_)
     assert [set(line.get_xdata()) for line in display.best_lines_] == [{table.best_iter_}] * 2
     assert display.axes_[1].get_xlabel() == "epoch"
 

@@ -17,7 +17,7 @@ ROWS = [
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
-    ["_starting", "_training", "_finishing", "_progress", "_state"],
+    ["_starting", "_training", "_finishing", "_progress", "_state", "_advice", "_html"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],

@@ -14,7 +14,7 @@ from skae import _validation as check
 from skae._stored import slices
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
-from skae._wrapped import seeded_clone
+from skae._wrapped import ShownMixin, seeded_clone
 from skae.compression import container, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
 from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode
@@ -35,7 +35,7 @@ BLOCK = 1024
 """Rows whose codes are written at once; part of the format, as is the order of tiles."""
 
 
-class LatentCodec(BaseEstimator):
+class LatentCodec(ShownMixin, BaseEstimator):
     """Turn images, or rows of a table, into few bytes and back.
 
     The codes of an autoencoder are rounded to multiples of a step, and the whole numbers are written with as few bits as their

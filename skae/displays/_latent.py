@@ -144,7 +144,7 @@ class LatentDisplay:
         images = None
         if thumbnails:
             shape = getattr(estimator, "image_shape_", image_shape)
-            images = draw.arranged(X, shape, getattr(estimator, "channel_axis", -1))
+            images = draw.arranged(X, shape, getattr(estimator, "channel_axis_", -1))
         return cls.from_predictions(
             estimator.transform(X),
             y,
@@ -276,7 +276,7 @@ class LatentDisplay:
             if len(kept) and np.abs(kept - at[i]).max(1).min() < size + 3:
                 continue
             kept = np.vstack([kept, at[i]])
-            box = OffsetImage(draw.shown(self.images[i], low, high), zoom=zoom, cmap="gray_r", interpolation="nearest")
+            box = OffsetImage(draw.shown(self.images[i], low, high), zoom=zoom, cmap="gray", interpolation="nearest")
             box.image.set_clim(0, 1)
             frame = {"edgecolor": "0.7" if colours is None else colours[i], "linewidth": 1.5}
             self.thumbnails_.append(AnnotationBbox(box, self.points[i], pad=0.05, bboxprops=frame))

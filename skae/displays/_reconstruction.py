@@ -125,7 +125,7 @@ class ReconstructionDisplay:
         else:
             found = estimator.inverse_transform(estimator.transform(first))
         shape = getattr(estimator, "image_shape_", image_shape)
-        axis = getattr(estimator, "channel_axis", -1)
+        axis = getattr(estimator, "channel_axis_", -1)
         first, found = draw.arranged(first, shape, axis), draw.arranged(found, shape, axis)
         names = draw.feature_names(estimator, first.shape[1]) if first.ndim == 2 else None
         display = cls(originals=first, reconstructions=found, feature_names=names)
@@ -222,7 +222,7 @@ class ReconstructionDisplay:
 
         n = len(self.originals)
         tall = self.originals.shape[1] / self.originals.shape[2]
-        size = (min(16, 1.2 * n) + 2.0, min(12, 3 * 1.2 * tall + 0.3))
+        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * 1.2 * tall + 0.3))
         self.axes_, self.figure_ = draw.axes_grid(ax, (3, n), type(self).__name__, size)
         low, high = draw.limits(self.originals)
         error = np.asarray(self.reconstructions, dtype=np.float64) - self.originals

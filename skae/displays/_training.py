@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skae._html import start_name
 from skae._typing import Keywords, Numbers
 from skae.displays import _drawing as draw
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from skae.displays._drawing import AxesLike
 
 __all__ = ["TrainingDisplay"]
+
+MOST_MARKED = 30
+"""Epochs that have a dot each; more of them are a line."""
 
 
 class TrainingDisplay:
@@ -31,9 +35,14 @@ class TrainingDisplay:
     loss_curve : array-like of shape (n_epochs,)
         Mean training loss of each epoch.
     validation_scores : array-like of shape (n_looks,), default=None
-        Share explained of what was held out, at the start and at each look. The looks are drawn at even distances.
+        Share explained of what was held out, at the start and at each look.
+    validation_iters : array-like of shape (n_looks,), default=None
+        The epochs of the looks. None: 0, 1, 2 and so on.
     best_iter : int, default=None
         The epoch whose weights were taken; 0 is the start.
+    best_validation_score : float, default=None
+        The share explained by the weights taken. It is above the curve where they are those of a part of the way from the
+        start to the trained ones.
     start_name : str, default="PCA"
         What the start is called.
 
@@ -47,6 +56,8 @@ class TrainingDisplay:
         The curves, and the level of the start; None where there are no scores.
     best_lines_ : list of Line2D
         The epoch that was taken, one line in each of the axes; empty where none is known.
+    best_point_ : Line2D
+        The score of the weights taken; None where it isn't known.
 
     See Also
     --------
@@ -70,18 +81,23 @@ class TrainingDisplay:
     score_line_: Line2D | None
     start_line_: Line2D | None
     best_lines_: list[Line2D]
+    best_point_: Line2D | None
 
     def __init__(
         self,
         *,
         loss_curve: Numbers,
         validation_scores: Numbers | None = None,
+        validation_iters: Numbers | None = None,
         best_iter: int | None = None,
+        best_validation_score: float | None = None,
         start_name: str = "PCA",
     ) -> None:
         self.loss_curve = loss_curve
         self.validation_scores = validation_scores
+        self.validation_iters = validation_iters
         self.best_iter = best_iter
+        self.best_validation_score = best_validation_score
         self.start_name = start_name
 
     @classmethod
@@ -100,7 +116,7 @@ class TrainingDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `loss_curve_`, `validation_scores_` and `best_iter_`.
+            A fitted autoencoder.
         ax : Axes or array of Axes, default=None
             One to divide, or as many as are needed. None: a new figure.
         loss_kw, score_kw, start_kw, best_kw : dict, default=None
@@ -119,7 +135,9 @@ class TrainingDisplay:
             loss_curve=list(estimator.loss_curve_),
             validation_scores=estimator.validation_scores_,
             best_iter=estimator.best_iter_,
-            start_name="PCA" if estimator.init_ == "pca" and not estimator.warm_start else "start",
+            best_validation_score=estimator.best_validation_score_,
+            validation_iters=estimator.validation_iters_,
+            start_name=start_name(estimator),
         )
         return display.plot(ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw)
 
@@ -154,12 +172,13 @@ class TrainingDisplay:
         n_epochs = len(self.loss_curve)
         axes, self.figure_ = draw.axes_grid(ax, (1 + scored, 1), type(self).__name__, (5.6, 5.0 if scored else 2.8))
         self.axes_ = axes[:, 0]
-        self.score_line_ = self.start_line_ = None
-        kw = draw.styled({"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}, loss_kw, Line2D)
+        self.score_line_ = self.start_line_ = self.best_point_ = None
+        kw = {"color": "tab:orange", "marker": "o" if n_epochs <= MOST_MARKED else "", "markersize": 3, "label": "training"}
+        kw = draw.styled(kw, loss_kw, Line2D)
         self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
         self.axes_[0].set(ylabel="training loss")
         if self.validation_scores is not None:
-            looks = np.rint(np.linspace(0, n_epochs, len(self.validation_scores)))
+            looks = np.arange(len(self.validation_scores)) if self.validation_iters is None else self.validation_iters
             kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)
             self.score_line_ = self.axes_[1].plot(looks, self.validation_scores, **kw)[0]
             kw = draw.styled({"color": "0.4", "linestyle": "--", "label": self.start_name}, start_kw, Line2D)
@@ -172,6 +191,11 @@ class TrainingDisplay:
                 self.best_lines_.append(panel.axvline(self.best_iter, **draw.styled(kw, best_kw, Line2D)))
             panel.set_xlim(-0.04 * max(n_epochs, 1), 1.04 * max(n_epochs, 1))
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if scored and self.best_iter is not None and self.best_validation_score is not None:
+            kw = draw.styled({"color": "tab:green", "linestyle": "", "marker": "D", "markersize": 5}, best_kw, Line2D)
+            self.best_point_ = self.axes_[1].plot(self.best_iter, self.best_validation_score, **{**kw, "label": None})[0]
+        if ax is None:
+            self.figure_.align_ylabels(self.axes_)
         self.axes_[-1].set_xlabel("epoch")
         self.axes_[-1].legend(frameon=False, loc="best")
         return self

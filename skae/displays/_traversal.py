@@ -169,7 +169,7 @@ class TraversalDisplay:
             for row, component in enumerate(components):
                 changed[row, :, component] += steps * spread[component]
         decoded = estimator.inverse_transform(changed.reshape(-1, k).astype(np.float32))
-        shape, axis = getattr(estimator, "image_shape_", image_shape), getattr(estimator, "channel_axis", -1)
+        shape, axis = getattr(estimator, "image_shape_", image_shape), getattr(estimator, "channel_axis_", -1)
         decoded, seen = draw.arranged(decoded, shape, axis), draw.arranged(X, shape, axis)
         table = seen.ndim == 2
         display = cls(
@@ -224,7 +224,7 @@ class TraversalDisplay:
 
     def _name_grid(self):
         """Say at the edges what changes, and how far."""
-        labels = [f"{step:+.2g} sd" if abs(step) > 1e-9 else "0" for step in self.steps]
+        labels = [_step_name(step) for step in self.steps]
         if self.grid:
             for panel, label in zip(self.axes_[-1], labels, strict=True):
                 panel.set_xlabel(label)
@@ -293,12 +293,17 @@ class TraversalDisplay:
             self.images_[0, row] = panel.imshow(changes[row].T, **kw)
             panel.set_title(f"code {self.components[row]}", fontsize="medium")
             ends = [0, n_steps - 1]
-            panel.set_xticks(ends, [f"{self.steps[end]:+.2g} sd" for end in ends])
+            panel.set_xticks(ends, [_step_name(self.steps[end]) for end in ends])
             panel.set_yticks(np.arange(d), names if row == 0 else [])
         unit = "" if self.feature_scales is None else ", in standard deviations"
         self.figure_.colorbar(
             self.images_[0, 0], ax=list(self.axes_[0]), label=f"change of the feature{unit}", fraction=0.05, pad=0.02
         )
+
+
+def _step_name(step):
+    """Say how far a step is from the start, with the minus that matplotlib writes."""
+    return f"{step:+.2g} sd".replace("-", "\N{MINUS SIGN}") if abs(step) > 1e-9 else "0"
 
 
 def _checked_components(components, spread, grid):

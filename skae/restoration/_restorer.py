@@ -139,8 +139,6 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
     True
     """
 
-    _doc_link_module = "skae"
-
     n_channels_: int
     data_range_: tuple[float, float]
     fill_value_: float

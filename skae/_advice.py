@@ -1,0 +1,156 @@
+"""What a fit says where its result is of little use: what is wrong, and what to change."""
+
+import sys
+import warnings
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from skae._batches import choose, chunks, select, to_tensor
+
+__all__ = ["advise", "diverged", "warn_of_codes", "warn_of_end"]
+
+SAID = set()
+"""What was said, and where. Python forgets that whenever filters change, which they do in every fit of a search."""
+
+ONCE = ("default", "module", "once")
+"""What filters can say that doesn't ask for every repetition."""
+
+OTHERS = ("skae", "sklearn", "joblib")
+"""Packages whose lines are not the user's."""
+
+FALLING = (
+    "The loss of the samples held out was still falling clearly when max_iter was reached. Raise max_iter, or leave it 'auto'."
+)
+NOTHING = (
+    "Training gained nothing sure over its start, which is the result, in so few epochs. Raise max_iter, or leave it 'auto'."
+)
+
+COLLAPSED = (
+    "The codes say next to nothing of X: what is decoded from them explains less than a tenth of what as many principal "
+    "components do. Lower penalty_weight."
+)
+DEAD = "More than half of the vectors in the codebooks stand for no sample. Choose a smaller codebook_size, or leave it 'auto'."
+
+FEW, VERY_FEW = 4, 10
+"""So many times fewer epochs than "auto" stands for are too few if the loss is still falling, or if nothing was gained: many
+more are needed to know that nothing is to be gained."""
+
+CLEARLY = 0.01
+"""By so much of itself the loss falls in the last fifth of a training, slow as that is, if more epochs pay."""
+
+LEAST = 0.1
+"""Of what PCA explains, what codes explain that have not collapsed."""
+
+MOST_ROWS = 4096
+"""Of the rows whose codes are looked at."""
+
+
+def advise(text, category=UserWarning):
+    """Warn of something as Python does by default, once for each line of the user's that leads here.
+
+    A text that is always the same, and the line that called a search in place of one within scikit-learn, keep the fits of a
+    search from saying it again and again. Filters have their way: one that asks for every warning, or for errors, gets them.
+
+    Parameters
+    ----------
+    text : str
+        What is wrong, and what to change.
+    category : type, default=UserWarning
+        Of warning.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in OTHERS:
+        frame = frame.f_back
+    module, line, file = frame.f_globals.get("__name__", "<string>"), frame.f_lineno, frame.f_code.co_filename
+    if _action(text, category, module, line) in ONCE:
+        if (text, file, line) in SAID:
+            return
+        SAID.add((text, file, line))
+    warnings.warn_explicit(text, category, file, line, module)
+
+
+def _action(text, category, module, line):
+    """Find what the user's filters say of a warning: the first that fits decides."""
+    for action, pattern, kind, place, number in warnings.filters:
+        here = place is None or (place == module if isinstance(place, str) else place.match(module))
+        if here and number in (0, line) and issubclass(category, kind) and (pattern is None or pattern.match(text)):
+            return action
+    return "default"
+
+
+def warn_of_end(estimator, watcher, usual):
+    """Warn where the user wanted so few epochs that training was clearly too short.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        As the user set it.
+    watcher : skae._training.Watcher
+        At the end.
+    usual : int
+        How many epochs "auto" would have been.
+    """
+    if estimator.max_iter == "auto" or len(watcher.start.losses) < 2 or FEW * watcher.epochs >= usual:
+        return
+    ended = watcher.epoch == watcher.epochs
+    if watcher.chosen() is watcher.start:
+        if (ended or watcher.gave_up) and VERY_FEW * watcher.epochs < usual:
+            advise(NOTHING, ConvergenceWarning)
+    elif ended:
+        before = [loss for epoch, loss in zip(watcher.looked, watcher.losses, strict=True) if epoch <= 0.8 * watcher.epochs][-1]
+        if watcher.losses[-1] < (1 - CLEARLY) * min(before, *watcher.losses[:-1]):
+            advise(FALLING, ConvergenceWarning)
+
+
+@torch.no_grad()
+def warn_of_codes(estimator, network, rows, principal):
+    """Warn where what was asked of the codes, beside reconstruction, left nothing of them, or few vectors of their codebooks.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        As the user set it.
+    network : skae.networks.autoencoder.Autoencoder
+        Trained.
+    rows : ndarray, torch.Tensor or Stored of shape (n, d)
+        Learned from.
+    principal : Principal or None
+        What they have in principal components; None where that isn't known any more.
+    """
+    quantized = estimator.bottleneck == "quantized"
+    asked = quantized or estimator.bottleneck == "variational" or estimator.penalty is not None
+    if principal is None or not asked or estimator.target_weight:
+        return
+    some = select(rows, choose(rows, MOST_ROWS))
+    missed = total = torch.zeros((), dtype=torch.float64)
+    used = torch.zeros(network.bottleneck.codebooks.shape[:2], dtype=torch.bool) if quantized else None
+    for piece in chunks(len(some), network.most_numbers):
+        part = to_tensor(some[piece], network.centre.scale.device)
+        squares = [found.double().square().nansum().cpu() for found in network.residual(part)]
+        missed, total = missed + squares[0], total + squares[1]
+        if quantized:
+            used.scatter_(1, network.bottleneck.nearest(network.code(network.prepare(part))[0]).cpu(), True)
+    explained = float(principal.variances[: estimator.n_components_].sum()) / max(principal.total, 1e-300)
+    if float(total - missed) < LEAST * explained * float(total):
+        advise(COLLAPSED)
+    elif quantized and used.double().mean() < 0.5:
+        advise(DEAD)
+
+
+def diverged(estimator, rate, epoch):
+    """Make the error that says what to change when a loss is no longer a number.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        As the user set it.
+    rate : float
+        The learning rate that was used.
+    epoch : int
+        When it happened; the first is 1.
+    """
+    return ValueError(
+        f"The loss was no longer a number in epoch {epoch}. Got learning_rate_init={estimator.learning_rate_init!r}, "
+        f"which is {rate:.3g} here: lower it. The weights from before are kept."
+    )

@@ -1,0 +1,176 @@
+"""Warnings: where a result is of little use, what to change, and not again and again."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import scale
+
+from skae import ConvAutoencoder, DenseAutoencoder
+from skae._advice import advise
+
+from .cases import curve, grey_images, low_rank
+
+
+def constant_columns():
+    """Two columns that vary among ten that don't."""
+    X = np.full((80, 12), 3.0)
+    X[:, :2] = low_rank(80, 2)
+    return X
+
+
+BUNDLED = {
+    "iris": lambda: load_iris().data,
+    "wine": lambda: load_wine().data,
+    "wine, scaled": lambda: scale(load_wine().data),
+    "breast cancer": lambda: scale(load_breast_cancer().data),
+    "diabetes": lambda: load_diabetes().data,
+    "linnerud": lambda: load_linnerud().data,
+    "digits": lambda: load_digits().data[:500],
+    "noise": lambda: np.random.default_rng(0).normal(size=(200, 20)),
+    "more columns than rows": lambda: np.random.default_rng(0).normal(size=(30, 80)),
+    "constant columns": constant_columns,
+    "constant": lambda: np.full((40, 4), 7.0),
+    "curve": lambda: curve(300),
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_default_fit_warns_of_nothing(name):
+    """On data as it comes, noise, and columns that don't vary, a default fit is silent."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DenseAutoencoder(random_state=0).fit(BUNDLED[name]())
+
+
+def test_a_default_fit_of_images_warns_of_nothing():
+    """Neither does one of images."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ConvAutoencoder(random_state=0).fit(grey_images(100, 8, 8))
+
+
+@pytest.mark.parametrize("max_iter", [1, 2])
+def test_far_too_few_epochs_warn(max_iter, digits):
+    """Where an explicit max_iter leaves PCA as it is, although it could be left, a warning says so, where fit was called."""
+    with pytest.warns(ConvergenceWarning, match="gained nothing sure over its start.*Raise max_iter") as found:
+        fitted = DenseAutoencoder(8, max_iter=max_iter, random_state=0).fit(digits[0])
+    assert fitted.best_iter_ == 0
+    assert [warning.filename for warning in found] == [__file__]
+
+
+def test_a_loss_that_still_falls_warns(digits):
+    """Where the loss of the samples held out falls to the very end of few epochs, a warning says so."""
+    with pytest.warns(ConvergenceWarning, match="still falling clearly when max_iter was reached"):
+        fitted = DenseAutoencoder(8, max_iter=4, learning_rate_init=0.01, random_state=0).fit(load_digits().data)
+    assert fitted.best_iter_ == 4
+
+
+@pytest.mark.parametrize("parameters", [{"max_iter": 30}, {"max_iter": 1, "early_stopping": False}], ids=str)
+def test_enough_epochs_and_unknown_ones_do_not_warn(parameters, digits):
+    """About as many epochs as "auto" stands for are enough; where nothing is held out nothing is known."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DenseAutoencoder(8, random_state=0, **parameters).fit(digits[0])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"bottleneck": "variational", "penalty_weight": 100},
+        {"penalty": "rate", "penalty_weight": 50},
+    ],
+    ids=str,
+)
+def test_codes_that_say_nothing_warn(parameters):
+    """Where a weight is so large that the codes no longer say anything of X, a warning says to lower it."""
+    with pytest.warns(UserWarning, match="codes say next to nothing of X.*Lower penalty_weight") as found:
+        fitted = DenseAutoencoder(2, random_state=0, **parameters).fit(load_iris().data)
+    assert fitted.score(load_iris().data) < 0.1
+    assert [warning.filename for warning in found] == [__file__]
+
+
+def test_codebooks_without_samples_warn(digits):
+    """Where most vectors stand for no sample, as where there are more vectors than samples, a warning names codebook_size."""
+    with pytest.warns(UserWarning, match="vectors in the codebooks stand for no sample.*smaller codebook_size"):
+        DenseAutoencoder(4, bottleneck="quantized", codebook_size=200, random_state=0).fit(digits[0][:80])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"bottleneck": "variational"}, {"bottleneck": "quantized"}, {"bottleneck": "ordered"}]
+    + [{"penalty": name} for name in ("sparsity", "contraction", "decorrelation", "rate")],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["iris", "wine", "breast cancer"])
+def test_default_weights_warn_of_nothing(parameters, name):
+    """With default weights the options that ask more of the codes are silent."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DenseAutoencoder(random_state=0, **parameters).fit(BUNDLED[name]())
+
+
+def counted(run):
+    """Count the warnings that a function shows under Python's default filters."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        run()
+    return [str(warning.message) for warning in found if issubclass(warning.category, ConvergenceWarning)]
+
+
+def test_a_search_warns_once(digits):
+    """Twelve fits of a search, each with too few epochs, and that of the winner, say so once."""
+    grid = {"n_components": [4, 6, 8, 10], "max_iter": [1]}
+    search = GridSearchCV(DenseAutoencoder(random_state=0), grid, cv=3, error_score="raise")
+    assert len(counted(lambda: search.fit(digits[0]))) == 1
+    search.set_params(param_grid={"max_iter": [1, 2]})
+    assert len(counted(lambda: search.fit(digits[0]))) == 1
+
+
+SEARCH = """
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from skae import DenseAutoencoder
+search = GridSearchCV(DenseAutoencoder(max_iter=1, random_state=0), {"n_components": [4, 6, 8, 10]}, cv=3, n_jobs=2)
+search.fit(load_digits().data[:300])
+"""
+
+
+def test_a_search_in_two_processes_warns_once_in_each():
+    """Of twelve fits in two processes, and that of the winner in a third, each process shows the warning once at most."""
+    done = subprocess.run([sys.executable, "-c", SEARCH], capture_output=True, text=True, check=True)
+    assert 1 <= done.stderr.count("ConvergenceWarning") <= 3
+
+
+def test_each_line_of_the_user_is_told():
+    """The same advice on another line is news."""
+
+    def run():
+        for _ in range(3):
+            advise("a", ConvergenceWarning)
+        advise("a", ConvergenceWarning)
+        advise("b", ConvergenceWarning)
+
+    # this line of the test is two lines of `run` to advise, which leaves out only the lines of libraries
+    assert counted(run) == ["a", "a", "b"]
+    assert counted(run) == []
+
+
+@pytest.mark.parametrize(("action", "expected"), [("always", 3), ("ignore", 0), ("once", 1), ("module", 1)])
+def test_filters_have_their_way(action, expected):
+    """A filter that asks for all warnings gets them, and one that asks for none gets none."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter(action)
+        for _ in range(3):
+            advise(f"text for {action}")
+    assert len(found) == expected
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="other")
+        warnings.filterwarnings("error", message="text", module=r".*test_advice")
+        with pytest.raises(UserWarning, match="text for"):
+            advise(f"text for {action}")
