@@ -26,6 +26,8 @@ Batches become a trained network
     ``_training``                which rows are held out, which weights are taken
     ``_defaults``                what "auto" means
     ``_finishing``               what there is to say of codes afterwards
+    ``_advice``                  what a fit warns of
+    ``_html``                    what a notebook shows of a fitted autoencoder
     ``_fitting``                 one fit from beginning to end
     ``_progress``                the progress bar and scikit-learn's callbacks
 

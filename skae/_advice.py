@@ -16,14 +16,15 @@ SAID = set()
 ONCE = ("default", "module", "once")
 """What filters can say that doesn't ask for every repetition."""
 
-OTHERS = ("skae", "sklearn", "joblib")
+OTHERS = ("skae", "sklearn", "joblib", "torch")
 """Packages whose lines are not the user's."""
 
 FALLING = (
     "The loss of the samples held out was still falling clearly when max_iter was reached. Raise max_iter, or leave it 'auto'."
 )
-NOTHING = (
-    "Training gained nothing sure over its start, which is the result, in so few epochs. Raise max_iter, or leave it 'auto'."
+HARDLY = (
+    "max_iter is less than a tenth of the epochs that 'auto' stands for, in which little is learned. Raise max_iter, or "
+    "leave it 'auto'."
 )
 
 COLLAPSED = (
@@ -33,8 +34,7 @@ COLLAPSED = (
 DEAD = "More than half of the vectors in the codebooks stand for no sample. Choose a smaller codebook_size, or leave it 'auto'."
 
 FEW, VERY_FEW = 4, 10
-"""So many times fewer epochs than "auto" stands for are too few if the loss is still falling, or if nothing was gained: many
-more are needed to know that nothing is to be gained."""
+"""So many times fewer epochs than "auto" stands for are too few if the loss is still falling, or in any case."""
 
 CLEARLY = 0.01
 """By so much of itself the loss falls in the last fifth of a training, slow as that is, if more epochs pay."""
@@ -60,9 +60,9 @@ def advise(text, category=UserWarning):
         Of warning.
     """
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in OTHERS:
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in OTHERS:
         frame = frame.f_back
-    module, line, file = frame.f_globals.get("__name__", "<string>"), frame.f_lineno, frame.f_code.co_filename
+    module, line, file = str(frame.f_globals.get("__name__")), frame.f_lineno, frame.f_code.co_filename
     if _action(text, category, module, line) in ONCE:
         if (text, file, line) in SAID:
             return
@@ -91,13 +91,13 @@ def warn_of_end(estimator, watcher, usual):
     usual : int
         How many epochs "auto" would have been.
     """
-    if estimator.max_iter == "auto" or len(watcher.start.losses) < 2 or FEW * watcher.epochs >= usual:
+    if estimator.max_iter == "auto" or estimator.init_ == "warm start" or FEW * watcher.epochs >= usual:
         return
-    ended = watcher.epoch == watcher.epochs
-    if watcher.chosen() is watcher.start:
-        if (ended or watcher.gave_up) and VERY_FEW * watcher.epochs < usual:
-            advise(NOTHING, ConvergenceWarning)
-    elif ended:
+    if not watcher.null or len(watcher.start.losses) < 2:
+        return  # nothing was held out that varies, or one row, which says nothing
+    if VERY_FEW * watcher.epochs < usual:
+        advise(HARDLY, ConvergenceWarning)
+    elif watcher.epoch == watcher.epochs and watcher.chosen() is not watcher.start:
         before = [loss for epoch, loss in zip(watcher.looked, watcher.losses, strict=True) if epoch <= 0.8 * watcher.epochs][-1]
         if watcher.losses[-1] < (1 - CLEARLY) * min(before, *watcher.losses[:-1]):
             advise(FALLING, ConvergenceWarning)
@@ -127,7 +127,7 @@ def warn_of_codes(estimator, network, rows, principal):
     used = torch.zeros(network.bottleneck.codebooks.shape[:2], dtype=torch.bool) if quantized else None
     for piece in chunks(len(some), network.most_numbers):
         part = to_tensor(some[piece], network.centre.scale.device)
-        squares = [found.double().square().nansum().cpu() for found in network.residual(part)]
+        squares = [found.cpu().double().square().nansum() for found in network.residual(part)]
         missed, total = missed + squares[0], total + squares[1]
         if quantized:
             used.scatter_(1, network.bottleneck.nearest(network.code(network.prepare(part))[0]).cpu(), True)

@@ -178,7 +178,7 @@ def _explained(estimator):
         held = "held out" if scores else "learned from"
         return f"{_share(estimator.explained_variance_ratio_.sum())} of the variance of samples {held}"
     if not scores:
-        return "not known: no samples were held out; score(X) tells"
+        return f"not known: {'what was held out does not vary' if estimator.n_held_out_ else 'no samples were held out'}"
     loss = {"squared_error": "variance"}.get(estimator._spec["parameters"]["loss"], "loss of the mean")
     noise = ", with noise as in training" if estimator._spec["network"]["bottleneck"] in ("variational", "rate") else ""
     name = start_name(estimator)

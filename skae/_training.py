@@ -87,8 +87,8 @@ class Watcher:
         The epochs after which that was.
     null : float
         Of the rows held out if all were reconstructed as the mean.
-    done, gave_up : bool
-        Whether to end the training: a callback asked for it, or nothing is gained; and whether it is the latter.
+    done : bool
+        Whether to end the training: a callback asked for it, or nothing is gained.
     """
 
     def __init__(self, net, held_out, *, epochs, looks, shares, caution, copies=False, on_epoch=None):
@@ -99,7 +99,7 @@ class Watcher:
         self.copies = copies
         self.on_epoch = on_epoch
         self.epoch, self.epochs = 0, epochs
-        self.done = self.gave_up = False
+        self.done = False
         self.looks = {round(epochs * (i + 1) / looks) for i in range(looks)} if held_out else set()
         # what says how far a network is from PCA
         self.reached = [weight for name, weight in net.module_.named_parameters() if "_linear." in name or "_last." in name]
@@ -123,7 +123,7 @@ class Watcher:
             self.looked.append(self.epoch)
             self.losses.append(float(losses.mean()))
             self.rebuilt.append(float(rebuilt.mean()))
-            self.done = self.gave_up = self._hopeless()
+            self.done = self._hopeless()
         if self.held_out:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))

@@ -1,11 +1,13 @@
 """What a notebook shows of a fitted autoencoder, and the fitted attributes behind it."""
 
+import copy
 import pickle
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -62,7 +64,7 @@ def test_the_summary_of_a_table():
     assert found["learning rate"] == "0.0025 (auto)"
     assert found["precision"] == "float32 (auto)"
     assert found["device"] == f"{fitted.net_.device} (auto)"
-    assert found["explained"].startswith("not known")
+    assert found["explained"] == "not known: no samples were held out"
     bare = DenseAutoencoder(2, hidden_layer_sizes=(), max_iter=2, device="cpu", precision="float32").fit(X)
     assert rows_of(bare)["hidden layers"] == "none"
     assert rows_of(bare)["device"] == "cpu"
@@ -131,6 +133,14 @@ def test_a_warm_start_is_not_called_pca():
     assert start_name(fitted) == "start"
 
 
+def test_showing_draws_nothing(bent):
+    """Shapes of layers are found without drawing from torch's generator, and without touching the network."""
+    before, weights = torch.random.get_rng_state(), copy.deepcopy(bent.net_.module_.state_dict())
+    bent._repr_html_()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(weight, weights[name]) for name, weight in bent.net_.module_.state_dict().items())
+
+
 def test_nothing_is_shown_before_fit():
     """An autoencoder that is not fitted has only scikit-learn's HTML."""
     html = DenseAutoencoder()._repr_html_()
@@ -172,6 +182,13 @@ def test_what_is_shown_is_escaped():
     html = fitted._repr_html_()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(2)" in tables(fitted)
+
+
+def test_constant_data_are_shown():
+    """Where nothing varies there is nothing to explain, and that is said."""
+    fitted = DenseAutoencoder(1, max_iter=2, random_state=0).fit(np.full((20, 3), 5.0))
+    assert rows_of(fitted)["explained"] == "not known: what was held out does not vary"
+    assert "<summary>Layers" in fitted._repr_html_()
 
 
 def test_a_share_near_one_has_digits_that_count():
