@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from torch.distributions import Normal, kl_divergence
 
 from skae import ConvAutoencoder, DenseAutoencoder
@@ -393,6 +394,7 @@ def test_what_an_earlier_fit_knew_of_its_codes_is_forgotten(rows):
     ]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ConvergenceWarning)
             estimator.set_params(**parameters).fit(rows)
         found = {name for name in vars(estimator) if name.startswith("code") or name == "explained_variance_ratio_"}
         assert {name for name in found if name.endswith("_")} == names

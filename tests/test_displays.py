@@ -80,6 +80,16 @@ def test_images_have_originals_reconstructions_and_differences(grey):
     assert display.figure_.axes[-1].get_ylabel() == "difference"
 
 
+@pytest.mark.parametrize("n_samples", [1, 2, 6])
+def test_rows_of_images_stand_below_each_other(grey, n_samples):
+    """However few images there are, their columns are straight, and the names of the rows are within the figure."""
+    display = ReconstructionDisplay.from_estimator(grey, GREY, n_samples=n_samples)
+    display.figure_.draw_without_rendering()
+    left = [[panel.get_window_extent().x0 for panel in row] for row in display.axes_]
+    np.testing.assert_allclose(left, np.tile(left[0], (3, 1)), atol=1)
+    assert all(row[0].yaxis.label.get_window_extent().x0 >= 0 for row in display.axes_)
+
+
 def test_bytes_in_colour_are_divided_by_255(colour):
     """Colour images of uint8 are drawn on their whole scale, and their reconstructions are clipped to it."""
     display = ReconstructionDisplay.from_estimator(colour, COLOUR, n_samples=2)
@@ -329,6 +339,7 @@ def test_a_training_shows_losses_scores_start_and_best_epoch(table):
     assert display.start_line_.get_label() == "PCA"
     np.testing.assert_array_equal(display.score_line_.get_xdata(), table.validation_iters_)
     assert [set(line.get_xdata()) for line in display.best_lines_] == [{table.best_iter_}] * 2
+    assert display.best_point_.get_xydata().tolist() == [[table.best_iter_, table.best_validation_score_]]
     assert display.axes_[1].get_xlabel() == "epoch"
 
 

@@ -389,7 +389,7 @@ def test_no_warning_in_ordinary_use(make, digits):
     X = pd.DataFrame(digits[0]).add_prefix("pixel")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        estimator = make(early_stopping=True).fit(X)
+        estimator = make(early_stopping=True, max_iter=20).fit(X)
         estimator.score(X)
         estimator.reconstruction_error(X)
         estimator.inverse_transform(estimator.transform(X))

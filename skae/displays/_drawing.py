@@ -68,7 +68,7 @@ def one_axes(ax, caller, figsize=None):
     return ax, ax.figure
 
 
-def axes_grid(ax, shape, caller, figsize, **gridspec_kw):
+def axes_grid(ax, shape, caller, figsize, *, layout="constrained", **gridspec_kw):
     """Give an array of axes: new ones, those passed, or a division of the one passed.
 
     Parameters
@@ -81,6 +81,8 @@ def axes_grid(ax, shape, caller, figsize, **gridspec_kw):
         Who asks, for messages.
     figsize : (float, float)
         Of a new figure, in inches.
+    layout : str, default="constrained"
+        Of a new figure; "compressed" for images, whose shape is fixed, so that those of one column stand below each other.
     **gridspec_kw : dict
         What a division gets, such as `height_ratios`.
 
@@ -93,7 +95,7 @@ def axes_grid(ax, shape, caller, figsize, **gridspec_kw):
     """
     plt = pyplot(caller)
     if ax is None:
-        figure, axes = plt.subplots(*shape, figsize=figsize, squeeze=False, layout="constrained", gridspec_kw=gridspec_kw)
+        figure, axes = plt.subplots(*shape, figsize=figsize, squeeze=False, layout=layout, gridspec_kw=gridspec_kw)
         return axes, figure
     if isinstance(ax, plt.Axes):
         spec = ax.get_subplotspec()

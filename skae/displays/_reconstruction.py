@@ -222,8 +222,8 @@ class ReconstructionDisplay:
 
         n = len(self.originals)
         tall = self.originals.shape[1] / self.originals.shape[2]
-        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * 1.2 * tall + 0.3))
-        self.axes_, self.figure_ = draw.axes_grid(ax, (3, n), type(self).__name__, size)
+        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * max(0.6, 1.2 * tall) + 0.3))
+        self.axes_, self.figure_ = draw.axes_grid(ax, (3, n), type(self).__name__, size, layout="compressed")
         low, high = draw.limits(self.originals)
         error = np.asarray(self.reconstructions, dtype=np.float64) - self.originals
         error = error.mean(-1) if error.ndim == 4 else error
@@ -237,7 +237,9 @@ class ReconstructionDisplay:
             self.axes_[2, i].set(xticks=[], yticks=[])
         for row, label in zip(self.axes_, ("original", "reconstruction", "reconstruction\nminus original"), strict=True):
             row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-        self.figure_.colorbar(self.images_[2, 0], ax=list(self.axes_[2]), label="difference", fraction=0.05, pad=0.01, aspect=8)
+        self.figure_.colorbar(
+            self.images_[2, 0], ax=list(self.axes_[2]), label="difference", fraction=max(0.05, 0.12 / n), pad=0.01, aspect=8
+        )
 
     def _signals(self, ax, line_kw):
         """Draw two rows of lines."""

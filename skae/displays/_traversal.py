@@ -215,7 +215,7 @@ class TraversalDisplay:
         """Draw a row of images for each number of the code, or a grid of two."""
         n_rows, n_steps, height, width = self.decoded.shape[:4]
         size = (min(14, 0.9 * n_steps + 0.8), min(14, 0.9 * n_rows * height / width + 0.6))
-        self.axes_, self.figure_ = draw.axes_grid(ax, (n_rows, n_steps), type(self).__name__, size)
+        self.axes_, self.figure_ = draw.axes_grid(ax, (n_rows, n_steps), type(self).__name__, size, layout="compressed")
         low, high = draw.limits(self.decoded) if self.value_range is None else self.value_range
         self.images_ = np.empty((n_rows, n_steps), dtype=object)
         for place in np.ndindex(n_rows, n_steps):
