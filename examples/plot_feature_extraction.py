@@ -75,7 +75,8 @@ for name, (train, test) in codes.items():
 
 # %%
 # The same without labels is a search for look-alikes. Left, digits that were asked for; in each line the eight nearest of the
-# others, by their codes. A red frame is round those of another kind.
+# others, by their codes. Those of another kind are framed in red: who writes oddly finds what looks alike, and means another
+# digit.
 
 train, test = codes["autoencoder, 8"]
 asked = [np.flatnonzero(y_test == digit)[0] for digit in (1, 3, 4, 8, 9)]

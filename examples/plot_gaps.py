@@ -10,15 +10,20 @@ gives a number for each of them. Is that nearer to the truth than what scikit-le
 # Two tables: digits, whose 64 columns are pixels, and 30 columns of measured cell nuclei. A tenth, 30 % and half of the cells
 # are hidden at random, so that the truth is known.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 (allows the next import)
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import scale
 
 from skae import DenseAutoencoder
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # the regressions go over the table ten times, and no more
 
 
 def by_autoencoder(gappy):
@@ -61,9 +66,8 @@ axes[0].legend(frameon=False, fontsize=9, loc="lower right")
 plt.show()
 
 # %%
-# It depends on the table. Pixels depend on each other in ways that are not linear, and the autoencoder is the nearest to them.
-# The columns of the other table are nearly sums of each other (a perimeter is about six radii), which linear regressions find
-# best as long as not too much is missing.
+# It depends on the table. Pixels depend on each other in ways that are not linear, and the autoencoder is nearest to them. The
+# columns of the other table are nearly sums of each other (a perimeter is about six radii), which linear regressions find best.
 #
 # Digits of which 30 % of the pixels are hidden, in red, and what the methods put there:
 
