@@ -1,7 +1,6 @@
 """What the benchmarks share: images, made or loaded, a clock, Markdown tables, and what was run on which machine."""
 
 import contextlib
-import gzip
 import io
 import os
 import platform
@@ -16,6 +15,7 @@ import skorch
 import torch
 
 import skae
+from skae.datasets import load_idx
 
 __all__ = [
     "add_image_source",
@@ -53,25 +53,13 @@ def load_images(path):
     """
     path = Path(path)
     if path.is_dir():
-        return tuple(
-            _read_idx(path, f"{part}-{what}")
-            for part in ("train", "t10k")
-            for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
-        )
+        return load_idx(path)
     with np.load(path, allow_pickle=False) as file:
         X_train, y_train, X_test, y_test = (file[name] for name in ("X_train", "y_train", "X_test", "y_test"))
     if X_train.ndim == 2:
         side = round(X_train.shape[1] ** 0.5)
         X_train, X_test = X_train.reshape(-1, side, side), X_test.reshape(-1, side, side)
     return X_train, y_train, X_test, y_test
-
-
-def _read_idx(folder, name):
-    """Read one IDX file of unsigned bytes."""
-    path = folder / f"{name}.gz"
-    content = gzip.decompress(path.read_bytes()) if path.exists() else (folder / name).read_bytes()
-    shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def add_image_source(parser, *, made_up=False):

@@ -14,7 +14,7 @@ from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks
 from skae._damage import check_corruption
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
 from skae._finishing import forget_codes, note_codes
-from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
+from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings, own_settings
 from skae._progress import Epochs
 from skae._starting import become, check_same, directions, start, warn_if_few
 from skae._stored import Stored
@@ -269,7 +269,7 @@ class Fitting:
         net = getattr(estimator, "net_", None)
         if net is None or net.optimizer is None or net.asked != asked:
             net = self._net(self.network, prepared=self.prepared, warm_up=None)
-            net.asked = [copy.deepcopy(one) if isinstance(one, dict) else one for one in asked]
+            net.asked = [own_settings(one) if isinstance(one, dict) else one for one in asked]
             return net, data
         net.prepared, net.batch_size = self.prepared, self.plan.batch_size
         net.generator = net.iterator_train__generator = self.generator

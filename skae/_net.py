@@ -13,7 +13,7 @@ from skae._objective import Objective
 from skae._stored import slices
 from skae.objectives import weighted_mean
 
-__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Stopped", "bare_net", "compile_settings", "extra_settings"]
+__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Stopped", "bare_net", "compile_settings", "extra_settings", "own_settings"]
 
 SOLVERS = {
     "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
@@ -362,9 +362,22 @@ def compile_settings(net_params):
     return {key: value for key, value in (net_params or {}).items() if key.split("__")[0] == "compile"}
 
 
+def own_settings(net_params):
+    """Copy what the user tells skorch, so that later changes don't count; callbacks may hold what can't be copied."""
+    return {key: (copy.copy if key == "callbacks" else copy.deepcopy)(value) for key, value in (net_params or {}).items()}
+
+
 def extra_settings(net_params):
-    """Copy what the user wants to tell skorch, and refuse what skae says itself."""
-    extra = copy.deepcopy(net_params or {})
+    """Prepare what the user tells skorch for one training, and refuse what skae says itself.
+
+    Callbacks are copied, so that those of the user stay as they were, but what they refer to is shared: an open file, or a list
+    in which they note something.
+    """
+    extra = own_settings(net_params)
+    if isinstance(extra.get("callbacks"), (list, tuple)):
+        extra["callbacks"] = [
+            tuple(map(copy.copy, one)) if isinstance(one, tuple) else copy.copy(one) for one in extra["callbacks"]
+        ]
     for key in extra:
         if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module", "criterion"):
             raise ValueError(

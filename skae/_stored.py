@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 __all__ = ["Stored", "plain_dtype", "slices", "stored"]
 
@@ -48,6 +49,11 @@ def stored(X):
     -------
     X : Stored, ndarray or the same object
         A memory map stays one if it is small: the system reads it as needed.
+
+    Raises
+    ------
+    TypeError
+        For datasets of torch, which have neither shape nor slices.
     """
     if isinstance(X, np.ndarray):
         return Stored(X) if isinstance(X, np.memmap) and X.nbytes > STREAMED_BYTES and X.ndim > 1 else X
@@ -55,6 +61,11 @@ def stored(X):
         return X
     # arrays of other libraries, which are in memory, and columns of a table, which have one dimension, go the usual way
     lazy = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__")) and not hasattr(X, "__array_namespace__")
+    if not lazy and isinstance(X, (Dataset, DataLoader)):
+        raise TypeError(
+            f"Got X as a {type(X).__name__} of torch, but expected an array or what has shape, dtype and slices: "
+            "skae.datasets.from_torch(dataset) gives it these."
+        )
     if not lazy or len(X.shape) < 2:
         return X
     whole = Stored(X)

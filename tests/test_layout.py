@@ -11,6 +11,9 @@ ROOT = Path(skae.__file__).parent
 
 ROWS = [
     ["_version", "_typing"],
+    ["datasets._items", "datasets._idx"],
+    ["datasets._images", "datasets._torch"],
+    ["datasets"],
     ["_stored", "_layout", "corruptions", "objectives", "penalties", "networks.grid", "networks.blocks"],
     ["_validation", "_batches", "_damage", "_targets", "networks.bottlenecks", "_objective"],
     ["_principal", "networks.autoencoder"],
