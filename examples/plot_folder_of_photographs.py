@@ -2,12 +2,13 @@
 Learning from a folder of photographs
 =====================================
 
-Photographs lie in files of any size, in a folder for each kind, and may be more than memory holds. How does one learn from them?
+Photographs lie in files of any size, in a folder for each kind, and may be more than memory holds. How does one learn from
+them?
 """
 
 # %%
-# First there have to be some. Pieces of two photographs that scikit-learn brings along are written as JPEG files, each of another
-# size, as a camera and a pair of scissors would: those from the left half to learn from, those from the right half to test with.
+# First there have to be some. Pieces of two photographs that scikit-learn brings along are written as JPEG files, each of
+# another size: those from the left half to learn from, those from the right half to test with. Empty sky is left out.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,20 +27,30 @@ from skae.datasets import ImageFolder
 rng = np.random.default_rng(0)
 temporary = TemporaryDirectory()
 root = Path(temporary.name)
+
+
+def pieces(photograph, count):
+    """Cut out pieces of random size at random places."""
+    while count:
+        height, width = rng.integers(40, 120, 2)
+        left, top = rng.integers(0, photograph.width - width), rng.integers(0, photograph.height - height)
+        piece = photograph.crop((left, top, left + width, top + height))
+        if np.std(piece) > 35:
+            count -= 1
+            yield piece
+
+
 for name in ("china", "flower"):
     photograph = Image.fromarray(load_sample_image(f"{name}.jpg"))
-    for part, first, last in (("train", 0, 320), ("test", 320, 640)):
+    for part, left, right in (("train", 0, 320), ("test", 320, 640)):
         folder = root / part / name
         folder.mkdir(parents=True)
-        for number in range(400):
-            height, width = rng.integers(40, 120, 2)
-            left, top = rng.integers(first, last - width), rng.integers(0, photograph.height - height)
-            piece = photograph.crop((left, top, left + width, top + height))
+        for number, piece in enumerate(pieces(photograph.crop((left, 0, right, 427)), 300)):
             piece.save(folder / f"{number:03d}.jpg", quality=90)
 
 # %%
-# An ``ImageFolder`` finds the files, looks whether each of them is an image, and otherwise waits. It has the shape of an array; a
-# number or a slice reads images, cropped and brought to one size. The names of the subfolders are the labels.
+# An ``ImageFolder`` finds the files, looks whether each of them is an image, and otherwise waits. It has the shape of an array;
+# a number or a slice reads images, cropped and brought to one size. The names of the subfolders are the labels.
 
 train = ImageFolder(root / "train", size=32)
 test = ImageFolder(root / "test", size=32)
@@ -47,8 +58,8 @@ print(train, train.dtype, train.classes)
 print(train[0].shape, train[:10].shape)
 
 # %%
-# So it goes wherever an array of images goes: into an autoencoder, a pipeline, or a search. If what it decodes to is larger than
-# 256 MiB, it is streamed from the files, pass by pass, while one batch after the other is learned from.
+# So it goes wherever an array of images goes: into an autoencoder, a pipeline, or a search. If its images take more than
+# 256 MiB in memory, they are streamed from the files, pass by pass, while one batch after the other is learned from.
 
 classifier = Pipeline([("ae", ConvAutoencoder(16, random_state=0)), ("scale", StandardScaler()), ("svc", SVC())])
 classifier.fit(train, train.labels)
@@ -62,14 +73,14 @@ print(wrong, [Path(path).relative_to(root / "test").as_posix() for path in wrong
 
 figure = plt.figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=(1, 1.4))
-LatentDisplay.from_estimator(classifier["ae"], test, test.labels, ax=left.subplots())
+LatentDisplay.from_estimator(classifier["ae"], test, thumbnails=True, ax=left.subplots())
 shown = test[rng.choice(len(test), 6, replace=False)]
 ReconstructionDisplay.from_estimator(classifier["ae"], shown, ax=right.subplots())
 plt.show()
 
 # %%
-# A file that can't be read is found when the folder is made, or, if only its end is missing, in the first pass over it. The error
-# says which it is.
+# A file that can't be read is found when the folder is made, or, if only its end is missing, in the first pass over it. The
+# error says which it is.
 
 (root / "test" / "china" / "notes.jpg").write_text("not an image")
 try:

@@ -7,6 +7,7 @@ The doors
     ``_typing``                  the words of signatures: what goes in, and the options
 
 X becomes batches
+    ``datasets``                 folders of images, torch's datasets and IDX files, as arrays
     ``_stored``                  what is on disk gives slices
     ``_validation``              X in, checked array out; device, seed, weights; all private imports from scikit-learn
     ``_layout``                  how an image lies in X

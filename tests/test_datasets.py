@@ -293,9 +293,7 @@ def test_what_is_transparent_is_white(tmp_path):
     assert_array_equal(found[2, 0], [[255, 0, 0], [255, 255, 255], [255, 0, 0]])
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"), [("a.png", "1"), ("a.png", "P"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("a.tif", "LAB")]
-)
+@pytest.mark.parametrize(("name", "mode"), [("a.png", "1"), ("a.png", "P"), ("a.gif", "P"), ("a.jpg", "CMYK")])
 def test_other_kinds_of_colour(name, mode, tmp_path):
     """Black and white, palettes and colours for printing are read."""
     write(tmp_path / name, mode=mode, colour=(255, 255, 255))
@@ -309,6 +307,13 @@ def test_more_than_eight_bits_are_refused(dtype, bits, tmp_path):
     Image.fromarray(np.ones((4, 6), dtype)).save(tmp_path / "deep.tif")
     with pytest.raises(ValueError, match=rf"deep\.tif', .*: it has {bits} bits for a grey level, but expected 8"):
         ImageFolder(tmp_path)
+
+
+def test_colours_that_pillow_cannot_turn(tmp_path):
+    """What Pillow can't bring to the mode that is wanted is an error that names the file."""
+    Image.new("LAB", (6, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=r"Got '.*a\.tif', which can't be read as an image: conversion from LAB"):
+        ImageFolder(tmp_path, mode="L")[:]
 
 
 def test_large_photographs_are_decoded_small(tmp_path):
@@ -367,7 +372,7 @@ def test_truncated_files_stop_a_fit(suffix, tmp_path, streams):
     before = fitted.transform(ImageFolder(tmp_path, mode="L"))
     broken = tmp_path / f"31.{suffix}"
     content = broken.read_bytes()
-    broken.write_bytes(content[: len(content) // 2])
+    broken.write_bytes(content[:-60])
     folder = ImageFolder(tmp_path, mode="L")
     with pytest.raises(ValueError, match=rf"Got '.*31\.{suffix}', which can't be read as an image"):
         fitted.fit(folder)
@@ -526,7 +531,7 @@ def test_parts_of_datasets(streams):
     assert_array_equal(test[:], train_test_split(dataset.X.numpy(), random_state=0)[1])
     assert_array_equal(pickle.loads(pickle.dumps(train))[:3], train[:3])
     search = GridSearchCV(conv(channel_axis=1), {"max_iter": [1, 2]}, cv=2, n_jobs=2, error_score="raise").fit(train)
-    assert search.best_score_ > 0
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_tables_of_torch():

@@ -16,12 +16,13 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import _fitting, corruptions, export
+from skae import _fitting, corruptions, datasets, export
 from skae._defaults import make_plan
 
 from .cases import grey_images, low_rank
 
 ALL = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
+ALL += [datasets.ImageFolder]
 CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
 README = Path(__file__).parent.parent / "README.md"
 
