@@ -30,7 +30,7 @@ from skae import (
     _batches,
     _stored,
 )
-from skae.datasets import ImageFolder, from_torch, load_idx
+from skae.datasets import ImageFolder, _images, from_torch, load_idx
 
 N = 60
 
@@ -78,6 +78,7 @@ def test_a_folder_is_an_array_of_its_images(digits_folder):
     assert (folder.shape, folder.dtype, folder.ndim, len(folder)) == ((N, 8, 8), np.uint8, 3, N)
     assert_array_equal(folder[:], images)
     assert_array_equal(folder[7], images[7])
+    assert folder[7].flags.writeable
     assert_array_equal(np.asarray(folder, dtype=np.float32), images)
     assert_array_equal(folder.labels, labels)
     assert_array_equal(folder.classes, np.unique(labels))
@@ -122,6 +123,7 @@ def test_indices_are_those_of_arrays(data):
     assert_array_equal(items[piece], X[piece])
     assert all(np.array_equal(items[number], X[number]) for number in numbers)
     assert_array_equal(np.stack(list(items)), X)
+    assert_array_equal(items[np.array(numbers, dtype=np.int8)][:], X[numbers] if numbers else X[:0])
 
 
 @pytest.mark.parametrize(
@@ -147,11 +149,15 @@ def test_other_indices_are_refused(index, message, digits_folder):
 
 
 def test_threads_read_what_one_reads(digits_folder, monkeypatch):
-    """With several threads of torch the images are the same, in the same places."""
+    """Large images are decoded by as many threads as torch has, and are the same, in the same places; small ones by one."""
     root, images, _ = digits_folder
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert ImageFolder(root, mode="L")._threads() == 1
+    monkeypatch.setattr(_images, "SHARED_PIXELS", 0)
     folder = ImageFolder(root, mode="L")
     for threads in (1, 2, 5, 100):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert folder._threads() == threads
         assert_array_equal(folder[:], images)
         assert_array_equal(folder[3:5], images[3:5])
 

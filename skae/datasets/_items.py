@@ -49,7 +49,7 @@ class Items(ABC):
         if isinstance(index, slice):
             return self._read(range(*index.indices(len(self))))
         if isinstance(index, Integral) and not isinstance(index, bool):
-            return self._item(int(self._places(np.array([index]))[0]))
+            return self._read(self._places(np.array([index])))[0]
         numbers = np.asarray(index)
         if numbers.size == 0:
             numbers = numbers.astype(np.intp)
@@ -68,6 +68,7 @@ class Items(ABC):
 
     def _places(self, numbers):
         """Count negative numbers from the end, and refuse those that are too large."""
+        numbers = numbers.astype(np.intp)
         wrong = (numbers < -len(self)) | (numbers >= len(self))
         if wrong.any():
             raise IndexError(f"Got the index {numbers[wrong][0]}, but expected one below {len(self)}: so many there are.")
