@@ -131,18 +131,14 @@ def test_tensorboard(make, digits, tmp_path):
 class Board(TensorBoard):
     """Write each fit into a folder of its own: an open writer could be neither cloned nor pickled."""
 
-    def __init__(self, folder):
-        super().__init__(writer=None)
-        self.folder = folder
-
     def on_train_begin(self, net, **kwargs):  # noqa: D102
-        self.writer = SummaryWriter(tempfile.mkdtemp(dir=self.folder))
+        self.writer = SummaryWriter(tempfile.mkdtemp(dir=self.writer))
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_tensorboard_in_a_search(n_jobs, digits, tmp_path):
     """A callback that opens its own writer goes through a search, which clones it, and leaves a folder for each fit."""
-    estimator = dense(net_params=told(Board(tmp_path)))
+    estimator = dense(early_stopping=False, net_params=told(Board(tmp_path)))
     search = GridSearchCV(estimator, {"max_iter": [1, 2]}, cv=2, n_jobs=n_jobs, error_score="raise").fit(digits[0])
     epochs = sorted(scalars(one)["Loss/train_loss"][0] for one in tmp_path.iterdir())
     assert epochs == sorted([1, 1, 2, 2, search.best_params_["max_iter"]])
