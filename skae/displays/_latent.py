@@ -268,7 +268,7 @@ class LatentDisplay:
 
         low, high = draw.limits(self.images)
         self.ax_.margins(0.07)
-        self.figure_.draw_without_rendering()  # so that the axes have the place that they will have
+        self.figure_.figure.draw_without_rendering()  # the whole figure, so that the axes have the place that they will have
         at = self.ax_.transData.transform(self.points) * 72 / self.figure_.dpi  # in points, as `size` is
         zoom = size / max(self.images.shape[1:3])
         kept = np.empty((0, 2))
