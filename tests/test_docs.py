@@ -42,7 +42,7 @@ def public_methods(class_):
 
 def public_functions():
     """Give the functions of public modules, by name."""
-    for module in (corruptions, export):
+    for module in (corruptions, datasets, export):
         for name in module.__all__:
             if inspect.isfunction(getattr(module, name)):
                 yield f"{module.__name__.removeprefix('skae.')}.{name}", getattr(module, name)

@@ -4,6 +4,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 """What the third byte of a file says of its numbers."""
 
 
-def load_idx(path):
+def load_idx(path: str | Path) -> Any:
     """Load MNIST, Fashion-MNIST, Kuzushiji-MNIST and the like from the files that they are published in.
 
     Parameters

@@ -2,9 +2,11 @@
 
 import copy
 import os
+from collections.abc import Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -105,7 +107,14 @@ class ImageFolder(Items):
     (1, 48, 64, 3)
     """
 
-    def __init__(self, path, *, size=None, mode="RGB", crop=True):
+    def __init__(
+        self,
+        path: str | os.PathLike | Sequence[str | os.PathLike],
+        *,
+        size: int | tuple[int, int] | None = None,
+        mode: Literal["RGB", "L"] = "RGB",
+        crop: bool = True,
+    ) -> None:
         if mode not in CHANNELS:
             raise ValueError(f"Got mode={mode!r}, but expected 'RGB' or 'L'.")
         self.size, self.mode, self.crop = _checked_size(size), mode, crop
@@ -123,12 +132,12 @@ class ImageFolder(Items):
         super().__init__((len(self.paths), *(self.size or sizes[0]), *CHANNELS[mode]), np.uint8)
 
     @property
-    def classes(self):
+    def classes(self) -> np.ndarray:
         """The labels that there are, sorted."""
         return np.unique(self.labels)
 
     @property
-    def chunks(self):
+    def chunks(self) -> tuple[int, ...]:
         """How many images are read in one go, and their shape."""
         return (TOGETHER, *self.shape[1:])
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -36,14 +37,14 @@ class Items(ABC):
         """Give the same kind of object with some of the items, in the order of `numbers`."""
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """Number of dimensions."""
         return len(self.shape)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any, /) -> Any:
         if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
             index = index[0]  # scikit-learn writes X[numbers, ...]
         if isinstance(index, slice):
@@ -61,7 +62,7 @@ class Items(ABC):
             )
         return self._chosen(self._places(numbers))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("Got copy=False, but expected True or None: items are read into a new array.")
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)

@@ -4,13 +4,14 @@ import copy
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from skae.datasets._items import Items
 
 __all__ = ["from_torch"]
 
 
-def from_torch(dataset, part=0):
+def from_torch(dataset: Dataset, part: int | str = 0) -> "TorchItems":
     """See a dataset of torch as an array, which is read item by item.
 
     `fit`, `transform` and all else that takes an array takes it, also if the items don't fit into memory, and so do
