@@ -241,6 +241,14 @@ def test_thumbnails_do_not_cover_each_other(grey):
     assert len(LatentDisplay.from_estimator(grey, GREY, thumbnails=True, thumbnail_size=10).thumbnails_) > len(places)
 
 
+def test_thumbnails_in_a_part_of_a_figure(grey):
+    """Axes in a part of a figure take small images, too."""
+    part = plt.figure().subfigures(1, 2)[0]
+    display = LatentDisplay.from_estimator(grey, GREY, thumbnails=True, ax=part.subplots())
+    assert display.figure_ is part
+    assert display.thumbnails_
+
+
 def test_codes_that_do_not_fit_are_refused(table):
     """One number, other labels than rows, and numbers that a code doesn't have, are errors."""
     with pytest.raises(ValueError, match=r"codes of shape \(9, 1\), but expected rows of at least 2"):
