@@ -174,7 +174,10 @@ def test_documented_choices_of_functions_are_those_of_their_types(name, function
         assert (set(ast.literal_eval(f"[{listed[1]}]")) if listed else set()) == words(one.annotation), one.name
 
 
-@pytest.mark.parametrize("name", [*(class_.__name__ for class_ in ALL), *(name for name, _ in DOCUMENTED)])
+NAMES = [class_.__name__ for class_ in ALL if class_.__name__ in skae.__all__] + ["datasets.ImageFolder"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(name for name, _ in DOCUMENTED)])
 def test_numpydoc_finds_nothing(name):
     """Docstrings have the form that numpydoc asks for, but for the checks that are off above."""
     off = UNCHECKED if name in skae.__all__ else UNCHECKED | UNCHECKED_IN_FUNCTIONS
