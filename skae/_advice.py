@@ -10,7 +10,7 @@ from skae._batches import choose, chunks, select, to_tensor
 
 __all__ = ["advise", "diverged", "warn_of_codes", "warn_of_end"]
 
-SAID = set()
+SAID: set[tuple[str, str, int]] = set()
 """What was said, and where. Python forgets that whenever filters change, which they do in every fit of a search."""
 
 ONCE = ("default", "module", "once")
