@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset, Subset
 
 from skae._stored import Stored, slices
+from skae.networks.blocks import conditional_means
 
 __all__ = [
     "Batch",
@@ -138,12 +139,17 @@ class Selected:
 
 
 class Filled:
-    """Rows whose gaps are filled with the means of their columns, slice by slice.
+    """Rows whose gaps are filled slice by slice: with the means of their columns, or with what `normal` expects of each row.
 
     Parameters
     ----------
     X : ndarray, torch.Tensor, Stored or Selected of shape (n_samples, n_features)
         Rows in which NaN marks what is missing.
+
+    Attributes
+    ----------
+    normal : tuple of torch.Tensor or None
+        Mean and precision of a normal distribution, float64.
 
     Raises
     ------
@@ -162,6 +168,7 @@ class Filled:
             column = int((counts == 0).nonzero()[0])
             raise ValueError(f"Got nothing but NaN in column {column} of X, but expected some numbers in every column.")
         self.means = (total / counts).to(to_tensor(X[:1]).dtype)
+        self.normal = None
 
     def __len__(self):
         return len(self.X)
@@ -175,7 +182,11 @@ class Filled:
 
     def _filled(self, rows):
         rows = to_tensor(rows)
-        return torch.where(rows.isnan(), self.means.to(rows.device), rows)
+        means = self.means.to(rows.device)
+        if self.normal is not None:
+            mean, precision = self.normal
+            means = (mean + conditional_means(rows.cpu().double() - mean, precision)).to(rows)
+        return torch.where(rows.isnan(), means, rows)
 
 
 class Batch(NamedTuple):

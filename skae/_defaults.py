@@ -144,6 +144,7 @@ def make_plan(
     crossed,
     convolutional,
     plain=True,
+    gaps=False,
 ):
     """Fill in what was left "auto".
 
@@ -167,6 +168,8 @@ def make_plan(
     plain : bool, default=True
         Whether nothing is asked but reconstruction. If more is, three times as many steps are worth their time, and PCA is no
         better a choice than any other.
+    gaps : bool, default=False
+        Whether nothing is asked but that and gaps of tables, whose linear start is worth going a part of the way only.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def make_plan(
         learning_rate=rate,
         folds=folds,
         looks=min(5, epochs),
-        shares=(0.25, 0.5, 0.75, 1.0) if plain and n_samples <= 20000 else (1.0,),
+        shares=(0.25, 0.5, 0.75, 1.0) if (plain or gaps) and n_samples <= 20000 else (1.0,),
         caution=2.0 if plain else 0.0,
         warm_up=0.25,
         clip=2.0 if convolutional else 0.0,

@@ -5,6 +5,7 @@ from numbers import Integral
 
 from skae import _validation as check
 from skae._base import BaseAutoencoder
+from skae._principal import MOST_LINKED
 from skae._typing import (
     Activation,
     Auto,
@@ -103,8 +104,9 @@ class DenseAutoencoder(BaseAutoencoder):
         What the products of a training step are computed in. "auto": bfloat16 where the processor has instructions for it and
         the layers are wide. Codes and reconstructions are always computed in float32.
     allow_nan : bool, default=False
-        Whether NaN in X is a gap: left out of the loss, and filled with the mean before encoding. `reconstruct` gives a number
-        for every one.
+        Whether NaN in X is a gap: left out of the loss, and filled before encoding. In tables of up to 128 columns it is filled
+        with what a normal distribution expects of the rest of the row, else with the mean. `reconstruct` gives a number for every
+        gap.
     net_params : dict, default=None
         More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
         sets itself is an error.
@@ -272,4 +274,5 @@ class DenseAutoencoder(BaseAutoencoder):
         if not isinstance(self.hidden_layer_sizes, str):
             sizes = check.check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
-        return {**options, "rotated": self.loss == "squared_error" and not self.allow_nan}
+        linked = self.allow_nan and options["n_features"] <= MOST_LINKED
+        return {**options, "rotated": self.loss == "squared_error" and not self.allow_nan, "linked": linked}

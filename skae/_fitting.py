@@ -96,9 +96,11 @@ class Fitting:
             if one_pass:
                 warn_if_few(estimator, self.principal, rows.shape)
         options = estimator._spec["network"]
-        plain = options["bottleneck"] == "deterministic" and estimator.penalty is None and not estimator.allow_nan
-        plain = plain and self.corrupt is None and self.targets is None
-        single = go_on or one_pass or not plain or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
+        plain = options["bottleneck"] == "deterministic" and estimator.penalty is None and self.targets is None
+        gaps = plain and options.get("linked", False)  # the start fills them as well as a linear map can
+        plain = plain and not estimator.allow_nan and self.corrupt is None
+        single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
+        single = single or not (plain or gaps)
         in_folds = 6 * 4 * len(rows) * self.network.n_working  # bytes: five folds and all rows, in float32
         self.plan = make_plan(
             *rows.shape,
@@ -110,6 +112,7 @@ class Fitting:
             crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
             plain=plain,
+            gaps=gaps,
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
         if "callbacks" in self.extra:
@@ -320,9 +323,9 @@ class Fitting:
 
     def _directions(self, chosen):
         """Find the linear autoencoder of some of the rows."""
-        weights = None if self.weights is None else self.weights[chosen.numpy()]
-        found = len(self.principal.components)
-        return directions(self.estimator, self.rows, weights, found, self.generator, self.device, chosen=chosen)
+        found, normal = len(self.principal.components), self.principal.normal
+        shared = (self.estimator, self.rows, self.weights, found, self.generator, self.device)
+        return directions(*shared, chosen=chosen, normal=normal)
 
     def _crossed(self):
         """One copy of the network for each fold, and one for all rows."""

@@ -224,15 +224,19 @@ class AutoencoderNet(NeuralNet):
         return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
 
     def ready(self, batch, generator):
-        """Give the rows of a batch in the space of training, damaged if they are to be, and what they should become."""
+        """Give the rows of a batch in the space of training, damaged if they are to be, what they should become, and what of
+        that is still there to be seen, if damage may leave gaps.
+        """
         module = self.module_
         with torch.no_grad():
             if self.corrupt is None:
                 x = batch.X if self.prepared else module.prepare(batch.X)
-                return x, module.target(x)
-            centred = module.centre(batch.X)
-            damaged = module.damaged(centred, lambda x: self.corrupt(x, generator))
-            return module.arrange(damaged), module.target(module.arrange(centred))
+                return x, module.target(x), None
+            centred = batch.X if self.prepared else module.centre(batch.X)
+            flat = centred.flatten(0, -2)
+            damaged = module.damaged(flat, lambda x: self.corrupt(x, generator)).unflatten(0, centred.shape[:-1])
+            x = module.arrange(damaged)
+            return x, module.target(module.arrange(centred)), ~module.target(x).isnan() if module.allow_nan else None
 
     def passed(self, x, generator):
         """Take rows through the network in the space of training."""
@@ -242,9 +246,9 @@ class AutoencoderNet(NeuralNet):
     def judge(self, batch, generator):
         """Compute for each row of a batch what training makes small, and the reconstruction's part of it."""
         with torch.set_grad_enabled(self.criterion_.penalty == "contraction"):
-            x, target = self.ready(batch, generator)
+            x, target, seen = self.ready(batch, generator)
             passed, more = self._passed(x, batch, generator)
-            rebuilt = self.criterion_(passed.x_hat, target, batch.weights, each=True).detach()
+            rebuilt = self.criterion_(passed.x_hat, target, batch.weights, seen=seen, each=True).detach()
             return (rebuilt if more is None else rebuilt + more.detach()), rebuilt
 
     def null(self, batch):
@@ -311,9 +315,9 @@ class AutoencoderNet(NeuralNet):
 
     def _backward(self, batch, share):
         """Add the gradients of a batch, or of a part with this share of its weight."""
-        x, target = self.ready(batch, self.generator)
+        x, target, seen = self.ready(batch, self.generator)
         passed, more = self._passed(x, batch, self.generator)
-        loss = self.criterion_(passed.x_hat, target, batch.weights)
+        loss = self.criterion_(passed.x_hat, target, batch.weights, seen=seen)
         if more is not None:
             loss = loss + (more if more.ndim == 0 else weighted_mean(more, batch.weights))
         loss = loss * share

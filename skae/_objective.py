@@ -6,6 +6,9 @@ from skae import objectives, penalties
 
 __all__ = ["Objective"]
 
+EMPHASIS = 0.9
+"""The share in the loss of what damage hid from the network, where it leaves gaps: it is what filling them is about."""
+
 
 class Objective(torch.nn.Module):
     """The loss of a batch, as skorch's criterion.
@@ -55,23 +58,36 @@ class Objective(torch.nn.Module):
         self.n_working = n_working
         self.allow_nan = allow_nan
 
-    def forward(self, x_hat, x, weights=None, *, each=False):
-        """Give the mean reconstruction loss over all rows, or `each` row's; rows may lie along several dimensions."""
-        extra = 0 if weights is None else weights.ndim - 1
+    def forward(self, x_hat, x, weights=None, *, seen=None, each=False):
+        """Give the mean reconstruction loss over all rows, or `each` row's; rows may lie along several dimensions.
+
+        What is known but not `seen`, since damage made it a gap, counts for nine tenths of the loss.
+        """
+        extra = x.ndim - 2 if self.allow_nan else 0 if weights is None else weights.ndim - 1
         flat = [part.float().flatten(0, extra) if extra else part.float() for part in (x_hat, x)]
-        losses = self._known(*flat) if self.allow_nan else self.function(*flat)
+        losses = self._known(*flat, None if seen is None else seen.flatten(0, extra)) if self.allow_nan else self.function(*flat)
         if each:
-            return losses if not extra else losses.reshape(weights.shape)
+            return losses if weights is None else losses.reshape(weights.shape)
         return objectives.weighted_mean(losses, None if weights is None else weights.flatten())
 
-    def _known(self, x_hat, x):
+    def _known(self, x_hat, x, seen):
         """Compute each row's loss over what is there of it; a row of gaps has none."""
         known = ~x.isnan()
-        there = known.sum(1) - (x.shape[1] - self.n_features)  # what images are padded with is never missing
-        losses = self.function(torch.where(known, x_hat, 0.0), torch.where(known, x, 0.0))
+        padding = x.shape[1] - self.n_features  # what images are padded with is always there, and no part of them
+        if seen is None:
+            return self._over(x_hat, x, known, known.sum(1) - padding)
+        visible, hidden = known & seen, known & ~seen
+        counts = visible.sum(1) - padding, hidden.sum(1)
+        shares = [share * (count > 0) for share, count in zip((1 - EMPHASIS, EMPHASIS), counts, strict=True)]
+        losses = [self._over(x_hat, x, there, count) for there, count in zip((visible, hidden), counts, strict=True)]
+        return (shares[0] * losses[0] + shares[1] * losses[1]) / (shares[0] + shares[1]).clamp(min=1e-6)
+
+    def _over(self, x_hat, x, there, count):
+        """Compute each row's loss over what is `there`, which are `count` features."""
+        losses = self.function(torch.where(there, x_hat, 0.0), torch.where(there, x, 0.0))
         if self.function is objectives.log_loss:
-            losses = losses - (~known).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))  # of a logit of zero
-        return losses * self.n_features / there.clamp(min=1)
+            losses = losses - (~there).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))  # of a logit of zero
+        return losses * self.n_features / count.clamp(min=1)
 
     def more(self, passed, x, network, batch, generator):
         """Give what else is to be small: one number per row, or one for all, or None.

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from skae._batches import Selected, choose, chunks, to_tensor
+from skae._stored import slices
 
-__all__ = ["Principal", "principal_components", "random_components"]
+__all__ = ["Principal", "normal_with_gaps", "principal_components", "random_components"]
 
 MOST_FEATURES = 4096
 """Up to this many features the covariance is formed; beyond it, the products of the rows with each other."""
@@ -23,6 +24,21 @@ DOUBLE_FLOPS = 2e10
 
 MOST_FLOPS = 1e12
 """Up to this many the covariance is that of all rows; beyond it, that of as many rows as they allow."""
+
+MOST_LINKED = 128
+"""Up to so many columns their normal distribution is found from rows with gaps; the gaps of wider rows are filled with means."""
+
+GAPPY_FLOPS = 1e9
+"""Of the inverses in one round of finding it; so many rows take part, but four times as many as columns at least."""
+
+GAPPY_NUMBERS = 2**22
+"""The most float64 numbers that these inverses hold at once."""
+
+ROUNDS = 10
+"""Of finding it: with more, directions that hardly vary are taken too seriously."""
+
+RIDGE = 0.01
+"""What is added to the variance of standardised columns: a hundredth of it counts as noise, whatever the rows say."""
 
 
 @dataclass
@@ -45,6 +61,8 @@ class Principal:
         Sum of the variances of all features, in squared units of `scale`.
     rule : str
         "pca" where all rows took part, or what was done instead.
+    normal : tuple of torch.Tensor or None
+        Mean and precision in units of X, float64, of the normal distribution that gaps are filled by.
     """
 
     reference: torch.Tensor
@@ -54,6 +72,7 @@ class Principal:
     variances: torch.Tensor
     total: float
     rule: str
+    normal: tuple | None = None
 
 
 def principal_components(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
@@ -143,6 +162,59 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
         total=float(rows.double().square().sum(1).mean()),
         rule="random",
     )
+
+
+def normal_with_gaps(X, weights, *, generator):
+    """Find the normal distribution under which what is known of rows with gaps is likely, by expectation and maximisation [1]_.
+
+    Parameters
+    ----------
+    X : ndarray, torch.Tensor, Stored or Selected of shape (n, d)
+        Rows, NaN in the gaps, with a number in every column. Of many rows some take part.
+    weights : ndarray of shape (n,) or None
+        How often each row counts.
+    generator : torch.Generator
+        Chooses rows where not all can take part.
+
+    Returns
+    -------
+    mean : torch.Tensor of shape (d,)
+        float64.
+    precision : torch.Tensor of shape (d, d)
+        The inverse of the covariance, in squared units of X, float64.
+
+    References
+    ----------
+    .. [1] A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm", Journal of
+       the Royal Statistical Society B 39, 1977.
+    """
+    n, d = X.shape
+    rows = min(SAMPLE, max(4 * d, round(GAPPY_FLOPS / d**3)))
+    X, weights = _some(X, weights, choose(X, rows, generator)) if rows < n else (X, weights)
+    x = to_tensor(X[:]).cpu().double()
+    w = torch.ones(len(x), dtype=torch.float64) if weights is None else torch.from_numpy(weights)
+    known = ~x.isnan()
+    counts = (w @ known.double()).clamp(min=1e-300)
+    centre = w @ x.nan_to_num(0.0) / counts
+    deviations = (w @ (x - centre).square().nan_to_num(0.0) / counts).sqrt()
+    deviations = torch.where(deviations > 0, deviations, 1.0)
+    x = (x - centre) / deviations
+    filled, unsure = x.nan_to_num(0.0), (w @ (~known).double()).diag()
+    for step in range(ROUNDS + 1):
+        mean = w @ filled / w.sum()
+        away = filled - mean
+        covariance = ((away.T * w) @ away + unsure) / w.sum() + RIDGE * torch.eye(d, dtype=torch.float64)
+        precision = torch.linalg.inv(covariance)
+        if step == ROUNDS:
+            return centre + mean * deviations, precision / deviations / deviations[:, None]
+        unsure = torch.zeros_like(covariance)
+        for piece in slices(len(x), max(1, GAPPY_NUMBERS // d**2)):
+            gaps = (~known[piece]).double()
+            both = gaps.unsqueeze(-1) * gaps.unsqueeze(-2)
+            left_over = torch.linalg.inv(precision * both + known[piece].double().diag_embed()) * both  # (b, d, d)
+            pull = torch.where(known[piece], x[piece] - mean, 0.0) @ precision
+            filled[piece] = torch.where(known[piece], x[piece], mean - (left_over @ pull.unsqueeze(-1))[..., 0])
+            unsure += torch.tensordot(w[piece], left_over, 1)
 
 
 def _some(X, weights, numbers):

@@ -1,6 +1,7 @@
 """Where a training starts: from a network that is PCA, recorded so that it can be built again, or from one that is there."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
@@ -17,7 +18,7 @@ from skae._defaults import (
     step_of_rate,
     weight_of_penalty,
 )
-from skae._principal import principal_components, random_components
+from skae._principal import MOST_LINKED, normal_with_gaps, principal_components, random_components
 
 __all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
@@ -88,12 +89,21 @@ def become(estimator, network, principal, rows, generator):
     _note_units(estimator, network, principal)
 
 
-def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None):
-    """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows."""
+def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None, normal=None):
+    """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows.
+
+    Gaps are filled by what all rows say, since all that is known of a column may be held out: `normal` is what was found before.
+    """
     find = random_components if estimator.init == "random" else principal_components
-    rows = Filled(rows) if estimator.allow_nan else rows  # with means of all rows: all that is known may be held out
-    rows = rows if chosen is None else Selected(rows, chosen)
-    return find(rows, weights, n_coordinates, generator=generator, view=estimator._view(), device=device)
+    if estimator.allow_nan:
+        gappy, rows = rows, Filled(rows)
+        if estimator._view() is None and rows.shape[1] <= MOST_LINKED:
+            rows.normal = normal_with_gaps(gappy, weights, generator=generator) if normal is None else normal
+        normal = rows.normal
+    if chosen is not None:
+        rows, weights = Selected(rows, chosen), None if weights is None else weights[chosen.numpy()]
+    found = find(rows, weights, n_coordinates, generator=generator, view=estimator._view(), device=device)
+    return replace(found, normal=normal)
 
 
 @torch.no_grad()

@@ -11,7 +11,17 @@ from sklearn.decomposition import PCA
 
 from skae._principal import principal_components
 from skae.networks import ConvNetwork, DenseNetwork
-from skae.networks.blocks import ACTIVATIONS, Centre, Conv2d, Linear, initialise, multilayer, squash, stacked
+from skae.networks.blocks import (
+    ACTIVATIONS,
+    Centre,
+    Conv2d,
+    Linear,
+    conditional_means,
+    initialise,
+    multilayer,
+    squash,
+    stacked,
+)
 from skae.networks.grid import CELLS, COARSE, MOST_PIXELS, Grid
 
 from .cases import grey_images, low_rank
@@ -131,6 +141,26 @@ def test_squash_bends_only_what_is_large():
     """Small numbers stay, and large ones are bounded."""
     x = torch.tensor([-1e9, -0.01, 0.0, 0.01, 1e9])
     np.testing.assert_allclose(squash(x, 3.0), [-3, -0.01, 0, 0.01, 3], atol=1e-6)
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 16])
+def test_gaps_are_filled_with_conditional_means(d, rng):
+    """They are those of a normal distribution, as the textbook has them, for columns of any units and any gaps, also in copies."""
+    units = np.geomspace(1e-3, 1e3, d)
+    mixed = rng.normal(size=(d, 3)) @ rng.normal(size=(3, d)) + np.eye(d)
+    covariance = (mixed @ mixed.T) * units * units[:, None]
+    X = rng.multivariate_normal(np.zeros(d), covariance, 30)
+    X[rng.random(X.shape) < 0.4] = np.nan
+    X[0] = np.nan
+    expected = np.zeros_like(X)
+    for row, answer in zip(X, expected, strict=True):
+        gap = np.isnan(row)
+        answer[gap] = covariance[np.ix_(gap, ~gap)] @ np.linalg.solve(covariance[np.ix_(~gap, ~gap)], row[~gap])
+    x, precision = torch.from_numpy(X), torch.from_numpy(np.linalg.inv(covariance))
+    found = conditional_means(x, precision).numpy()
+    np.testing.assert_allclose(found / units, expected / units, atol=0.02 * np.abs(expected / units).max() + 1e-9)
+    twice = conditional_means(torch.stack([x, 2 * x]), torch.stack([precision, precision / 4])).numpy()
+    np.testing.assert_allclose(twice, np.stack([found, 2 * found]), rtol=1e-6, atol=1e-9)
 
 
 def test_initialise_uses_its_generator_only():

@@ -112,3 +112,25 @@ def test_gaps_are_left_out_of_the_mean(function, expected, padding, n_working):
     np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-5, atol=1e-6)
     found.sum().backward()
     assert (x_hat.grad[:, :5][gone] == 0).all()
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+def test_what_damage_hid_is_nine_tenths_of_the_loss(padding):
+    """A row's loss weighs the means over what is seen and what is not, or is the one that there is, for copies of a network too."""
+    (x_hat, x), (a, b) = pair(6, 5)
+    gone = torch.rand(6, 5, generator=torch.Generator().manual_seed(2)) < 0.3
+    seen = torch.rand(6, 5, generator=torch.Generator().manual_seed(3)) < 0.6
+    gone[0], seen[1], seen[2], gone[1:3] = True, True, False, False
+    x[gone], seen = torch.nan, seen & ~gone
+    squares, known, seen_too = np.square(a - b), ~gone.numpy(), seen.numpy()
+    wanted = []
+    for row, there, visible in zip(squares, known, seen_too, strict=True):
+        parts = [(some, share) for some, share in ((there & visible, 0.1), (there & ~visible, 0.9)) if some.any()]
+        wanted.append(np.average([row[some].mean() for some, _ in parts], weights=[w for _, w in parts]) if parts else 0.0)
+    x_hat, x = (torch.nn.functional.pad(part, (0, padding)) for part in (x_hat, x))
+    seen = torch.nn.functional.pad(seen, (0, padding), value=True)
+    criterion = Objective(n_features=5, n_working=5 + padding, allow_nan=True)
+    wanted = np.array(wanted) * 5 / (5 + padding)
+    np.testing.assert_allclose(criterion(x_hat, x, seen=seen, each=True).numpy(), wanted, rtol=1e-5)
+    copies = [part.unflatten(0, (2, 3)) for part in (x_hat, x, seen)]
+    assert float(criterion(copies[0], copies[1], seen=copies[2])) == pytest.approx(wanted.mean(), rel=1e-5)

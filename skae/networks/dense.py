@@ -1,6 +1,9 @@
 """The fully connected network: principal coordinates, corrected by hidden layers."""
 
+import torch
+
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.blocks import conditional_means
 
 __all__ = ["DenseNetwork"]
 
@@ -14,6 +17,8 @@ class DenseNetwork(Autoencoder):
 
     Parameters
     ----------
+    linked : bool
+        Whether gaps are filled with what a normal distribution expects of the row, in place of the mean.
     rotated : bool
         Whether the space of training is that of the coordinates. Squared distances are the same there, and the two
         products with the components are saved at every step; other objectives need the columns of X.
@@ -21,14 +26,31 @@ class DenseNetwork(Autoencoder):
         The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
-    def __init__(self, *, rotated, **shared):
+    def __init__(self, *, rotated, linked=False, **shared):
         super().__init__(n_extra=shared["n_features"] if shared.get("allow_nan") else 0, **shared)
         self.rotated = rotated
+        self.register_buffer("precision", torch.eye(self.n_features) if linked else None)
 
     @property
     def n_working(self):
         """The coordinates, or the columns of X."""
         return len(self.components) if self.rotated else self.n_features
+
+    @torch.no_grad()
+    def become(self, principal):
+        """Become PCA."""
+        super().become(principal)
+        if self.precision is not None:
+            self.precision.copy_(principal.normal[1] * principal.scale**2)
+
+    def filled(self, x):
+        """Put what is expected where prepared rows have gaps."""
+        if self.precision is None:
+            return super().filled(x)
+        if torch.is_autocast_enabled(x.device.type):  # a linear system is not solved in bfloat16
+            with torch.autocast(x.device.type, enabled=False):
+                return self.filled(x)
+        return torch.where(x.isnan(), conditional_means(x, self.precision), x)
 
     def arrange(self, x):
         """Rotate into principal coordinates, if that is where training is done."""
