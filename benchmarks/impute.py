@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--missing", type=float, default=0.2, help="share of the cells (default 0.2)")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--half", type=int, choices=[0, 1], help="every second table alone, from the first or the second")
-    parser.add_argument("--trees", action="store_true", help="also the iterative imputer with trees, as scikit-learn's guide has it")
+    parser.add_argument("--trees", action="store_true", help="also the iterative imputer with trees")
     args = parser.parse_args()
     tables = {} if args.tables else {name: load().data for name, load in BUNDLED.items()}
     for path in sorted(Path(args.tables).glob("*.npz"))[args.half :: 1 if args.half is None else 2] if args.tables else ():

@@ -224,8 +224,9 @@ class AutoencoderNet(NeuralNet):
         return min((done + 1 / self.all_steps_) / self.warm_up, (1 - done) / (1 - self.warm_up))
 
     def ready(self, batch, generator):
-        """Give the rows of a batch in the space of training, damaged if they are to be, what they should become, and what of
-        that is still there to be seen, if damage may leave gaps.
+        """Give the rows of a batch in the space of training, damaged if they are to be, and what they should become.
+
+        Where damage may leave gaps: also what of them it left. Rows that are prepared, and damaged, lie as they did.
         """
         module = self.module_
         with torch.no_grad():

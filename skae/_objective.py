@@ -65,7 +65,8 @@ class Objective(torch.nn.Module):
         """
         extra = x.ndim - 2 if self.allow_nan else 0 if weights is None else weights.ndim - 1
         flat = [part.float().flatten(0, extra) if extra else part.float() for part in (x_hat, x)]
-        losses = self._known(*flat, None if seen is None else seen.flatten(0, extra)) if self.allow_nan else self.function(*flat)
+        seen = None if seen is None else seen.flatten(0, extra)
+        losses = self._known(*flat, seen) if self.allow_nan else self.function(*flat)
         if each:
             return losses if weights is None else losses.reshape(weights.shape)
         return objectives.weighted_mean(losses, None if weights is None else weights.flatten())

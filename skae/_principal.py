@@ -26,7 +26,7 @@ MOST_FLOPS = 1e12
 """Up to this many the covariance is that of all rows; beyond it, that of as many rows as they allow."""
 
 MOST_LINKED = 128
-"""Up to so many columns their normal distribution is found from rows with gaps; the gaps of wider rows are filled with means."""
+"""Up to so many columns a normal distribution of rows with gaps is found; the gaps of wider rows are filled with means."""
 
 GAPPY_FLOPS = 1e9
 """Of the inverses in one round of finding it; so many rows take part, but four times as many as columns at least."""
@@ -165,7 +165,7 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
 
 
 def normal_with_gaps(X, weights, *, generator):
-    """Find the normal distribution under which what is known of rows with gaps is likely, by expectation and maximisation [1]_.
+    """Find the normal distribution under which what is known of rows with gaps is likely [1]_.
 
     Parameters
     ----------
@@ -185,8 +185,8 @@ def normal_with_gaps(X, weights, *, generator):
 
     References
     ----------
-    .. [1] A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm", Journal of
-       the Royal Statistical Society B 39, 1977.
+    .. [1] A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm", Journal
+       of the Royal Statistical Society B 39, 1977.
     """
     n, d = X.shape
     rows = min(SAMPLE, max(4 * d, round(GAPPY_FLOPS / d**3)))
@@ -200,14 +200,16 @@ def normal_with_gaps(X, weights, *, generator):
     deviations = torch.where(deviations > 0, deviations, 1.0)
     x = (x - centre) / deviations
     filled, unsure = x.nan_to_num(0.0), (w @ (~known).double()).diag()
-    for step in range(ROUNDS + 1):
+
+    def most_likely():
         mean = w @ filled / w.sum()
         away = filled - mean
         covariance = ((away.T * w) @ away + unsure) / w.sum() + RIDGE * torch.eye(d, dtype=torch.float64)
-        precision = torch.linalg.inv(covariance)
-        if step == ROUNDS:
-            return centre + mean * deviations, precision / deviations / deviations[:, None]
-        unsure = torch.zeros_like(covariance)
+        return mean, torch.linalg.inv(covariance)
+
+    for _ in range(ROUNDS):
+        mean, precision = most_likely()
+        unsure = torch.zeros_like(precision)
         for piece in slices(len(x), max(1, GAPPY_NUMBERS // d**2)):
             gaps = (~known[piece]).double()
             both = gaps.unsqueeze(-1) * gaps.unsqueeze(-2)
@@ -215,6 +217,8 @@ def normal_with_gaps(X, weights, *, generator):
             pull = torch.where(known[piece], x[piece] - mean, 0.0) @ precision
             filled[piece] = torch.where(known[piece], x[piece], mean - (left_over @ pull.unsqueeze(-1))[..., 0])
             unsure += torch.tensordot(w[piece], left_over, 1)
+    mean, precision = most_likely()
+    return centre + mean * deviations, precision / deviations / deviations[:, None]
 
 
 def _some(X, weights, numbers):

@@ -92,7 +92,7 @@ def become(estimator, network, principal, rows, generator):
 def directions(estimator, rows, weights, n_coordinates, generator, device, *, chosen=None, normal=None):
     """Find the linear autoencoder that a network starts as, perhaps that of `chosen` rows.
 
-    Gaps are filled by what all rows say, since all that is known of a column may be held out: `normal` is what was found before.
+    Gaps are filled by what all rows say, since all that is known of a column may be held out; `normal` was found before.
     """
     find = random_components if estimator.init == "random" else principal_components
     if estimator.allow_nan:

@@ -8,13 +8,16 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import scale
 from sklearn.utils import get_tags
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae._principal import normal_with_gaps
 
-from .cases import grey_images, low_rank
+from .cases import curve, grey_images, low_rank
 
 nan = np.nan
 FAST = {"max_iter": 3, "early_stopping": False, "random_state": 0}
@@ -140,6 +143,56 @@ def test_gaps_in_rows_without_weight(rows):
     estimator = DenseAutoencoder(3, allow_nan=True, **FAST)
     expected = estimator.fit(gaps[:40]).transform(gaps)
     assert_array_equal(estimator.fit(gaps, sample_weight=weights).transform(gaps), expected)
+
+
+def test_before_training_gaps_are_filled_as_a_normal_distribution_has_it():
+    """A code as long as a row gives back what is there, and in gaps the conditional mean, whatever the columns' units."""
+    units = np.geomspace(1e-3, 1e3, 6)
+    X = low_rank(80, 6) * units
+    gaps = with_gaps(X)
+    estimator = DenseAutoencoder(6, allow_nan=True, max_iter=1, learning_rate_init=1e-12, early_stopping=False, random_state=0)
+    found = estimator.fit(gaps).reconstruct(gaps)
+    mean, precision = (part.numpy() for part in normal_with_gaps(gaps, None, generator=torch.Generator()))
+    expected = gaps.copy()
+    for row in expected:
+        gap = np.isnan(row)
+        away = precision[np.ix_(gap, ~gap)] @ (row[~gap] - mean[~gap])
+        row[gap] = mean[gap] - np.linalg.solve(precision[np.ix_(gap, gap)], away)
+    # the largest column makes the unit of all of them
+    assert_allclose(found[:, -3:] / units[-3:], expected[:, -3:] / units[-3:], atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:.IterativeImputer. Early stopping criterion not reached")
+def test_gaps_are_filled_better_than_a_linear_map_can():
+    """Where columns depend on each other along curves, cells are restored better than by scikit-learn's IterativeImputer."""
+    X = scale(np.concatenate([curve(300), np.square(curve(300)[:, :2])], 1))
+    gaps = with_gaps(X)
+    gone = np.isnan(gaps)
+    estimator = DenseAutoencoder(5, allow_nan=True, corruption="masking", random_state=0)
+    filled = [estimator.fit(gaps).reconstruct(gaps), IterativeImputer(random_state=0).fit_transform(gaps)]
+    ours, theirs = (np.square(some - X)[gone].mean() for some in filled)
+    assert ours < 0.7 * theirs
+
+
+def test_gaps_of_wide_rows_are_filled_with_means():
+    """Beyond 128 columns no normal distribution is found, and before training the code of a row of gaps is that of the mean."""
+    for d, linked in [(128, True), (129, False)]:
+        X = low_rank(40, d)
+        gaps = with_gaps(X)
+        gaps[0] = nan
+        estimator = DenseAutoencoder(3, allow_nan=True, hidden_layer_sizes=4, **FAST).fit(gaps)
+        assert (estimator.net_.module_.precision is not None) == linked
+        assert np.isfinite(estimator.reconstruct(gaps)).all()
+
+
+def test_gaps_are_filled_in_float32_where_training_is_in_bfloat16():
+    """Filled rows are the same whatever the precision of training."""
+    gaps = with_gaps(low_rank(60, 8, dtype=np.float32))
+    network = DenseAutoencoder(3, allow_nan=True, **FAST).fit(gaps).net_.module_
+    x = network.prepare(torch.from_numpy(gaps))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = network.filled(x)
+    assert_array_equal(inside, network.filled(x))
 
 
 # ------------------------------------------------------------------------------------------------------- corruption

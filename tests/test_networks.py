@@ -145,7 +145,7 @@ def test_squash_bends_only_what_is_large():
 
 @pytest.mark.parametrize("d", [1, 2, 7, 16])
 def test_gaps_are_filled_with_conditional_means(d, rng):
-    """They are those of a normal distribution, as the textbook has them, for columns of any units and any gaps, also in copies."""
+    """They are the textbook's, for columns of any units and rows with any gaps, also for copies of a network."""
     units = np.geomspace(1e-3, 1e3, d)
     mixed = rng.normal(size=(d, 3)) @ rng.normal(size=(3, d)) + np.eye(d)
     covariance = (mixed @ mixed.T) * units * units[:, None]

@@ -116,7 +116,7 @@ def test_gaps_are_left_out_of_the_mean(function, expected, padding, n_working):
 
 @pytest.mark.parametrize("padding", [0, 3])
 def test_what_damage_hid_is_nine_tenths_of_the_loss(padding):
-    """A row's loss weighs the means over what is seen and what is not, or is the one that there is, for copies of a network too."""
+    """A row's loss weighs two means, over what is seen and what is not, or is the one that there is; also for copies."""
     (x_hat, x), (a, b) = pair(6, 5)
     gone = torch.rand(6, 5, generator=torch.Generator().manual_seed(2)) < 0.3
     seen = torch.rand(6, 5, generator=torch.Generator().manual_seed(3)) < 0.6
