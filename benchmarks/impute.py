@@ -63,7 +63,7 @@ def main():
     }
     if args.trees:
         ways["iterative, trees"] = lambda seed: IterativeImputer(ExtraTreesRegressor(10, random_state=seed), random_state=seed)
-    head("table", "rows x columns", *ways, "DenseAutoencoder", "its seconds")
+    head("table", "rows x columns", *ways, "DenseAutoencoder", "best", "its seconds")
     won = []
     for name, table in tables.items():
         X = table.astype(np.float64)
@@ -76,11 +76,12 @@ def main():
             hidden = np.random.default_rng(seed).random(X.shape) < args.missing
             gappy = np.where(hidden, np.nan, X)
             found = [timed(partial(make(seed).fit_transform, gappy))[1] for make in ways.values()]
-            seconds, filled = timed(partial(reconstructed, autoencoder(X.shape[1], seed), gappy))
+            model = autoencoder(X.shape[1], seed)
+            seconds, filled = timed(partial(reconstructed, model, gappy))
             errors.append([np.sqrt(np.square(some - X)[hidden].mean()) for some in (*found, filled)])
         errors = np.median(errors, axis=0)
         won.append(int(errors.argmin()))
-        row(name, f"{len(X):,} x {X.shape[1]}", *(f"{error:.3f}" for error in errors), f"{seconds:.1f}")
+        row(name, f"{len(X):,} x {X.shape[1]}", *(f"{error:.3f}" for error in errors), model.best_iter_, f"{seconds:.1f}")
     wins = ", ".join(f"{way} {won.count(i)}" for i, way in enumerate([*ways, "DenseAutoencoder"]))
     print(f"\nLowest on so many of {len(won)} tables: {wins}. {setting()}")
 

@@ -38,13 +38,14 @@ def split():
 
 @pytest.mark.parametrize("k", [1, 2, 7])
 def test_lengths_are_drawn(k):
-    """Three of four codes are cut behind any number alike, the others behind the j-th with probability ~ log((j + 1) / j)."""
+    """Codes are cut behind the j-th number with probability ~ j ** -0.25, behind the first three a third of that."""
     kept, cost = Ordered(k, 5, 0, 0.0)(torch.ones(50_000, k), None, seeded())
     assert cost is None
     lengths = kept.sum(1).long()
     assert torch.equal(kept, (torch.arange(k) < lengths[:, None]).float())
     j = np.arange(1, k + 1)
-    expected = 0.75 / k + 0.25 * np.log1p(1 / j) / np.log(k + 1)
+    expected = j**-0.25 / np.where(j < 4, 3, 1)
+    expected /= expected.sum()
     np.testing.assert_allclose(np.bincount(lengths, minlength=k + 1)[1:] / 50_000, expected, atol=0.01)
 
 

@@ -59,8 +59,9 @@ class Deterministic(nn.Module):
 class Ordered(Deterministic):
     """Nested dropout: only the first numbers of a code reach the decoder, how many is drawn for each row anew [1]_.
 
-    So the first j numbers become the best code of length j. Three of four lengths are drawn evenly, the others evenly by their
-    logarithm: the shortest codes are a part of all others, but long ones have most to learn.
+    So the first j numbers become the best code of length j. A length of j is drawn in proportion to ``j ** -0.25``: long codes
+    have most to learn, but short ones are a part of them. One, two and three are drawn a third as often, since what makes these
+    few numbers a good code makes longer ones worse.
 
     References
     ----------
@@ -70,9 +71,12 @@ class Ordered(Deterministic):
     def forward(self, z, hidden, generator):
         """Hide the end of each code."""
         k = z.shape[-1]
-        drawn, way = torch.rand((2, *z.shape[:-1]), generator=generator)
-        length = torch.where(way < 0.75, 1 + drawn * k, torch.exp(drawn * math.log(k + 1))).long().clamp(1, k).to(z.device)
-        return z * (torch.arange(k, device=z.device) < length[..., None]), None
+        often = torch.arange(1, k + 1) ** -0.25
+        often[:3] /= 3
+        shares = often.cumsum(0) / often.sum()
+        drawn = torch.rand(z.shape[:-1], generator=generator)
+        last = torch.searchsorted(shares, drawn, right=True).clamp(max=k - 1).to(z.device)
+        return z * (torch.arange(k, device=z.device) <= last[..., None]), None
 
 
 class Variational(Deterministic):
