@@ -105,8 +105,8 @@ class ConvAutoencoder(BaseAutoencoder):
         start. If false, all epochs are trained and the last weights are taken.
     validation_fraction : float or "auto", default="auto"
         The share held out where there are more than 3,000 samples. "auto": a tenth, at most 3,000 samples. Fewer are
-        cross-validated, so that all of them count, except with "log_loss", with what is asked beside reconstruction, with
-        `warm_start`, with callbacks or compilation in `net_params`, and where samples are large.
+        cross-validated, so that all of them count, except with "log_loss", with what is asked beside reconstruction (but for
+        gaps of tables), with `warm_start`, with callbacks or compilation in `net_params`, and where samples are large.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"

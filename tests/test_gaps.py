@@ -37,7 +37,7 @@ def test_imputing_is_better_than_the_mean():
     """On breast cancer the gaps are filled with a third of the squared error that column means leave, and none stays."""
     X = scale(load_breast_cancer().data)
     gaps = with_gaps(X, 0.1)
-    found = DenseAutoencoder(8, allow_nan=True, random_state=0).fit(gaps).reconstruct(gaps)
+    found = DenseAutoencoder(8, allow_nan=True, max_iter=12, random_state=0).fit(gaps).reconstruct(gaps)
     assert np.isfinite(found).all()
     gone = np.isnan(gaps)
     means = np.broadcast_to(np.nanmean(gaps, 0), X.shape)
@@ -168,7 +168,7 @@ def test_gaps_are_filled_better_than_a_linear_map_can():
     X = scale(np.concatenate([curve(300), np.square(curve(300)[:, :2])], 1))
     gaps = with_gaps(X)
     gone = np.isnan(gaps)
-    estimator = DenseAutoencoder(5, allow_nan=True, corruption="masking", random_state=0)
+    estimator = DenseAutoencoder(5, allow_nan=True, corruption="masking", max_iter=100, random_state=0)
     filled = [estimator.fit(gaps).reconstruct(gaps), IterativeImputer(random_state=0).fit_transform(gaps)]
     ours, theirs = (np.square(some - X)[gone].mean() for some in filled)
     assert ours < 0.7 * theirs
