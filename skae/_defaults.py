@@ -145,6 +145,7 @@ def make_plan(
     convolutional,
     plain=True,
     gaps=False,
+    ordered=False,
 ):
     """Fill in what was left "auto".
 
@@ -169,7 +170,9 @@ def make_plan(
         Whether nothing is asked but reconstruction. If more is, three times as many steps are worth their time, and PCA is no
         better a choice than any other.
     gaps : bool, default=False
-        Whether nothing is asked but that and gaps of tables, whose linear start is worth going a part of the way only.
+        Whether nothing is asked but that and gaps of tables, whose linear start is worth going a part of the way from only.
+    ordered : bool, default=False
+        Whether codes of all lengths are asked for, which is worth twice as many steps once more.
 
     Returns
     -------
@@ -182,14 +185,15 @@ def make_plan(
         while batch > 8 and batch * n_features > BATCH_NUMBERS:
             batch //= 2
     batch = min(batch, n_samples)
-    steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 3)
+    steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 6 if ordered else 3)
     usual = max(1, math.ceil(steps * batch / n_samples))
     epochs = usual if max_iter == "auto" else max_iter
     rate = learning_rate_init
     if rate == "auto":
         rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
         rate = min(rate, 0.007) if convolutional else rate
-    folds = 0 if not early_stopping else 1 if not crossed or not 10 <= n_samples <= 3000 else 3 if n_samples > 1000 else 5
+    most = 1000 if gaps else 3000  # filling gaps takes time
+    folds = 0 if not early_stopping else 1 if not crossed or not 10 <= n_samples <= most else 3 if n_samples > 1000 else 5
     return Plan(
         batch_size=batch,
         epochs=epochs,

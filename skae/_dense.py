@@ -88,14 +88,14 @@ class DenseAutoencoder(BaseAutoencoder):
         batch would have more than 16 million numbers.
     max_iter : int or "auto", default="auto"
         The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
-        more than 100 features; three times as many where more than reconstruction is asked.
+        more than 100 features; three times as many where more than reconstruction is asked, six times for "ordered" codes.
     early_stopping : bool, default=True
         Whether to hold samples out, take the weights that are best for those, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.
     validation_fraction : float or "auto", default="auto"
         The share held out where there are more than 3,000 samples. "auto": a tenth, at most 3,000 samples. Fewer are
         cross-validated, so that all of them count, except with "log_loss", with what is asked beside reconstruction (but for
-        gaps of tables), with `warm_start`, with callbacks or compilation in `net_params`, and where samples are large.
+        gaps of up to 1,000), with `warm_start`, with callbacks or compilation in `net_params`, and where samples are large.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, mean and scale that are there.
     device : str, default="auto"

@@ -113,6 +113,7 @@ class Fitting:
             convolutional="image_size" in options,
             plain=plain,
             gaps=gaps,
+            ordered=options["bottleneck"] == "ordered",
         )
         self.precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
         if "callbacks" in self.extra:
