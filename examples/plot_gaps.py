@@ -28,7 +28,9 @@ warnings.simplefilter("ignore", ConvergenceWarning)  # the regressions go over t
 
 def by_autoencoder(gappy):
     """Train on a table with its gaps, and put the reconstruction where they are."""
-    imputer = DenseAutoencoder(allow_nan=True, corruption="masking", corruption_level=(0.0, 0.5), random_state=0).fit(gappy)
+    imputer = DenseAutoencoder(
+        gappy.shape[1], allow_nan=True, corruption="masking", corruption_level=(0.0, 0.5), random_state=0
+    ).fit(gappy)
     return np.where(np.isnan(gappy), imputer.reconstruct(gappy), gappy)
 
 
