@@ -68,9 +68,9 @@ axes[0].legend(frameon=False, fontsize=9, loc="lower right")
 plt.show()
 
 # %%
-# It depends on the table by how much. Pixels depend on each other in ways that are not linear, and the autoencoder is well nearer
-# to them. The columns of the other table are nearly sums of each other (a perimeter is about six radii): the normal distribution
-# that the autoencoder fills gaps with before it encodes a row finds that, too, and little is left to gain.
+# It depends on the table by how much. Pixels depend on each other in ways that are not linear, and the autoencoder is well
+# nearer to them. The columns of the other table are nearly sums of each other (a perimeter is about six radii): the normal
+# distribution by which the autoencoder fills gaps before it encodes a row finds that, too, and little is left to gain.
 #
 # Digits of which 30 % of the pixels are hidden, in red, and what the methods put there:
 
