@@ -37,7 +37,6 @@ JUDGED_AT_ONCE = 4096
 
 MOST_RESTARTED = 20000
 """Up to so many rows, the principal components of a network are found without the rows held out."""
-
 ASKED = ("solver", "learning_rate_init", "net_params", "precision", "device", "corruption", "corruption_level")
 ASKED += ("penalty_weight", "target_weight")
 """What a net is made of anew for in ``partial_fit``, if it has changed."""
@@ -100,7 +99,6 @@ class Fitting:
         gaps = plain and options.get("linked", False)  # the start fills them as well as a linear map can
         plain = plain and not estimator.allow_nan and self.corrupt is None
         single = go_on or one_pass or bool({"callbacks", "compile"} & set(self.extra)) or held_out is not None
-        single = single or not (plain or gaps)
         in_folds = 6 * 4 * len(rows) * self.network.n_working  # bytes: five folds and all rows, in float32
         self.plan = make_plan(
             *rows.shape,
@@ -109,7 +107,7 @@ class Fitting:
             max_iter=1 if one_pass else estimator.max_iter,
             learning_rate_init=estimator.learning_rate_init,
             early_stopping=(estimator.early_stopping or held_out is not None) and not one_pass,
-            crossed=not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
+            crossed=(plain or gaps) and not single and options["output"] == "linear" and in_folds <= CROSSED_BYTES,
             convolutional="image_size" in options,
             plain=plain,
             gaps=gaps,
@@ -168,8 +166,7 @@ class Fitting:
         """Make one pass at a constant rate; gives what `run` does."""
         estimator, net = self.estimator, self.net
         before = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
-        curve = list(getattr(estimator, "loss_curve_", []))
-        n_iter = getattr(estimator, "n_iter_", 0)
+        curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
         problem = None
         try:
             end = net.train(self.data, 1)
@@ -347,8 +344,7 @@ class Fitting:
     # ------------------------------------------------------------------------------------------------- the end
 
     def _in_units(self, loss):
-        spec = self.estimator._spec
-        return loss * spec["unit"] + spec["floor"]
+        return loss * self.estimator._spec["unit"] + self.estimator._spec["floor"]
 
     def _records(self, watcher, choice):
         """Give the fitted attributes at the end, or in the middle, of a training."""
