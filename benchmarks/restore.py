@@ -1,7 +1,7 @@
 """Measure how well damaged images are restored, and how long learning it takes.
 
     python benchmarks/restore.py --train train400/ --test set12/             # noise, against BM3D and others
-    python benchmarks/restore.py --idx fashion-mnist/ --epochs 40             # a square hole, against PCA and others
+    python benchmarks/restore.py --idx fashion-mnist/ --epochs 8              # a square hole, against PCA and others
     python benchmarks/restore.py --train train400/ --test set12/ --model denoiser.joblib
 
 Needs scikit-image, Pillow and, for the noise, bm3d (`pip install scikit-image pillow bm3d`). With --model a fitted restorer is
@@ -145,15 +145,7 @@ def hole(args):
     plain, _ = min((key for key in tried if key[1] == 1e-6), key=tried.get)
     share = args.hole**2 / X[0].size
     same = {"random_state": args.seed, "device": args.device}
-    model = ConvAutoencoder(
-        args.k,
-        n_filters=args.filters,
-        corruption="patches",
-        corruption_level=share,
-        allow_nan=True,
-        max_iter=args.epochs,
-        **same,
-    )
+    model = ConvAutoencoder(args.k, corruption="patches", corruption_level=share, allow_nan=True, max_iter=args.epochs, **same)
     autoencoder, cpu, wall = fitted(model, X, args.model)
     restorer, restorer_cpu = None, 0
     if args.restorer_epochs:
@@ -198,8 +190,7 @@ def main():
     parser.add_argument("--hole", type=int, default=14, help="side of the hole in pixels (default 14)")
     parser.add_argument("--test-rows", type=int, default=1000, help="test images with a hole (default 1000)")
     parser.add_argument("--epochs", type=int, default=60, help="of the restorer of noise, or the autoencoder (default 60)")
-    parser.add_argument("--k", type=int, default=256, help="components of the autoencoder (default 256)")
-    parser.add_argument("--filters", type=int, default=24, help="its filters (default 24)")
+    parser.add_argument("--k", type=int, default=128, help="components of the autoencoder (default 128)")
     parser.add_argument("--restorer-epochs", type=int, default=0, help="of a restorer of holes; 0 leaves it out")
     parser.add_argument("--model", help="file to keep the fitted restorer in")
     parser.add_argument("--device", default="auto")
