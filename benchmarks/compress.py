@@ -5,11 +5,11 @@ has a message, or a file, of its own.
 
     python benchmarks/compress.py --data mnist.npz
     python benchmarks/compress.py --idx fashion-mnist/ --only rate pca --weights 0.3 0.6
-    python benchmarks/compress.py --photographs kodak/ --tile 16
+    python benchmarks/compress.py --photographs kodak/ --only pca --pca-steps 0.3 0.4 0.5 0.7
 
 The second column of bytes leaves out what stands around the codes: 6 bytes of skae's, 30 of WebP's. Bytes at a wanted error are
-interpolated along each codec's curve, in the logarithm of the bytes. Of photographs every
-second is compressed by a codec that was fitted on the others; the table has means.
+interpolated along each codec's curve, in the logarithm of the bytes. Of photographs every second is compressed by a codec that
+was fitted on the others; the tables have means, and the second is interpolated.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from sklearn.frozen import FrozenEstimator
 from skae import ConvAutoencoder, LatentCodec
 
 WANTED = (0.004, 0.006, 0.008)
+BITS = (0.15, 0.2, 0.25, 0.3, 0.5)
 AROUND = {"skae": 6, "webp": 30}
 """Bytes of a message of one image that aren't codes; RIFF's and VP8's headers."""
 
@@ -96,7 +97,7 @@ def compare_small(args):
     X, T = X[: args.rows], T[: args.test_rows]
     k = args.k
     start = time.perf_counter()
-    pca = ImagePCA(min(256, X[0].size)).fit(X)
+    pca = ImagePCA(min(args.pca_k, X[0].size)).fit(X)
     curves = {
         "webp": lambda: webp_curve(T, (0, 1, 5, 10, 20)),
         "pca": lambda: codec_curve(
@@ -149,42 +150,49 @@ def compare_small(args):
 
 
 def compare_photographs(args):
-    """Print the table of photographs."""
+    """Print the tables of photographs."""
     images = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(args.photographs).glob("*.png"))]
     images, others = images[::2], images[1::2]
+    curves = {}
     head("codec", "bits per pixel", "PSNR, dB", "fit, s")
 
-    def put(name, sizes, found, seconds=None):
+    def put(kind, name, sizes, found, seconds=None):
         pixels = np.array([image.shape[0] * image.shape[1] for image in images])
         errors = [mean_squared_error(image, other, 255) for image, other in zip(images, found, strict=True)]
-        psnr = -10 * np.mean(np.log10(errors))
-        row(name, f"{np.mean(8 * np.array(sizes) / pixels):.3f}", f"{psnr:.2f}", seconds and f"{seconds:.0f}")
+        bits, psnr = np.mean(8 * np.array(sizes) / pixels), -10 * np.mean(np.log10(errors))
+        curves.setdefault(kind, []).append((bits, psnr))
+        row(f"{kind}, {name}", f"{bits:.3f}", f"{psnr:.2f}", seconds and f"{seconds:.0f}")
 
-    for kind, name, settings in (
-        ("JPEG", "quality", (5, 10, 20, 40)),
-        ("WEBP", "quality", (0, 5, 20, 50)),
-        ("JPEG2000", "quality_layers", ([200], [100], [50], [25])),
+    for kind, name, settings, more in (
+        ("JPEG", "quality", (4, 5, 7, 10, 20, 40), {"optimize": True}),
+        ("WebP", "quality", (0, 5, 20, 50), {"method": 6}),
+        ("JPEG2000", "quality_layers", ([200], [100], [80], [50], [25]), {"irreversible": True, "mct": 1}),
     ):
         for value in settings:
-            more = {"irreversible": True, "mct": 1} if kind == "JPEG2000" else {}
-            results = [saved(image, format=kind, **{name: value}, **more) for image in images]
-            put(f"{kind}, {name} {value}", *zip(*results, strict=True))
+            results = [saved(image, format=kind.upper(), **{name: value}, **more) for image in images]
+            put(kind, f"{name} {value}", *zip(*results, strict=True))
 
-    def code(name, autoencoder, step):
+    def code(kind, name, autoencoder, step):
         start = time.perf_counter()
         codec = LatentCodec(autoencoder, step=step, tile=args.tile, context=not args.no_context, random_state=args.seed)
         codec.fit(others)
         seconds = time.perf_counter() - start
         messages = codec.compress_each(images)
-        put(name, [len(message) for message in messages], codec.decompress(messages), seconds)
+        put(kind, name, [len(message) for message in messages], codec.decompress(messages), seconds)
 
     if "pca" in args.only:
-        for k, step in ((128, 60), (128, 120)):
-            code(f"PCA({k}) of tiles of {args.tile}, step {step}", ImagePCA(k), step)
+        for step in args.pca_steps:
+            code(f"PCA({args.pca_k}) of tiles of {args.tile}", f"step {255 * step:.0f}", ImagePCA(args.pca_k), 255 * step)
     if "rate" in args.only:
         for weight, k in zip(args.weights, args.k, strict=True):
             autoencoder = ConvAutoencoder(k, penalty="rate", penalty_weight=weight, random_state=args.seed)
-            code(f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}, weight {weight}', autoencoder, "auto")
+            code(f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}', f"weight {weight}", autoencoder, "auto")
+    print()
+    head("PSNR at bits per pixel", *map(str, BITS))
+    for kind, curve in curves.items():
+        bits, psnr = np.array(sorted(curve)).T
+        found = np.interp(BITS, bits, psnr, left=np.nan, right=np.nan)
+        row(kind, *("" if np.isnan(value) else f"{value:.2f}" for value in found))
     print(f"\n{len(images)} photographs, and {len(others)} others to learn from. {setting()}")
 
 
@@ -202,6 +210,7 @@ def main():
     parser.add_argument(
         "--pca-steps", type=float, nargs="+", default=[0.35, 0.5, 0.7, 1.0], help="in units of pixels in [0, 1]"
     )
+    parser.add_argument("--pca-k", type=int, default=256, help="components of PCA (default 256)")
     parser.add_argument("--no-context", action="store_true", help="tables alone")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -1,16 +1,17 @@
 """Measure how well damaged images are restored, and how long learning it takes.
 
     python benchmarks/restore.py --train train400/ --test set12/             # noise, against BM3D and others
-    python benchmarks/restore.py --idx fashion-mnist/ --epochs 7              # a square hole, against PCA and others
+    python benchmarks/restore.py --idx fashion-mnist/ --epochs 8              # a square hole, against PCA and others
     python benchmarks/restore.py --train train400/ --test set12/ --model denoiser.joblib
 
 Needs scikit-image, Pillow and, for the noise, bm3d (`pip install scikit-image pillow bm3d`). With --model a fitted restorer is
 kept in a file, and taken from there the next time. CPU seconds are those of all threads of the process (`time.process_time`).
 
 Noise: normal, on floats in [0, 1], neither clipped nor rounded. The weight of total variation, and the `h` of non-local means,
-are those with the best PSNR on six training images. Hole: filled with `fill_value_`, at a random place of each image; all but
-the biharmonic method have learned from the training images. The number of principal components, and the ridge of least squares
-with them, are those with the smallest error on 1,000 training images.
+are those with the best PSNR on six training images. Hole: at a random place of each image; all but the biharmonic method have
+learned from the training images. The number of principal components, and the ridge of least squares with them, are those with
+the smallest error on 1,000 training images. The autoencoder learned to see through holes (`corruption="patches"`), and is given
+them as gaps; --epochs are its own, --restorer-epochs those of a restorer beside it.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, inpaint_biharmonic
 from sklearn.decomposition import PCA
 
-from skae import ImageRestorer
+from skae import ConvAutoencoder, ImageRestorer
 
 
 def load_folder(folder):
@@ -143,8 +144,15 @@ def hole(args):
     k, ridge = min(tried, key=tried.get)
     plain, _ = min((key for key in tried if key[1] == 1e-6), key=tried.get)
     share = args.hole**2 / X[0].size
-    model = ImageRestorer("patches", share, max_iter=args.epochs, random_state=args.seed, device=args.device)
-    restorer, cpu, wall = fitted(model, X, args.model)
+    same = {"random_state": args.seed, "device": args.device}
+    model = ConvAutoencoder(args.k, corruption="patches", corruption_level=share, allow_nan=True, max_iter=args.epochs, **same)
+    autoencoder, cpu, wall = fitted(model, X, args.model)
+    restorer, restorer_cpu = None, 0
+    if args.restorer_epochs:
+        restorer, restorer_cpu, _ = fitted(ImageRestorer("patches", share, max_iter=args.restorer_epochs, **same), X, None)
+
+    def rebuilt():
+        return autoencoder.reconstruct(np.where(mask, np.nan, test * 255)) / 255
 
     def restored():
         damaged = np.where(mask, restorer.fill_value_, test * 255)
@@ -155,13 +163,16 @@ def hole(args):
         return by_components(pca, test, mask, ridge)
 
     head("hole filled by", "MSE in the hole", "CPU s per 1,000 images", "learning, CPU s")
-    for name, method, seconds in (
+    methods = [
         ("mean of the training images", lambda: np.where(mask, train.mean(0), test), None),
         ("biharmonic", lambda: np.stack([inpaint_biharmonic(i, m) for i, m in zip(test, mask, strict=True)]), None),
         (f"PCA, k = {plain}, least squares", lambda: components(plain, 1e-6), None),
         (f"PCA, k = {k}, ridge {ridge}", lambda: components(k, ridge), None),
-        (f"ImageRestorer, {restorer.n_iter_} epochs", restored, f"{cpu:.0f}"),
-    ):
+        (f"ConvAutoencoder({args.k}), {autoencoder.n_iter_} epochs", rebuilt, f"{cpu:.0f}"),
+    ]
+    if restorer is not None:
+        methods.append((f"ImageRestorer, {restorer.n_iter_} epochs", restored, f"{restorer_cpu:.0f}"))
+    for name, method, seconds in methods:
         start = time.process_time()
         found = method()
         taken = (time.process_time() - start) / len(test) * 1000
@@ -178,7 +189,9 @@ def main():
     parser.add_argument("--sigma", type=float, default=25, help="standard deviation of the noise, of 255 (default 25)")
     parser.add_argument("--hole", type=int, default=14, help="side of the hole in pixels (default 14)")
     parser.add_argument("--test-rows", type=int, default=1000, help="test images with a hole (default 1000)")
-    parser.add_argument("--epochs", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=60, help="of the restorer of noise, or the autoencoder (default 60)")
+    parser.add_argument("--k", type=int, default=128, help="components of the autoencoder (default 128)")
+    parser.add_argument("--restorer-epochs", type=int, default=0, help="of a restorer of holes; 0 leaves it out")
     parser.add_argument("--model", help="file to keep the fitted restorer in")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)

@@ -14,6 +14,7 @@ __all__ = [
     "auto_coordinates",
     "auto_held_out",
     "auto_hidden",
+    "has_bfloat16",
     "make_plan",
     "pays_in_bfloat16",
     "step_of_rate",
@@ -228,6 +229,11 @@ def pays_in_bfloat16(device, batch_size, options):
     widest = max([*options["encoder_sizes"], *options["decoder_sizes"], 1])
     if widest < 256 or batch_size < 256:
         return False
+    return has_bfloat16(device)
+
+
+def has_bfloat16(device):
+    """Say whether a device has instructions for products in bfloat16."""
     if device.type == "cpu":
         has = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
         return bool(has.get("avx512_bf16") or has.get("amx_bf16"))

@@ -30,6 +30,7 @@ ROWS = [
     ["restoration._restorer"],
     ["compression.coding", "compression.container", "compression.learning", "compression.quantiser", "compression.tiles"],
     ["compression.symbols"],
+    ["compression.grids"],
     ["compression.codec"],
     ["compression", "restoration"],
     ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],

@@ -87,6 +87,16 @@ def test_every_damage_can_be_learned_from(photos, corruption, level):
     assert np.isfinite(model.predict(photos)).all()
 
 
+@pytest.mark.parametrize(("able", "n_filters"), [(True, 16), (True, 15), (False, 16)])
+def test_auto_is_bfloat16_where_it_saves_time(photos, monkeypatch, able, n_filters):
+    """Networks that are wide enough are trained in bfloat16 by a device that has instructions for it, all others in float32."""
+    monkeypatch.setattr("skae.restoration._training.has_bfloat16", lambda device: able)
+    few = {"n_filters": n_filters, "max_iter": 3}
+    losses = [restorer(precision=name, **few).fit(photos[:, :32, :32]).loss_curve_ for name in ("auto", "bfloat16", "float32")]
+    assert losses[1] != losses[2]
+    assert losses[0] == losses[1 if able and n_filters == 16 else 2]
+
+
 def test_a_callable_sees_pieces_between_0_and_1(photos):
     """A callable gets float32 pieces (n, channels, height, width) of the range's units, the level as it is, and a generator."""
     seen = []

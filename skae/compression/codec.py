@@ -1,6 +1,7 @@
 """The codec: an autoencoder, a quantiser of its codes, and the distribution of what it gives."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
@@ -15,10 +16,10 @@ from skae._stored import slices
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
 from skae._wrapped import ShownMixin, seeded_clone
-from skae.compression import container, tiles
+from skae.compression import container, grids, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
 from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode
-from skae.compression.symbols import SymbolModel
+from skae.compression.symbols import SymbolModel, choose_roughly
 
 __all__ = ["LatentCodec"]
 
@@ -27,6 +28,9 @@ HIDDEN = 64
 
 MOST_LEARNED = 60_000
 """Rows of codes that their distribution is learned from."""
+
+MOST_NUMBERS = 2**24
+"""Of those rows, with the codes of their neighbours."""
 
 MOST_TILES = 20_000
 """Tiles that the autoencoder is fitted on."""
@@ -38,10 +42,10 @@ BLOCK = 1024
 class LatentCodec(ShownMixin, BaseEstimator):
     """Turn images, or rows of a table, into few bytes and back.
 
-    The codes of an autoencoder are rounded to multiples of a step, and the whole numbers are written with as few bits as their
-    distribution allows. That distribution is learned in fit. It consists of a table for each code and a small network that
-    sees the codes before it, both in whole numbers, so that every machine reads the same codes [1]_. The range coder is that of
-    constriction [2]_.
+    The codes of an autoencoder are rounded to multiples of a step, up or down, whichever is better worth its bits, and the
+    whole numbers are written with as few bits as their distribution allows. That distribution is learned in fit. It consists of
+    a table for each code and a small network that sees the codes before it, both in whole numbers, so that every machine reads
+    the same codes [1]_. The range coder is that of constriction [2]_.
 
     A fitted codec is needed to read what it wrote: the bytes hold no weights. So keep it where they are, by `skae.export.save`.
 
@@ -161,12 +165,11 @@ class LatentCodec(ShownMixin, BaseEstimator):
             The fitted codec.
         """
         seed = check.seeded(self.random_state)
-        self._tile, self._n_axes, sides = self.tile, None, None
+        self._tile, self._n_axes = self.tile, None
         if self.tile is not None:
             images = tiles.check_images(X)
             self._n_axes, self._channels = images[0].ndim, images[0].shape[2:]
-            sides = [tiles.grid(*image.shape[:2], self.tile) for image in images]
-            count = min(MOST_TILES, 4 * sum(rows * columns for rows, columns in sides))
+            count = min(MOST_TILES, 4 * sum(math.prod(self._grid(image.shape)) for image in images))
             X = tiles.draw(images, self.tile, max(2, count), np.random.default_rng(seed))
         self.dtype_ = answered_dtype(X)
         self.autoencoder_ = seeded_clone(default_codes(X) if self.autoencoder is None else self.autoencoder, seed).fit(X, None)
@@ -176,12 +179,17 @@ class LatentCodec(ShownMixin, BaseEstimator):
         codes = encode(self.autoencoder_, X)
         self.centre_ = codes.mean(0)
         self.steps_ = choose_steps(self.autoencoder_, X, codes, self.step)
+        hidden = HIDDEN if self.context else 0
         if self.tile is None:
-            numbers = self._round(codes[:MOST_LEARNED])
-            before = np.empty((len(numbers), 0))
+            codes = self._in_steps(codes[: _most_learned(codes.shape[1])])
+            self._symbols = SymbolModel(choose_roughly(codes), _nothing(codes), hidden, seed)
         else:
-            numbers, before = self._learn_grids(images, seed)
-        self._symbols = SymbolModel(numbers, before, HIDDEN if self.context else 0, seed)
+            parts = tiles.shifted(images, self.tile, _most_learned(3 * codes.shape[1]), np.random.default_rng(seed))
+            numbered = [
+                (self._in_steps(encode(self.autoencoder_, tiles.cut(part, self.tile))), self._grid(part.shape), role)
+                for part, role in parts
+            ]
+            self._symbols = grids.learn(numbered, hidden, seed)
         self._fingerprint = self._find_fingerprint()
         self.fingerprint_ = self._fingerprint.hex()
         return self
@@ -205,9 +213,8 @@ class LatentCodec(ShownMixin, BaseEstimator):
             header = [len(images), *(size for image in images for size in image.shape[:2])]
             writer = Writer()
             for image in images:
-                self._write_image(writer, image)
-            n = sum(np.prod(tiles.grid(*image.shape[:2], self._tile)) for image in images)
-            return self._pack(writer, header, int(n))
+                grids.write(self._symbols, writer, *self._number_image(image))
+            return self._pack(writer, header, sum(math.prod(self._grid(image.shape)) for image in images))
         (writer,), n_rows = self._write_rows(X, together=True)
         return self._pack(writer, [n_rows], n_rows)
 
@@ -256,7 +263,7 @@ class LatentCodec(ShownMixin, BaseEstimator):
             return X
         images, begin = [], 0
         for height, width in (size for _, sizes in read for size in sizes):
-            count = int(np.prod(tiles.grid(height, width, self._tile)))
+            count = math.prod(self._grid((height, width)))
             images.append(tiles.join(X[begin : begin + count], height, width))
             begin += count
         return images
@@ -292,27 +299,32 @@ class LatentCodec(ShownMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self._tile is not None:
-            return np.array([self._symbols.lengths(*self._number_image(image)).sum() for image in self._check_images(X)])
-        numbers = self._round(encode(self.autoencoder_, X))
-        return self._symbols.lengths(numbers, np.empty((len(numbers), 0)))
+            found = (grids.lengths(self._symbols, *self._number_image(image)) for image in self._check_images(X))
+            return np.array([bits.sum() for bits in found])
+        numbers = self._choose(encode(self.autoencoder_, X))
+        return self._symbols.lengths(numbers, _nothing(numbers))
 
     def _write_rows(self, X, *, together):
         """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""
-        numbers = self._round(encode(self.autoencoder_, X))
+        numbers = self._choose(encode(self.autoencoder_, X))
         writers = [Writer() for _ in (numbers[:1] if together else numbers)]
         for part in slices(len(numbers), BLOCK):
             some = numbers[part]
-            self._symbols.write(writers if together else writers[part], some, np.empty((len(some), 0)))
+            self._symbols.write(writers if together else writers[part], some, _nothing(some))
         return writers, len(numbers)
 
-    def _round(self, codes):
-        """Turn codes into whole numbers of steps."""
-        numbers = np.rint((codes - self.centre_) / self.steps_)
-        far = np.abs(numbers).max(initial=0)
+    def _in_steps(self, codes):
+        """See codes in units of the step."""
+        codes = (codes - self.centre_) / self.steps_
+        far = np.abs(codes).max(initial=0)
         if far > MOST_EXCESS / 4:
             most = f"at most {MOST_EXCESS / 4:.3g}: X is too far from that of fit, or the step too small"
             raise ValueError(f"Got a code of {far:.3g} steps, but expected {most}.")
-        return numbers.astype(np.int64)
+        return codes
+
+    def _choose(self, codes):
+        """Turn the codes of rows into whole numbers."""
+        return self._symbols.choose(self._in_steps(codes), _nothing(codes))
 
     def _as_codes(self, numbers):
         return self.centre_ + numbers * self.steps_
@@ -344,12 +356,12 @@ class LatentCodec(ShownMixin, BaseEstimator):
             container.check_count(n, len(body))
             numbers, body = container.take(body, 2 * n)
             sizes = list(zip(numbers[::2], numbers[1::2], strict=True))
-            grids = [tiles.grid(*size, self._tile) for size in sizes]
-            n = sum(rows * columns for rows, columns in grids) if min(numbers) else 0
+            shapes = [self._grid(size) for size in sizes]
+            n = sum(map(math.prod, shapes)) if min(numbers) else 0
         container.check_count(n, len(body))
         reader, found = Reader(body), []
         if self._tile is not None:
-            found = [self._read_image(reader, *shape) for shape in grids]
+            found = [grids.read(self._symbols, reader, shape) for shape in shapes]
         else:
             for begin in range(0, n, BLOCK):
                 part = min(BLOCK, n - begin)
@@ -366,35 +378,19 @@ class LatentCodec(ShownMixin, BaseEstimator):
         return images
 
     def _number_image(self, image):
-        """Give the whole numbers of the tiles of an image, and those to the left and above of each."""
-        numbers = self._round(encode(self.autoencoder_, tiles.cut(image, self._tile)))
-        before = np.empty((len(numbers), 2 * numbers.shape[1]), np.int64)
-        padded = np.vstack([numbers, np.zeros_like(numbers[:1])])
-        for here, left, above in tiles.diagonals(*tiles.grid(*image.shape[:2], self._tile)):
-            before[here] = np.hstack([padded[left], padded[above]])
-        return numbers, before
+        """Give the whole numbers of the tiles of an image, and how many rows and columns of tiles it has."""
+        codes, shape = self._in_steps(encode(self.autoencoder_, tiles.cut(image, self._tile))), self._grid(image.shape)
+        return grids.choose(self._symbols, codes, shape), shape
 
-    def _learn_grids(self, images, seed):
-        """Collect what the distribution of the codes of tiles is learned from, from images in random order."""
-        numbers, before, count = [], [], 0
-        for i in np.random.default_rng(seed).permutation(len(images)):
-            if count < MOST_LEARNED:
-                one, around = self._number_image(images[i])
-                numbers.append(one)
-                before.append(around)
-                count += len(one)
-        return np.concatenate(numbers), np.concatenate(before)
+    def _grid(self, size):
+        return tiles.grid(*size[:2], self._tile)
 
-    def _write_image(self, writer, image):
-        """Write the tiles of an image, diagonal by diagonal."""
-        numbers, before = self._number_image(image)
-        for here, _, _ in tiles.diagonals(*tiles.grid(*image.shape[:2], self._tile)):
-            self._symbols.write([writer], numbers[here], before[here])
 
-    def _read_image(self, reader, rows, columns):
-        """Read the tiles of an image, diagonal by diagonal."""
-        numbers = np.zeros((rows * columns + 1, len(self.steps_)), np.int64)  # the last is what lies outside
-        for here, left, above in tiles.diagonals(rows, columns):
-            before = np.hstack([numbers[left], numbers[above]])
-            numbers[here] = self._symbols.read([reader], len(here), before)
-        return numbers[:-1]
+def _nothing(rows):
+    """Give the numbers known before rows that have no neighbours."""
+    return np.empty((len(rows), 0))
+
+
+def _most_learned(width):
+    """Say how many rows of so many numbers the distribution is learned from."""
+    return min(MOST_LEARNED, MOST_NUMBERS // width)

@@ -16,7 +16,7 @@ import zlib
 
 __all__ = ["MOST_PER_BYTE", "check_count", "listed", "pack", "take", "unpack"]
 
-MAGIC, VERSION = 0xA0, 1
+MAGIC, VERSION = 0xA0, 2
 LONG = 64
 MOST_PER_BYTE = 64
 """How many images may be in a byte: a message can't announce much more than it has."""

@@ -12,7 +12,7 @@ import numpy as np
 from skae.compression.coding import MOST_EXCESS
 from skae.compression.learning import learn
 
-__all__ = ["SymbolModel"]
+__all__ = ["SymbolModel", "choose_roughly"]
 
 MOST_SYMBOLS = 1024
 """Of a table; numbers beyond it are written as an escape and a distance."""
@@ -26,13 +26,19 @@ TABLE, TILT, HIDDEN, WEIGHT, OUT = 2.0**22, 2.0**10, 2.0**8, 2.0**16, 2.0**12
 POWERS = 64
 """Steps between two powers of two."""
 
+MOST_HELD_OUT = 2000
+"""Rows that say whether the network pays."""
+
+PRICE = math.log(2) / 6
+"""What a bit is worth in squared steps: a step of D leaves an error of D^2 / 12, and half of it takes a bit more."""
+
 
 class SymbolModel:
     """The distribution of rows of whole numbers, one column after the other.
 
     The weight of a number is a power of two: the exponent is that of the column's table, and a few smooth functions of the
     number times what the network says, ``V @ max(0, c + W @ numbers before)``: the network of the neural autoregressive
-    distribution estimator.
+    distribution estimator. It sees the magnitudes of the numbers as well: where some are large, others are.
 
     Parameters
     ----------
@@ -44,9 +50,11 @@ class SymbolModel:
         Units of the network; 0 for tables alone.
     seed : int
         Of the network.
+    role : ndarray of shape (n_samples,), default=None
+        1 for the rows that the network learns from, 0 for those that say whether it pays; None draws some.
     """
 
-    def __init__(self, numbers, before, hidden, seed):
+    def __init__(self, numbers, before, hidden, seed, role=None):
         self.order = np.argsort(-numbers.std(0), kind="stable")
         original, numbers = numbers, numbers[:, self.order]
         self.low, self.sizes = np.array([_range(column) for column in numbers.T]).T
@@ -64,50 +72,55 @@ class SymbolModel:
         self.powers = np.floor(np.exp2(30 - np.arange(24 * POWERS) / POWERS))
         self.into = None
         if hidden:
-            self._learn(original, before, hidden, wide, seed)
+            self._learn(original, before, hidden, wide, seed, role)
 
-    def _learn(self, numbers, before, hidden, wide, seed):
+    def _learn(self, numbers, before, hidden, wide, seed, role):
         """Learn the network, and keep it if it says more about rows that it did not see."""
-        n = len(numbers)
-        order = np.random.default_rng(seed).permutation(n)
-        held_out = order[: min(2000, n // 5)]
-        if len(held_out) < 20:
+        order = np.random.default_rng(seed).permutation(len(numbers))
+        if role is None:
+            count = min(MOST_HELD_OUT, len(order) // 5)
+            held_out, rows = order[:count], order[count:]
+        else:
+            held_out, rows = order[role[order] == 0][:MOST_HELD_OUT], order[role[order] == 1]
+        if min(len(held_out), len(rows)) < 20:
             return
-        ordered = numbers[:, self.order]
-        x, symbols = self._inputs(np.hstack([before, ordered])), self._symbols(ordered)
+        ordered, e = numbers[:, self.order], before.shape[1]
+        around, own = np.tile(wide[:e], 2), np.tile(wide[e:], 2)
         found = learn(
-            x / wide,
-            symbols,
+            self._inputs(before, slice(0, e)) / around,
+            self._inputs(ordered, slice(e, None)) / own,
+            self._symbols(ordered),
             [table / TABLE for table in self.tables],
             [tilt / TILT for tilt in self.tilts],
-            order[len(held_out) :],
+            rows,
             held_out,
             hidden,
             seed,
         )
         without = self.lengths(numbers[held_out], before[held_out])
-        self.into = [np.rint(found["into"] / wide[:, None] * WEIGHT), np.rint(found["start"] * WEIGHT)]
+        self.into = [np.rint(found["before"] / around[:, None] * WEIGHT), np.rint(found["start"] * WEIGHT)]
+        self.into.append(np.rint(found["into"] / own[:, None] * WEIGHT).reshape(2, -1, hidden))
         self.out = [np.rint(part * OUT) for part in found["out"]]
         self.shift = [np.rint(part * OUT * HIDDEN) for part in found["shift"]]
         gain = without - self.lengths(numbers[held_out], before[held_out])
         if gain.mean() <= 2 * gain.std() / math.sqrt(len(held_out)):
             self.into = None
 
-    def _inputs(self, inputs):
-        """Give what the network sees of numbers."""
-        return np.clip(inputs - self.centre, -self.reach, self.reach)
+    def _inputs(self, numbers, columns):
+        """Give what the network sees of numbers: how far they are from the middle of their column, with and without sign."""
+        away = np.clip(numbers - self.centre[columns], -self.reach[columns], self.reach[columns])
+        return np.concatenate([away, np.abs(away)], -1)
 
-    def _symbols(self, numbers):
-        """Give the number of each number in its table; the one after the last is the escape."""
-        symbols = numbers - self.low
-        return np.where((symbols < 0) | (symbols >= self.sizes), self.sizes, symbols)
+    def _symbols(self, numbers, columns=slice(None)):
+        """Give the place of each number in the table of its column; the one after the last is the escape."""
+        symbols, sizes = numbers - self.low[columns], self.sizes[columns]
+        return np.where((symbols < 0) | (symbols >= sizes), sizes, symbols).astype(np.intp)
 
     def begin(self, before):
         """Give the state of the network for rows with these numbers before them, shape (n, e)."""
         if self.into is None:
             return None
-        e = before.shape[1]
-        return self.into[1] + np.clip(before - self.centre[:e], -self.reach[:e], self.reach[:e]) @ self.into[0][:e]
+        return self.into[1] + self._inputs(before, slice(0, before.shape[1])) @ self.into[0]
 
     def weights(self, state, j, n):
         """Give the weights of the symbols of column `j` (in the order of the model), shape (n, a)."""
@@ -128,8 +141,35 @@ class SymbolModel:
         if state is None:
             return None
         i = len(self.centre) - len(self.low) + j
-        x = np.clip(numbers - self.centre[i], -self.reach[i], self.reach[i])
-        return state + x[:, None] * self.into[0][i]
+        return state + self._inputs(numbers[:, None], slice(i, i + 1)) @ self.into[2][:, j]
+
+    def choose(self, codes, before):
+        """Round codes to whole numbers, each to the one below or above that is worth its bits.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, k)
+            In units of the step.
+        before : ndarray of shape (n, e)
+            Whole numbers known beforehand.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n, k)
+            int64.
+        """
+        found = np.rint(codes)
+        n = len(codes)
+        state, all_rows = self.begin(before), np.arange(n)
+        for j, column in enumerate(self.order):
+            lower, weights = np.floor(codes[:, column]), self.weights(state, j, n)
+            bits = np.stack([-np.log2(weights[all_rows, self._symbols(number, j)]) for number in (lower, lower + 1)])
+            inside = (lower >= self.low[j]) & (lower + 1 < self.low[j] + self.sizes[j])
+            part = codes[:, column] - lower
+            dearer = PRICE * (bits[1] - bits[0]) + np.square(1 - part) - np.square(part)
+            found[inside, column] = (lower + (dearer < 0))[inside]
+            state = self.see(state, j, found[:, column])
+        return found.astype(np.int64)
 
     def write(self, writers, numbers, before):
         """Write rows of numbers: all with one writer, or each with its own."""
@@ -170,7 +210,7 @@ class SymbolModel:
         numbers = numbers[:, self.order]
         n, k = numbers.shape
         state = self.begin(before)
-        symbols = self._symbols(numbers).astype(np.intp)
+        symbols = self._symbols(numbers)
         bits = np.zeros(n)
         for j in range(k):
             weights = self.weights(state, j, n)
@@ -187,6 +227,23 @@ class SymbolModel:
         for part in parts:
             found.update(np.ascontiguousarray(part, "<f8").tobytes())
         return found.digest()
+
+
+def choose_roughly(codes):
+    """Round codes as `SymbolModel.choose` does, by a distribution without a network that is learned from these codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, k)
+        In units of the step.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n, k)
+        int64.
+    """
+    nothing = np.empty((len(codes), 0))
+    return SymbolModel(np.rint(codes).astype(np.int64), nothing, 0, 0).choose(codes, nothing)
 
 
 def _shares(n, streams):

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-__all__ = ["check_images", "cut", "diagonals", "draw", "grid", "join"]
+__all__ = ["before", "check_images", "cut", "diagonals", "draw", "grid", "join", "shifted"]
+
+HELD_OUT = 8
+"""Every so manieth image, or of fewer images such a share of each, is not learned from."""
 
 
 def check_images(X, n_axes=None, dtype=None):
@@ -108,3 +111,59 @@ def diagonals(rows, columns):
         down = np.arange(max(0, total - columns + 1), min(rows, total + 1))
         right = total - down
         yield number[down + 1, right + 1], number[down + 1, right], number[down, right + 1]
+
+
+def before(numbers, rows, columns):
+    """Give the numbers of the tiles to the left and above of each tile, zeros where there is none.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (rows * columns, k)
+        Of the tiles of an image, row by row.
+    rows, columns : int
+        Of tiles.
+
+    Returns
+    -------
+    before : ndarray of shape (rows * columns, 2 * k)
+    """
+    padded = np.pad(numbers.reshape(rows, columns, -1), ((1, 0), (1, 0), (0, 0)))
+    return np.concatenate([padded[1:, :-1], padded[:-1, 1:]], -1).reshape(rows * columns, -1)
+
+
+def shifted(images, tile, most, random):
+    """Give images without a few of their first rows and columns, again and again: each time their tiles are other ones.
+
+    Parameters
+    ----------
+    images : list of ndarray
+        They come in random order, first as a whole.
+    tile, most : int
+        Side of a tile, and how many tiles are wanted.
+    random : numpy.random.Generator
+        Says where they begin.
+
+    Yields
+    ------
+    part : ndarray
+        Of an image.
+    role : ndarray of shape (n_tiles,)
+        1 for tiles to learn from, 0 for those held out, -1 for those that lie in both parts of an image.
+    """
+    done, order = 0, random.permutation(len(images))
+    for again in range(tile * tile):
+        for i, chosen in enumerate(order):
+            if done >= most:
+                return
+            image = images[chosen]
+            top, left = (int(random.integers(min(tile, size))) if again else 0 for size in image.shape[:2])
+            part = image[top:, left:]
+            rows, columns = grid(*part.shape[:2], tile)
+            first = top + tile * np.arange(rows)
+            if len(images) < HELD_OUT:
+                border = image.shape[0] * (HELD_OUT - 1) // HELD_OUT
+                role = np.where(first >= border, 0, np.where(first + tile <= border, 1, -1))
+            else:
+                role = np.full(rows, int(i % HELD_OUT > 0))
+            done += rows * columns
+            yield part, np.repeat(role, columns)

@@ -78,8 +78,8 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
     device : str, default="auto"
         "auto" (CUDA, else MPS, else CPU), or a name that torch knows.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What the products of a training step are computed in. "auto": bfloat16 on GPUs that have it. Images are always restored
-        in float32.
+        What the products of a training step are computed in. "auto": bfloat16 where the GPU or the CPU has instructions
+        for it, from 16 filters on. Images are always restored in float32.
     net_params : dict, default=None
         More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
         sets itself is an error.

@@ -9,6 +9,7 @@ import torch
 
 from skae import _validation as check
 from skae import objectives
+from skae._defaults import has_bfloat16
 from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
 from skae._progress import Epochs
 from skae.restoration._checks import check_images, find_corruption, find_fill, find_range, warn_if_channels_first
@@ -21,6 +22,9 @@ BATCH_PIXELS = 2**16
 
 FIT_PIXELS = 2**26
 """About how many pixels are learned from, counting each as often as it is seen."""
+
+LEAST_FILTERS = 16
+"""For fewer, bfloat16 saves no time."""
 
 MOST_PASSES = 100
 """Small collections are seen no more often than this."""
@@ -139,7 +143,7 @@ def _net(restorer, network, n_pieces, device, generator, extra):
         rate = 0.004 * math.sqrt(32 / restorer.n_filters)
     narrow = restorer.precision == "bfloat16"
     if restorer.precision == "auto":
-        narrow = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        narrow = has_bfloat16(device) and restorer.n_filters >= LEAST_FILTERS
     solver, settings, _ = SOLVERS["adamw"]
     return bare_net(
         network,
