@@ -5,7 +5,7 @@ PCA and both autoencoders at several sizes; nearest neighbours and an SVC on the
 
     python benchmarks/classify_images.py --data mnist.npz
     python benchmarks/classify_images.py --idx fashion-mnist/ --k 3 11 31
-    python benchmarks/classify_images.py --idx fashion-mnist/ --k 64 --target-weight 1 --svc-rows 20000
+    python benchmarks/classify_images.py --idx fashion-mnist/ --k 64 --target-weight 3 --mirror --max-iter 8 --svc-rows 20000
 
 The SVC is scikit-learn's default one, on codes and pixels as they are, and behind a StandardScaler, which is how scikit-learn
 advises to use it. The nearest neighbours see them as they are; how many have a say is chosen on training images, each without
@@ -64,6 +64,8 @@ def main():
     parser.add_argument("--svc-rows", type=int, default=10000, help="training rows of the SVC (default 10000)")
     parser.add_argument("--k", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--target-weight", type=float, help="of an autoencoder that sees the labels (default: none)")
+    parser.add_argument("--mirror", action="store_true", help="that one learns from mirror images, too")
+    parser.add_argument("--max-iter", type=int, help="of that one (default: as everywhere)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     X, y, T, y_test = load_images(args.source)
@@ -91,16 +93,18 @@ def main():
         models = [
             ("PCA", PCA(k, svd_solver="covariance_eigh"), pixels, test_pixels, 1.0),
             ("DenseAutoencoder", DenseAutoencoder(k, random_state=args.seed), flat(X), flat(T), ceiling),
-            ("ConvAutoencoder", ConvAutoencoder(k, random_state=args.seed), X, T, ceiling),
         ]
-        more = {"variational": {"bottleneck": "variational"}}
+        variants = {"": {}, ", variational": {"bottleneck": "variational"}}
         if args.target_weight:
-            more["with labels"] = {"target_weight": args.target_weight}
-        for name, parameters in more.items():
-            models.append((f"ConvAutoencoder, {name}", ConvAutoencoder(k, random_state=args.seed, **parameters), X, T, ceiling))
+            variants[", with labels"] = {"target_weight": args.target_weight, "max_iter": args.max_iter or "auto"}
+        for name, parameters in variants.items():
+            models.append((f"ConvAutoencoder{name}", ConvAutoencoder(k, random_state=args.seed, **parameters), X, T, ceiling))
         for name, model, seen, unseen, unit in models:
+            learned, labels = seen, y
+            if args.mirror and getattr(model, "target_weight", 0):
+                learned, labels = np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])
             start = time.perf_counter()
-            model.fit(seen, y)
+            model.fit(learned, labels)
             seconds = time.perf_counter() - start
             Z, Z_test = model.transform(seen), model.transform(unseen)
             error = mean_squared_error(unseen, model.inverse_transform(Z_test), unit)
