@@ -35,7 +35,7 @@ class ConvNetwork(Autoencoder):
         Channels of the first convolution; they double with every halving of the grid, up to four times as many.
     fine : bool, default=False
         Whether the encoder reads patches of half the size, with twice as many channels, where images are small. It then sees
-        what a thing is rather than how bright each place is, for several times the operations.
+        what a thing is rather than how bright each place is, for two to three times the operations.
     **shared
         The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
