@@ -193,6 +193,9 @@ class ConvAutoencoder(BaseAutoencoder):
     components than images and numbers, the network before its first step is the PCA of all images [1]_. For larger images
     it is the PCA of the means of small blocks, and nothing is promised.
 
+    With targets the encoder of small images, those of at most 100 patches, reads patches of half the size, with
+    ``2 * n_filters`` channels and one convolution more: what a thing is shows in finer detail than how bright each place is.
+
     References
     ----------
     .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from examples without local
@@ -304,6 +307,7 @@ class ConvAutoencoder(BaseAutoencoder):
             "image_size": self._layout.size,
             "channels_first": self._layout.channels_first,
             "n_filters": 16 if self.n_filters == "auto" else self.n_filters,
+            "fine": bool(options["head_sizes"]),
         }
 
     def _shape(self, rows, shape):

@@ -66,6 +66,19 @@ def test_grids_of_all_sizes(size, first):
     assert grid.patch == (1, 1) or grid.n_cells > CELLS // 8
 
 
+@pytest.mark.parametrize("size", [(1, 28, 28), (3, 13, 28), (2, 1, 130), (1, 3, 3)])
+def test_finer_patches_are_those_of_the_image(size):
+    """Patches cut in two along height and width are the image in squares of half the size; a single pixel stays whole."""
+    grid = Grid(*size, False)
+    x = torch.rand(2, math.prod(size), generator=torch.Generator().manual_seed(0))
+    maps = grid.finer(grid.cut(x)).unflatten(-1, (*grid.fine, grid.n_fine))
+    (h, w), (c, height, width) = (p // part for p, part in zip(grid.patch, grid.parts, strict=True)), size
+    image = torch.zeros(2, grid.fine[0] * h, grid.fine[1] * w, c)
+    image[:, :height, :width] = x.unflatten(1, (height, width, c))
+    for i, j in ((0, 0), (grid.fine[0] // 2, grid.fine[1] - 1), (grid.fine[0] - 1, grid.fine[1] // 3)):
+        assert torch.equal(maps[:, i, j], image[:, i * h : (i + 1) * h, j * w : (j + 1) * w].flatten(1))
+
+
 def test_channels_first_and_last_are_cut_the_same():
     """The order of the numbers of an image in a row makes no difference for its patches."""
     x = torch.rand(2, 3, 9, 7)
@@ -217,6 +230,7 @@ DATA = [
     ("dense-no-hidden", low_rank(60, 9), 2, {"encoder_sizes": (), "decoder_sizes": ()}),
     ("dense-far", low_rank(60, 9) + 1e6, 3, {}),
     ("conv", grey_images(40, 7, 13).reshape(40, -1), 4, {"size": (1, 7, 13)}),
+    ("conv-fine", grey_images(40, 9, 13).reshape(40, -1), 4, {"size": (1, 9, 13), "fine": True}),
     ("conv-colour", low_rank(50, 3 * 5 * 6), 3, {"size": (3, 5, 6)}),
     ("conv-signal", low_rank(50, 130), 3, {"size": (1, 1, 130)}),
     ("conv-pixel", low_rank(50, 2), 1, {"size": (2, 1, 1)}),
@@ -300,16 +314,15 @@ def test_stacked_copies_are_the_copies(X, k, more):
 
 
 @settings(deadline=None, max_examples=25)
-@given(SIZES, st.integers(1, 5), st.integers(1, 6))
-def test_any_size_goes_through_a_convolutional_network(size, filters, k):
+@given(SIZES, st.integers(1, 5), st.integers(1, 6), st.booleans())
+def test_any_size_goes_through_a_convolutional_network(size, filters, k, fine):
     """Encoding and decoding work for every height, width, and number of channels, and give finite numbers of that size."""
     d = math.prod(size)
     grid = Grid(*size, False)
     X = torch.randn(5, d, generator=torch.Generator().manual_seed(0)).numpy()
     principal = principal_components(X, None, 8, generator=torch.Generator(), view=grid.view)
-    network = ConvNetwork(
-        image_size=size, channels_first=False, n_filters=filters, **options(d, k, len(principal.components), n_inputs=1)
-    )
+    given = options(d, k, len(principal.components), n_inputs=1)
+    network = ConvNetwork(image_size=size, channels_first=False, n_filters=filters, fine=fine, **given)
     network.start(principal, torch.Generator().manual_seed(0))
     with torch.no_grad():
         Z = network.encode(torch.from_numpy(X))

@@ -1,5 +1,7 @@
 """Targets: what y says, how far guesses are from it, and what it does to codes."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -230,6 +232,17 @@ def test_several_outputs(make, digits):
     estimator = make(4, target_weight=1.0, max_iter=2, random_state=0).fit(X, both)
     assert estimator.transform(X).shape == (400, 4)
     assert estimator.net_.module_.head[-1].out_features == 11
+
+
+def test_targets_make_the_encoder_read_finer(digits):
+    """With targets, and only then, the encoder sees images in patches of half the size, also after a copy by pickle."""
+    X, y = digits
+    plain, seen = (ConvAutoencoder(4, target_weight=weight, max_iter=2, random_state=0).fit(X, y) for weight in (0.0, 1.0))
+    first = [estimator.net_.module_.encoder_convolutions[0] for estimator in (plain, seen)]
+    assert [layer.in_channels for layer in first] == [4, 1]  # of 8 x 8 pixels: patches of 2 x 2, and single pixels
+    assert [layer.out_channels for layer in first] == [16, 32]
+    again = pickle.loads(pickle.dumps(seen))
+    np.testing.assert_array_equal(again.transform(X), seen.transform(X))
 
 
 def test_partial_fit_keeps_the_classes(rows):

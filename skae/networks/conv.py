@@ -33,27 +33,31 @@ class ConvNetwork(Autoencoder):
         How the numbers of an image follow each other in a row.
     n_filters : int
         Channels of the first convolution; they double with every halving of the grid, up to four times as many.
+    fine : bool, default=False
+        Whether the encoder reads patches of half the size, with twice as many channels, where images are small. It then sees
+        what a thing is rather than how bright each place is, for two to three times the operations.
     **shared
         The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
     channels_last = True
 
-    def __init__(self, *, image_size, channels_first, n_filters, **shared):
+    def __init__(self, *, image_size, channels_first, n_filters, fine=False, **shared):
         grid = Grid(*image_size, channels_first)
         act = ACTIVATIONS[shared["activation"]]
-        layers, channels, shape = [], grid.n_patch, grid.shape
+        fine = fine and not grid.coarser
+        layers, channels, shape = [], grid.n_fine if fine else grid.n_patch, grid.fine if fine else grid.shape
         small = grid.n_patch <= 256
-        filters = n_filters
+        filters = least = 2 * n_filters if fine else n_filters
         while not layers or math.prod(shape) > 16:
             first = not layers
-            stride = 2 if math.prod(shape) > 16 and not (first and grid.coarser) else 1
+            stride = 2 if math.prod(shape) > 16 and not (first and (fine or grid.coarser)) else 1
             size = 3 if small or not first else 1
             layers += [Conv2d(channels, filters, size, stride, padding=size // 2), act()]
             channels, shape = filters, halved(shape) if stride == 2 else shape
-            filters = min(2 * filters, 4 * n_filters)
+            filters = min(2 * filters, 4 * least)
         super().__init__(n_extra=channels * math.prod(shape), n_placed=grid.n_cells * grid.n_low, **shared)
-        self.grid = grid
+        self.grid, self.fine = grid, fine
         self.encoder_convolutions = nn.Sequential(*layers)
         self.n_maps = n_filters // 2 or 1 if not grid.coarser else 2 * n_filters
         self.lowest = grid.coarser[-1] if grid.coarser else grid.shape
@@ -77,7 +81,8 @@ class ConvNetwork(Autoencoder):
     @property
     def most_numbers(self):
         """Patches in and out, and the widest maps between them."""
-        return 2 * self.n_working + self.grid.n_cells * 8 * self.n_maps
+        read = math.prod(self.grid.fine) * self.encoder_convolutions[0].out_channels if self.fine else 0
+        return max(2 * self.n_working + self.grid.n_cells * 8 * self.n_maps, self.n_working + 2 * read)
 
     @torch.no_grad()
     def become(self, principal):
@@ -106,7 +111,8 @@ class ConvNetwork(Autoencoder):
         """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
         x = self._inside(self.filled(x))  # codes can't depend on what isn't in the image
         u = self.grid.low(x) @ self.components.mT  # (b, m)
-        features = self.encoder_convolutions(_as_maps(x, self.grid.shape))  # (b, c, h, w)
+        read = _as_maps(self.grid.finer(x), self.grid.fine) if self.fine else _as_maps(x, self.grid.shape)
+        features = self.encoder_convolutions(read)  # (b, c, h, w)
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
 
     def rebuild(self, z):

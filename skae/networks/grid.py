@@ -43,8 +43,10 @@ class Grid:
         Patches along height and width.
     coarser : list of tuple of int
         Shapes of the grids that follow by halving.
-    n_patch, n_low : int
-        Numbers in a patch, and numbers in it that PCA sees.
+    fine : tuple of int
+        Patches of half the height and width, where they have more than one pixel, along height and width.
+    n_patch, n_fine, n_low : int
+        Numbers in a patch, numbers in one of half the size, and numbers in a patch that PCA sees.
     """
 
     def __init__(self, channels, height, width, channels_first):
@@ -65,6 +67,9 @@ class Grid:
         self.shape = (math.ceil(height / self.patch[0]), math.ceil(width / self.patch[1]))
         self.n_patch = math.prod(self.patch) * channels
         self.n_low = self.n_patch // math.prod(self.block)
+        self.parts = tuple(min(2, p) for p in self.patch)
+        self.fine = tuple(n * part for n, part in zip(self.shape, self.parts, strict=True))
+        self.n_fine = self.n_patch // math.prod(self.parts)
         self.coarser, shape = [], self.shape
         while math.prod(shape) > COARSE:
             shape = halved(shape)
@@ -104,6 +109,12 @@ class Grid:
         x = x.unflatten(-1, (gh, gw, ph, pw, c)).transpose(-4, -3)
         x = x.flatten(-5, -4).flatten(-3, -2)[..., :h, :w, :]
         return self.flat(x.movedim(-1, -3))
+
+    def finer(self, x):
+        """Cut patches (..., gh * gw * P) into such of half the size, laid out as if an image had been cut into these."""
+        (ph, pw), (gh, gw), (i, j) = self.patch, self.shape, self.parts
+        x = x.unflatten(-1, (gh, gw, i, ph // i, j, pw // j, self.size[0]))
+        return x.transpose(-6, -5).transpose(-4, -3).flatten(-7)
 
     def low(self, x):
         """Give of patches (..., gh * gw * P) what PCA sees: (..., gh * gw * Q), means of blocks."""
