@@ -99,7 +99,7 @@ class ConvAutoencoder(BaseAutoencoder):
         batch would have more than 16 million numbers.
     max_iter : int or "auto", default="auto"
         The most epochs (passes over X). "auto": as many as make about ``10 * sqrt(n_samples)`` steps, fewer where there are
-        more than 100 features; three times as many where more than reconstruction is asked, six times for "ordered" codes.
+        more than about 100 features; three times as many where more than reconstruction is asked, six for "ordered" codes.
     early_stopping : bool, default=True
         Whether to hold samples out, take the weights that are best for those, and give up where nothing is gained over the
         start. If false, all epochs are trained and the last weights are taken.

@@ -150,8 +150,9 @@ def make_plan(
 ):
     """Fill in what was left "auto".
 
-    Steps grow with the root of the rows, and fall with the features where there are more than 100 of them, since each then says
-    more about a row. The learning rate grows with the root of the rows, too: few rows are soon learned by heart.
+    Steps grow with the root of the rows, and fall with the features where there are more than 125 of them, or 100 with
+    convolutions, since each then says more about a row. The learning rate grows with the root of the rows, too: few rows are
+    soon learned by heart.
 
     Parameters
     ----------
@@ -186,7 +187,8 @@ def make_plan(
         while batch > 8 and batch * n_features > BATCH_NUMBERS:
             batch //= 2
     batch = min(batch, n_samples)
-    steps = max(100, 10 * math.sqrt(n_samples) * min(1, 100 / n_features)) * (1 if plain else 6 if ordered else 3)
+    few = 100 if convolutional else 125  # features; convolutions learn more from a row
+    steps = max(100, 10 * math.sqrt(n_samples) * min(1, few / n_features)) * (1 if plain else 6 if ordered else 3)
     usual = max(1, math.ceil(steps * batch / n_samples))
     epochs = usual if max_iter == "auto" else max_iter
     rate = learning_rate_init
