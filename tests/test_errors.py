@@ -364,6 +364,14 @@ def test_an_optimizer_that_needs_a_closure():
         DenseAutoencoder(2, solver=torch.optim.LBFGS).fit(np.random.default_rng(0).normal(size=(30, 5)))
 
 
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
+def test_one_image_is_told_from_several(shape):
+    """A single image where several are expected gives an error that says how to make one of it."""
+    estimator = conv().fit(np.random.default_rng(0).uniform(size=(20, *shape)))
+    with pytest.raises(ValueError, match="which is one image, but expected several"):
+        estimator.transform(np.zeros(shape))
+
+
 @pytest.mark.parametrize("make", [dense, conv])
 @pytest.mark.parametrize("allow_nan", [False, True])
 @pytest.mark.parametrize(
