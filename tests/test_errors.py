@@ -388,3 +388,11 @@ def test_damage_that_is_no_damaged_row_says_so(make, allow_nan, damaged, found):
     estimator = make(allow_nan=allow_nan, corruption=lambda x, level, generator: damaged(x))
     with pytest.raises(ValueError, match=f"Got a corruption that makes {found}, but expected a tensor of shape"):
         estimator.fit(ROWS)
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.nan, True), (np.inf, False)])
+def test_nan_says_what_allows_it(value, told):
+    """NaN that isn't allowed gives an error with the parameter that allows it; infinity, which nothing allows, doesn't."""
+    with pytest.raises(ValueError, match="Input X contains") as caught:
+        dense().fit(spoiled(ROWS, value))
+    assert ("allow_nan=True" in str(caught.value)) is told
