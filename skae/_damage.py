@@ -78,8 +78,22 @@ def check_corruption(corruption, level, *, allow_nan=False):
 def _damage(function, level, makes_gaps, x, generator):
     """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
     if makes_gaps is None:
-        return function(x, level, generator)
+        return _alike(function(x, level, generator), x)
     if makes_gaps:
         return function(x, level, generator, fill=math.nan)
     # gaps stay gaps, and other damage sees means in their places
-    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
+    return torch.where(x.isnan(), x, _alike(function(x.nan_to_num(0.0), level, generator), x))
+
+
+def _alike(damaged, x):
+    """Refuse what a function of the user's made, if it is no tensor like the one that it was given."""
+    if not isinstance(damaged, torch.Tensor):
+        found = type(damaged).__name__
+    elif damaged.shape != x.shape or damaged.dtype != x.dtype:
+        found = f"a tensor of shape {tuple(damaged.shape)} and dtype {str(damaged.dtype).removeprefix('torch.')}"
+    else:
+        return damaged
+    raise ValueError(
+        f"Got a corruption that makes {found}, but expected a tensor of shape {tuple(x.shape)} and dtype "
+        f"{str(x.dtype).removeprefix('torch.')}, as it was given."
+    )

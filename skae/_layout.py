@@ -60,6 +60,10 @@ class Layout:
             A view where the memory allows it.
         """
         X = as_array(X)
+        if tuple(getattr(X, "shape", ())) == self.image_shape and X.shape[-1] != self.n_features:
+            raise ValueError(
+                f"Got X of shape {self.image_shape}, which is one image, but expected several: X[None] is a row of one."
+            )
         if getattr(X, "ndim", 2) <= 2:
             return X
         seen = tuple(X.shape[1:])

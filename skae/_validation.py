@@ -190,6 +190,8 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False):
         names = getattr(estimator, "feature_names_in_", None)
         label = "" if names is None else f" ({names[column]!r})"
         who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
+        if np.isnan(value) and hasattr(estimator, "allow_nan"):
+            who += " With allow_nan=True, NaN marks a gap."
         raise ValueError(f"Input X contains {what} in column {column}{label}, row {first + piece.start + row}.{who}")
 
 

@@ -654,3 +654,35 @@ def test_broken_idx_files(content, message, tmp_path):
     (tmp_path / "broken").write_bytes(content)
     with pytest.raises(ValueError, match=rf"Got '.*broken'.*{message}"):
         load_idx(tmp_path / "broken")
+
+
+class Named(Dataset):
+    """Two items that are dicts."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return {"image": torch.zeros(3), "label": number}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "part", "message"),
+    [
+        (Named(), 0, r"Got part=0, but the parts of an item are \['image', 'label'\]"),
+        (Named(), "pixels", r"Got part='pixels', but the parts of an item are \['image', 'label'\]"),
+        (TensorDataset(torch.zeros(2, 3)), 1, "Got part=1, but the parts of an item are those from 0 to 0"),
+        (TensorDataset(torch.zeros(2, 3)), "image", "Got part='image', but the parts of an item are those from 0"),
+    ],
+)
+def test_a_part_that_items_lack_says_so(dataset, part, message):
+    """A part that the items don't have gives an error that names those that they have."""
+    with pytest.raises(ValueError, match=message):
+        from_torch(dataset, part=part)
+
+
+@pytest.mark.parametrize("path", [None, 3])
+def test_what_is_no_path_says_so(path):
+    """Anything but a path or paths gives an error that says what a folder of images is made of."""
+    with pytest.raises(TypeError, match=f"Got path={path}, but expected a folder of images"):
+        ImageFolder(path)

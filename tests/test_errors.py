@@ -362,3 +362,37 @@ def test_an_optimizer_that_needs_a_closure():
     """An optimizer that evaluates the loss several times a step, as LBFGS does, is refused by name."""
     with pytest.raises(ValueError, match="solver=LBFGS"):
         DenseAutoencoder(2, solver=torch.optim.LBFGS).fit(np.random.default_rng(0).normal(size=(30, 5)))
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
+def test_one_image_is_told_from_several(shape):
+    """A single image where several are expected gives an error that says how to make one of it."""
+    estimator = conv().fit(np.random.default_rng(0).uniform(size=(20, *shape)))
+    with pytest.raises(ValueError, match="which is one image, but expected several"):
+        estimator.transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("make", [dense, conv])
+@pytest.mark.parametrize("allow_nan", [False, True])
+@pytest.mark.parametrize(
+    ("damaged", "found"),
+    [
+        (lambda x: x[..., :2], r"a tensor of shape \(.*, 2\) and dtype float32"),
+        (lambda x: x.double(), r"a tensor of shape \(.*\) and dtype float64"),
+        (lambda x: x.numpy(), "ndarray"),
+        (lambda x: None, "NoneType"),
+    ],
+)
+def test_damage_that_is_no_damaged_row_says_so(make, allow_nan, damaged, found):
+    """A corruption that makes anything but a tensor like the one it was given is named in the error."""
+    estimator = make(allow_nan=allow_nan, corruption=lambda x, level, generator: damaged(x))
+    with pytest.raises(ValueError, match=f"Got a corruption that makes {found}, but expected a tensor of shape"):
+        estimator.fit(ROWS)
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.nan, True), (np.inf, False)])
+def test_nan_says_what_allows_it(value, told):
+    """NaN that isn't allowed gives an error with the parameter that allows it; infinity, which nothing allows, doesn't."""
+    with pytest.raises(ValueError, match="Input X contains") as caught:
+        dense().fit(spoiled(ROWS, value))
+    assert ("allow_nan=True" in str(caught.value)) is told

@@ -320,3 +320,9 @@ def test_levels_that_mean_nothing_are_refused(corruption, level, expected, rows)
     """A share beyond 1, a pair that does not rise, and holes in what is no image are errors that say so."""
     with pytest.raises(ValueError, match=expected):
         DenseAutoencoder(2, corruption=corruption, corruption_level=level).fit(rows)
+
+
+def test_with_gaps_the_notebook_shows_it():
+    """The HTML of a fit on a table with gaps has its layers, as that of any other."""
+    html = DenseAutoencoder(2, allow_nan=True, **FAST).fit(with_gaps(low_rank(40, 6)))._repr_html_()
+    assert "n_components_" in html

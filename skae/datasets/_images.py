@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -212,6 +212,8 @@ def _found(path):
         if not os.path.isdir(path):
             raise FileNotFoundError(f"Got path={os.fspath(path)!r}, but expected a folder of images, or a list of files.")
         found = list(_walk(os.path.abspath(path)))
+    elif not isinstance(path, Iterable):
+        raise TypeError(f"Got path={path!r}, but expected a folder of images, or a list of files.")
     else:
         found = [(os.path.abspath(one), Path(one).absolute().parent.name) for one in path]
     if not found:

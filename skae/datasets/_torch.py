@@ -98,7 +98,11 @@ class TorchItems(Items):
         """Give an item of the dataset as an array, in its own shape and dtype."""
         item = self.dataset[number]
         if isinstance(item, (tuple, list, dict)):
-            item = item[self.part]
+            try:
+                item = item[self.part]
+            except (LookupError, TypeError) as error:
+                parts = list(item) if isinstance(item, dict) else f"those from 0 to {len(item) - 1}"
+                raise ValueError(f"Got part={self.part!r}, but the parts of an item are {parts}.") from error
         if isinstance(item, torch.Tensor):
             item = item.detach().cpu()
             item = item.float() if item.dtype == torch.bfloat16 else item
