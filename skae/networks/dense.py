@@ -47,8 +47,9 @@ class DenseNetwork(Autoencoder):
         """Put what is expected where prepared rows have gaps."""
         if self.precision is None:
             return super().filled(x)
-        if torch.is_autocast_enabled(x.device.type):  # a linear system is not solved in bfloat16
-            with torch.autocast(x.device.type, enabled=False):
+        device = x.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):  # a linear system is not solved in bfloat16
                 return self.filled(x)
         return torch.where(x.isnan(), conditional_means(x, self.precision), x)
 
