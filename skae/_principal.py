@@ -37,6 +37,9 @@ GAPPY_NUMBERS = 2**22
 ROUNDS = 10
 """Of finding it: with more, directions that hardly vary are taken too seriously."""
 
+ROUNDING = 1e-12
+"""A column that varies by less than this, beside its mean or beside the column that varies most, is taken as a constant."""
+
 RIDGE = 0.01
 """What is added to the variance of standardised columns: a hundredth of it counts as noise, whatever the rows say."""
 
@@ -164,13 +167,15 @@ def random_components(X, weights, n_coordinates, *, generator, view=None, device
     )
 
 
-def normal_with_gaps(X, weights, *, generator):
+def normal_with_gaps(X, means, weights, *, generator):
     """Find the normal distribution under which what is known of rows with gaps is likely [1]_.
 
     Parameters
     ----------
     X : ndarray, torch.Tensor, Stored or Selected of shape (n, d)
         Rows, NaN in the gaps, with a number in every column. Of many rows some take part.
+    means : torch.Tensor of shape (d,)
+        Of the columns of all rows: those that take part may have nothing but gaps in one.
     weights : ndarray of shape (n,) or None
         How often each row counts.
     generator : torch.Generator
@@ -194,10 +199,12 @@ def normal_with_gaps(X, weights, *, generator):
     x = to_tensor(X[:]).cpu().double()
     w = torch.ones(len(x), dtype=torch.float64) if weights is None else torch.from_numpy(weights)
     known = ~x.isnan()
-    counts = (w @ known.double()).clamp(min=1e-300)
-    centre = w @ x.nan_to_num(0.0) / counts
-    deviations = (w @ (x - centre).square().nan_to_num(0.0) / counts).sqrt()
-    deviations = torch.where(deviations > 0, deviations, 1.0)
+    counts = w @ known.double()
+    centre = torch.where(counts > 0, w @ x.nan_to_num(0.0) / counts, means.cpu().double())
+    deviations = (w @ (x - centre).square().nan_to_num(0.0) / counts.clamp(min=1e-300)).sqrt()
+    deviations = torch.where(deviations > ROUNDING * centre.abs(), deviations, 0.0)
+    widest = float(deviations.max()) or 1.0
+    deviations = torch.where(deviations > ROUNDING * widest, deviations, widest)
     x = (x - centre) / deviations
     filled, unsure = x.nan_to_num(0.0), (w @ (~known).double()).diag()
 

@@ -98,7 +98,7 @@ def directions(estimator, rows, weights, n_coordinates, generator, device, *, ch
     if estimator.allow_nan:
         gappy, rows = rows, Filled(rows)
         if estimator._view() is None and rows.shape[1] <= MOST_LINKED:
-            rows.normal = normal_with_gaps(gappy, weights, generator=generator) if normal is None else normal
+            rows.normal = normal_with_gaps(gappy, rows.means, weights, generator=generator) if normal is None else normal
         normal = rows.normal
     if chosen is not None:
         rows, weights = Selected(rows, chosen), None if weights is None else weights[chosen.numpy()]

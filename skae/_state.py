@@ -81,7 +81,7 @@ def compare_versions(what, made_by):
         then = made_by.get(name, now)
         if then.split(".")[:2] != now.split(".")[:2]:
             warnings.warn(
-                f"{what} was written with {name} {then}, and is read with {name} {now}: results may differ.", stacklevel=4
+                f"{what} was written with {name} {then}, and is read with {name} {now}: results may differ.", stacklevel=3
             )
 
 

@@ -99,6 +99,20 @@ def test_messages_are_about_as_long_as_the_distribution_says(codec):
     assert 0 < over.mean() < 0.6
 
 
+def test_many_rows_take_no_more_memory_than_a_block_of_them(codec, monkeypatch):
+    """The weights of all symbols are never held for more than 1,024 rows, whether they are chosen, measured or written."""
+    seen, weights = [], SymbolModel.weights
+
+    def noted(self, state, j, n):
+        seen.append(n)
+        return weights(self, state, j, n)
+
+    monkeypatch.setattr(SymbolModel, "weights", noted)
+    codec.compress(ROWS)
+    codec.code_lengths(ROWS)
+    assert max(seen) == 1024
+
+
 def test_contexts_save_bytes(codec):
     """Digits' codes depend on each other, and a codec that knows it needs less."""
     plain = LatentCodec(FrozenEstimator(codec.autoencoder_), context=False, random_state=0).fit(ROWS[:1500])

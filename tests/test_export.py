@@ -163,6 +163,16 @@ def test_another_device_becomes_the_cpu(small, tmp_path):
     assert back.net_.device == torch.device("cpu")
 
 
+def test_arrays_of_objects_come_back_one_by_one(small, tmp_path):
+    """Numbers of NumPy in an array of objects keep their values, each its own, and so does a single word."""
+    fitted = copy.deepcopy(small)
+    fitted.parts_, fitted.word_ = np.array([[np.float64(1), "two"], [np.int64(3), None]], dtype=object), np.array("word")
+    save(fitted, tmp_path / "x")
+    back = load(tmp_path / "x")
+    np.testing.assert_array_equal(back.parts_, fitted.parts_)
+    np.testing.assert_array_equal(back.word_, fitted.word_, strict=True)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -254,8 +264,9 @@ def test_other_versions_are_named(small, tmp_path):
     """A warning has the version that wrote the file and the one that reads it."""
     save(small, tmp_path / "x")
     rewritten(tmp_path / "x", lambda found: found["versions"].update(torch="1.13.0"))
-    with pytest.warns(UserWarning, match=rf"torch 1.13.0.*torch {torch.__version__.split('+')[0]}"):
+    with pytest.warns(UserWarning, match=rf"torch 1.13.0.*torch {torch.__version__.split('+')[0]}") as found:
         load(tmp_path / "x")
+    assert found[0].filename == __file__  # the line that reads it
 
 
 @pytest.mark.parametrize(

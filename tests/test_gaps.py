@@ -152,7 +152,8 @@ def test_before_training_gaps_are_filled_as_a_normal_distribution_has_it():
     gaps = with_gaps(X)
     estimator = DenseAutoencoder(6, allow_nan=True, max_iter=1, learning_rate_init=1e-12, early_stopping=False, random_state=0)
     found = estimator.fit(gaps).reconstruct(gaps)
-    mean, precision = (part.numpy() for part in normal_with_gaps(gaps, None, generator=torch.Generator()))
+    means = torch.zeros(len(units))
+    mean, precision = (part.numpy() for part in normal_with_gaps(gaps, means, None, generator=torch.Generator()))
     expected = gaps.copy()
     for row in expected:
         gap = np.isnan(row)
@@ -160,6 +161,28 @@ def test_before_training_gaps_are_filled_as_a_normal_distribution_has_it():
         row[gap] = mean[gap] - np.linalg.solve(precision[np.ix_(gap, gap)], away)
     # the largest column makes the unit of all of them
     assert_allclose(found[:, -3:] / units[-3:], expected[:, -3:] / units[-3:], atol=0.02)
+
+
+@pytest.mark.parametrize(("constant", "unit"), [(0.1, 1e3), (0.1, 1e6), (0.0, 1e6), (1e9, 1.0), (None, 1e3)])
+def test_gaps_in_a_column_that_is_constant_or_next_to_nothing(constant, unit):
+    """A column that varies by rounding alone, or by far less than others, is filled with its mean, and breaks no training."""
+    X = low_rank(60, 6) * unit
+    X[:, 0] = X[:, 0] * 1e-24 if constant is None else constant
+    gaps = with_gaps(X)
+    estimator = DenseAutoencoder(3, allow_nan=True, **FAST).fit(gaps)
+    assert np.isfinite(estimator.transform(gaps)).all()
+    assert_allclose(estimator.reconstruct(gaps)[:, 0], X[:, 0].mean(), atol=1e-4 * unit, rtol=1e-6)
+    assert torch.isfinite(estimator.net_.module_.precision).all()
+
+
+def test_a_column_of_gaps_alone_among_the_rows_that_take_part_has_the_mean_of_all(monkeypatch):
+    """Of many rows some say what the normal distribution is; a column that they don't know has the mean of all rows."""
+    monkeypatch.setattr("skae._principal.GAPPY_FLOPS", 0)  # so that 32 rows take part
+    X = np.random.default_rng(0).standard_normal((2000, 8))
+    X[:, 0], X[7, 0] = nan, 2000.0
+    mean, precision = normal_with_gaps(X, torch.from_numpy(np.nanmean(X, 0)), None, generator=torch.Generator())
+    assert mean[0] == pytest.approx(2000.0)
+    assert torch.isfinite(precision).all()
 
 
 @pytest.mark.filterwarnings("ignore:.IterativeImputer. Early stopping criterion not reached")

@@ -302,7 +302,8 @@ class LatentCodec(ShownMixin, BaseEstimator):
             found = (grids.lengths(self._symbols, *self._number_image(image)) for image in self._check_images(X))
             return np.array([bits.sum() for bits in found])
         numbers = self._choose(encode(self.autoencoder_, X))
-        return self._symbols.lengths(numbers, _nothing(numbers))
+        found = (self._symbols.lengths(numbers[part], _nothing(numbers[part])) for part in slices(len(numbers), BLOCK))
+        return np.concatenate(list(found))
 
     def _write_rows(self, X, *, together):
         """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""
@@ -323,8 +324,9 @@ class LatentCodec(ShownMixin, BaseEstimator):
         return codes
 
     def _choose(self, codes):
-        """Turn the codes of rows into whole numbers."""
-        return self._symbols.choose(self._in_steps(codes), _nothing(codes))
+        """Turn the codes of rows into whole numbers, a block at a time: the weights of all symbols take memory."""
+        codes = self._in_steps(codes)
+        return np.concatenate([self._symbols.choose(codes[part], _nothing(codes[part])) for part in slices(len(codes), BLOCK)])
 
     def _as_codes(self, numbers):
         return self.centre_ + numbers * self.steps_

@@ -67,7 +67,7 @@ class Writer:
             kind = "array" if isinstance(value, np.ndarray) else "scalar"
             array = np.asarray(value)
             if array.dtype.kind in "OU":
-                return {kind: [self.value(one, name) for one in array.tolist()], "dtype": array.dtype.str}
+                return {kind: self.value(array.tolist(), name), "dtype": array.dtype.str}
             if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
                 self.tensors[name] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
                 return {kind: name}
