@@ -181,7 +181,8 @@ class LatentCodec(ShownMixin, BaseEstimator):
         self.steps_ = choose_steps(self.autoencoder_, X, codes, self.step)
         hidden = HIDDEN if self.context else 0
         if self.tile is None:
-            codes = self._in_steps(codes[: _most_learned(codes.shape[1])])
+            chosen = np.random.default_rng(seed).permutation(len(codes))[: _most_learned(codes.shape[1])]  # rows may be sorted
+            codes = self._in_steps(codes[np.sort(chosen)])
             self._symbols = SymbolModel(choose_roughly(codes), _nothing(codes), hidden, seed)
         else:
             parts = tiles.shifted(images, self.tile, _most_learned(3 * codes.shape[1]), np.random.default_rng(seed))
