@@ -648,6 +648,7 @@ def test_other_numbers(dtype, code, tmp_path):
         (gzip.compress(idx(np.zeros((4, 5), np.uint8)))[:-9], "can't be decompressed"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "but expected"),
     ],
+    ids=["empty", "text", "head-cut", "cut", "too-long", "gzip-cut", "huge"],  # gzip's bytes hold the time
 )
 def test_broken_idx_files(content, message, tmp_path):
     """What is cut, too long or something else is an error that names the file, and allocates nothing."""
