@@ -6,11 +6,13 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skae import (
     ConvAutoencoder,
     LatentDisplay,
+    ReconstructionDetector,
     ReconstructionDisplay,
     SpectrumDisplay,
     TrainingDisplay,
@@ -46,6 +48,15 @@ def test_unfitted_autoencoders_are_refused(class_, data, shape):
     """An autoencoder has to be fitted first."""
     with pytest.raises(NotFittedError):
         class_.from_estimator(ConvAutoencoder(), *data)
+
+
+@pytest.mark.parametrize("class_", [LatentDisplay, ReconstructionDisplay, TraversalDisplay])
+def test_a_detector_is_told_from_an_autoencoder(class_):
+    """What has no codes is refused by name, with a hint at the autoencoder inside of it."""
+    rows = GREY.reshape(len(GREY), -1)
+    detector = ReconstructionDetector(PCA(2)).fit(rows)
+    with pytest.raises(TypeError, match=r"Got ReconstructionDetector, but expected .* transform.*: its autoencoder_ does\."):
+        class_.from_estimator(detector, rows)
 
 
 @pytest.mark.parametrize(("class_", "data", "shape"), CALLS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from skae._wrapped import as_plain
 
@@ -22,6 +23,7 @@ __all__ = [
     "as_numbers",
     "axes_grid",
     "check_count",
+    "check_fitted",
     "draw_image",
     "feature_names",
     "is_image",
@@ -43,6 +45,15 @@ def pyplot(caller):
     except ImportError as error:
         raise ImportError(f"{caller} needs matplotlib, which is not installed: pip install skae[plot]") from error
     return plt
+
+
+def check_fitted(estimator, *methods):
+    """Check that an estimator is fitted and has the methods that a display calls."""
+    check_is_fitted(estimator)
+    missing = [method for method in methods if not hasattr(estimator, method)]
+    if missing:
+        hint = ": its autoencoder_ does" if hasattr(estimator, "autoencoder_") else ""
+        raise TypeError(f"Got {type(estimator).__name__}, but expected an estimator that has {' and '.join(missing)}{hint}.")
 
 
 def styled(defaults, given, artist):

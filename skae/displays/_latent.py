@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import ArrayLike, Keywords, MatrixLike
 from skae.displays import _drawing as draw
@@ -140,7 +139,7 @@ class LatentDisplay:
             Drawn.
         """
         draw.pyplot(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator)
+        draw.check_fitted(estimator, "transform")
         images = None
         if thumbnails:
             shape = getattr(estimator, "image_shape_", image_shape)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Keywords, MatrixLike
 from skae.displays import _drawing as draw
@@ -117,7 +116,7 @@ class ReconstructionDisplay:
             Drawn.
         """
         draw.pyplot(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator)
+        draw.check_fitted(estimator, "transform", "inverse_transform")
         n_samples = draw.check_count(n_samples, "n_samples", MOST_SAMPLES)
         first = X[:n_samples]
         if hasattr(estimator, "reconstruct"):

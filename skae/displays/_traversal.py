@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import ArrayLike, Keywords, MatrixLike
 from skae.displays import _drawing as draw
@@ -147,7 +146,7 @@ class TraversalDisplay:
             Drawn.
         """
         draw.pyplot(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator)
+        draw.check_fitted(estimator, "transform", "inverse_transform")
         n_steps = draw.check_count(n_steps, "n_steps", 25, least=2)
         if not np.isreal(span) or not np.isfinite(span) or span <= 0:
             raise ValueError(f"Got span={span!r}, but expected a number above 0.")
