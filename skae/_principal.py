@@ -37,8 +37,9 @@ GAPPY_NUMBERS = 2**22
 ROUNDS = 10
 """Of finding it: with more, directions that hardly vary are taken too seriously."""
 
-ROUNDING = 1e-12
-"""A column that varies by less than this, beside its mean or beside the column that varies most, is taken as a constant."""
+ROUNDING, NARROWEST = 1e-12, 1e-15
+"""A column that varies by less than this, beside its mean or beside the column that varies most, is taken as a constant: the
+first is rounding, and the square of the second's inverse has to be a float32."""
 
 RIDGE = 0.01
 """What is added to the variance of standardised columns: a hundredth of it counts as noise, whatever the rows say."""
@@ -204,7 +205,7 @@ def normal_with_gaps(X, means, weights, *, generator):
     deviations = (w @ (x - centre).square().nan_to_num(0.0) / counts.clamp(min=1e-300)).sqrt()
     deviations = torch.where(deviations > ROUNDING * centre.abs(), deviations, 0.0)
     widest = float(deviations.max()) or 1.0
-    deviations = torch.where(deviations > ROUNDING * widest, deviations, widest)
+    deviations = torch.where(deviations > NARROWEST * widest, deviations, widest)
     x = (x - centre) / deviations
     filled, unsure = x.nan_to_num(0.0), (w @ (~known).double()).diag()
 
