@@ -24,12 +24,13 @@ Batches become a trained network
     ``_objective``               the loss of a batch: all that is made small
     ``_net``                     the skorch net: one step, one epoch, the learning rate
     ``_starting``                where a training starts: from PCA, or from weights that are there
+    ``_preparing``               what a fit has to have before its first step: a plan, a net, and the rows that it sees
     ``_training``                which rows are held out, which weights are taken
     ``_defaults``                what "auto" means
     ``_finishing``               what there is to say of codes afterwards
     ``_advice``                  what a fit warns of
     ``_html``                    what a notebook shows of a fitted autoencoder
-    ``_fitting``                 one fit from beginning to end
+    ``_fitting``                 the training of a fit, and what is recorded of it
     ``_progress``                the progress bar and scikit-learn's callbacks
 
 What an autoencoder is for

@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from skae import _validation as check
 from skae._batches import chunks, padded, to_tensor
-from skae._fitting import Fitting
+from skae._fitting import train, train_once
 from skae._html import SummaryMixin
 from skae._net import AutoencoderNet
+from skae._preparing import Preparation
 from skae._state import KeepsNetwork, unchanged_on_error
 from skae._typing import ArrayLike, MatrixLike
 from skae._validation import Interval, RealNotInt, StrOptions, fit_context
@@ -150,7 +151,7 @@ class BaseAutoencoder(
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
             held_out = None if X_val is None else self._check_X(X_val, reset=False)
-            problem = Fitting(self, rows, weights, held_out, y, go_on=go_on).run(hooks)
+            problem = train(Preparation(self, rows, weights, held_out, y, go_on=go_on), hooks)
         if problem is not None:
             raise problem
         return self
@@ -185,7 +186,7 @@ class BaseAutoencoder(
                 )
             rows = self._check_X(X, reset=not go_on)
             weights = check.check_weights(sample_weight, rows)
-            problem = Fitting(self, rows, weights, None, y, go_on=go_on, one_pass=True).run_once()
+            problem = train_once(Preparation(self, rows, weights, None, y, go_on=go_on, one_pass=True))
         if problem is not None:
             raise problem
         return self

@@ -400,7 +400,7 @@ class Change(Callback):
 
 def test_files_that_vanish_or_change_during_training(digits_folder, tmp_path, streams, monkeypatch):
     """A file that is deleted, or becomes larger, while a fit reads is an error with its name."""
-    monkeypatch.setattr("skae._fitting.PREPARED_BYTES", 0)
+    monkeypatch.setattr("skae._preparing.PREPARED_BYTES", 0)
     for number, image in enumerate(digits_folder[1]):
         Image.fromarray(image).save(tmp_path / f"{number:03d}.png")
     folder = ImageFolder(tmp_path, mode="L")

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import _fitting, corruptions, datasets, export
+from skae import _preparing, corruptions, datasets, export
 from skae._defaults import make_plan
 
 from .cases import grey_images, low_rank
@@ -224,7 +224,7 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
         return replace(plan, epochs=min(plan.epochs, 5))
 
     monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
-    monkeypatch.setattr(_fitting, "make_plan", short_plan)
+    monkeypatch.setattr(_preparing, "make_plan", short_plan)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert blocks

@@ -21,6 +21,7 @@ ROWS = [
     ["networks"],
     ["_defaults", "_net"],
     ["_starting", "_training", "_finishing", "_progress", "_state", "_advice", "_html"],
+    ["_preparing"],
     ["_fitting"],
     ["_base"],
     ["_dense", "_conv"],

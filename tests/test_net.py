@@ -294,7 +294,7 @@ def test_parts_give_the_same_steps(make, weighted, images):
     def trained(parts):
         autoencoder = make(solver="sgd", **({"image_shape": (6, 5)} if make is conv else {}))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("skae._fitting.BATCH_NUMBERS", 20 * 30 / 2 / parts)
+            patch.setattr("skae._preparing.BATCH_NUMBERS", 20 * 30 / 2 / parts)
             autoencoder.fit(rows, sample_weight=weights)
         assert autoencoder.net_.history[-1]["train_loss"] > 0
         return autoencoder.transform(rows)

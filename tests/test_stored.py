@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.utils import gen_batches
 from skorch.callbacks import Callback
 
-from skae import ConvAutoencoder, DenseAutoencoder, _batches, _fitting, _stored
+from skae import ConvAutoencoder, DenseAutoencoder, _batches, _preparing, _stored
 from skae._batches import Rows, StoredBatches, choose, select
 from skae._stored import Stored, stored
 
@@ -32,8 +32,8 @@ def streams(monkeypatch):
     monkeypatch.setattr(_stored, "STREAMED_BYTES", 0)
     monkeypatch.setattr(_stored, "BLOCK_BYTES", 512)
     monkeypatch.setattr(_batches, "BUFFER_BYTES", 4096)
-    monkeypatch.setattr(_fitting, "PREPARED_BYTES", 0)
-    monkeypatch.setattr(_fitting, "CROSSED_BYTES", 0)
+    monkeypatch.setattr(_preparing, "PREPARED_BYTES", 0)
+    monkeypatch.setattr(_preparing, "CROSSED_BYTES", 0)
 
 
 class Source:
@@ -396,7 +396,7 @@ def test_slices_only():
 @pytest.mark.parametrize("prepared", [0, 2**27])
 def test_few_rows_with_weight(prepared, monkeypatch):
     """Where most stored rows have no weight, the fit is that of the others, prepared or not, whatever the first row holds."""
-    monkeypatch.setattr(_fitting, "PREPARED_BYTES", prepared)
+    monkeypatch.setattr(_preparing, "PREPARED_BYTES", prepared)
     X = table(dtype=np.float64)
     weights = np.zeros(N)
     weights[1::10] = 1
@@ -450,11 +450,13 @@ def test_large_chunks_are_read_in_parts(monkeypatch):
 
 def test_x_val_counts_for_memory(monkeypatch):
     """Rows to judge by that are too many to be kept prepared are prepared batch by batch."""
-    monkeypatch.setattr(_fitting, "PREPARED_BYTES", 4 * 8 * 100)
+    monkeypatch.setattr(_preparing, "PREPARED_BYTES", 4 * 8 * 100)
     prepared = []
-    prepare = _fitting.Fitting._prepare
+    prepare = _preparing.Preparation._prepare
     monkeypatch.setattr(
-        _fitting.Fitting, "_prepare", lambda self, network, rows: prepared.append(len(rows)) or prepare(self, network, rows)
+        _preparing.Preparation,
+        "_prepare",
+        lambda self, network, rows: prepared.append(len(rows)) or prepare(self, network, rows),
     )
     dense().fit(table()[:50], X_val=Source(table()))
     assert not prepared

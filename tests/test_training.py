@@ -37,10 +37,10 @@ def test_each_copy_learns_from_its_members_only():
 @pytest.mark.parametrize("n", [53, 61])
 def test_every_row_is_judged_once_by_a_copy_that_did_not_see_it(n, monkeypatch):
     """The folds are disjoint, cover all rows, and each copy is trained without its own."""
-    from skae import _fitting
+    from skae import _preparing
 
     seen = {}
-    crossed = _fitting.crossed
+    crossed = _preparing.crossed
 
     def spy(network, starts, held, weights, prepare):
         seen["held"] = held
@@ -54,8 +54,8 @@ def test_every_row_is_judged_once_by_a_copy_that_did_not_see_it(n, monkeypatch):
             super().__init__(*args, **kwargs)
             members[:] = self.members
 
-    monkeypatch.setattr(_fitting, "crossed", spy)
-    monkeypatch.setattr(_fitting, "FoldBatches", SpyBatches)
+    monkeypatch.setattr(_preparing, "crossed", spy)
+    monkeypatch.setattr(_preparing, "FoldBatches", SpyBatches)
     X = low_rank(n, 6)
     DenseAutoencoder(2, max_iter=2, random_state=0).fit(X)
     held = seen["held"]
