@@ -19,6 +19,7 @@ from common import add_image_source, blobs, flat, head, interleaved, load_images
 from sklearn.decomposition import PCA
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae._using import pieces
 
 # ------------------------------------------------------------------------------------------------------- bare networks
 
@@ -43,7 +44,7 @@ class Bare:
         self.encode = torch.compile(self.module.encode) if compiled else self.module.encode
         self.device = next(self.module.parameters()).device
         # with pieces of other sizes this would compare caches
-        self.size = size or next(iter(model._pieces(np.empty((2**20, 0))))).stop
+        self.size = size or pieces(model.net_, 2**20)[0].stop
         self.widths = {"transform": model.n_components_, "reconstruct": n_features}
 
     def __call__(self, method, X):

@@ -32,6 +32,7 @@ Batches become a trained network
     ``_html``                    what a notebook shows of a fitted autoencoder
     ``_fitting``                 the training of a fit, and what is recorded of it
     ``_progress``                the progress bar and scikit-learn's callbacks
+    ``_using``                   what a trained network makes of rows, piece by piece
 
 What an autoencoder is for
     ``_wrapped``                 what all of these do with the autoencoder that they wrap

@@ -1,5 +1,6 @@
 """What every autoencoder does: fit, transform, inverse_transform, reconstruct, and score."""
 
+import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -16,13 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from skae import _validation as check
-from skae._batches import chunks, padded, to_tensor
 from skae._fitting import train, train_once
 from skae._html import SummaryMixin
 from skae._net import AutoencoderNet
 from skae._preparing import Preparation
 from skae._state import KeepsNetwork, unchanged_on_error
 from skae._typing import ArrayLike, MatrixLike
+from skae._using import errors, explained, run
 from skae._validation import Interval, RealNotInt, StrOptions, fit_context
 from skae.networks.blocks import ACTIVATIONS
 
@@ -104,6 +105,10 @@ class BaseAutoencoder(
 
     def _view(self):
         """Say what of a row PCA sees: a function of centred rows, or None for all of it."""
+
+    def _links(self, n_features):
+        """Say whether gaps in rows so wide are filled by what the rest of the row says, in place of the mean."""
+        return False
 
     # ------------------------------------------------------------------------------------------------- learning
 
@@ -237,7 +242,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
-        return self._answer(self._run(self.net_.encode, rows, self.n_components_), X)
+        return self._answer(run(self.net_, self.net_.encode, rows, self.n_components_), X)
 
     @overload
     def inverse_transform(self, X: torch.Tensor) -> torch.Tensor: ...
@@ -263,7 +268,7 @@ class BaseAutoencoder(
             z = z.to(self.net_.device, torch.float32)
             return self.net_.decode(functional.pad(z, (0, self.n_components_ - z.shape[1])))
 
-        return self._shape(self._answer(self._run(decode, codes, self.n_features_in_), X, always=True), None)
+        return self._shape(self._answer(run(self.net_, decode, codes, self.n_features_in_), X, always=True), None)
 
     @overload
     def reconstruct(self, X: torch.Tensor) -> torch.Tensor: ...
@@ -285,7 +290,7 @@ class BaseAutoencoder(
         check_is_fitted(self)
         rows = self._known_rows(X)
         net = self.net_
-        found = self._run(lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
+        found = run(net, lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
         return self._shape(self._answer(found, X, always=True), np.shape(X))
 
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
@@ -302,16 +307,7 @@ class BaseAutoencoder(
             Mean squared error of each row, over the numbers that are there, float64, in squared units of X.
         """
         check_is_fitted(self)
-        rows = self._known_rows(X)
-        network = self.net_.module_
-
-        found = np.empty(len(rows))
-        for piece in self._pieces(rows):
-            part = to_tensor(rows[piece], self.net_.device)
-            with torch.inference_mode():
-                residual = network.residual(padded(part))[0]
-            found[piece] = residual.cpu().double().square().nanmean(1)[: len(part)].numpy()
-        return found * float(network.centre.scale) ** 2
+        return errors(self.net_, self._known_rows(X))
 
     def score(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Give the share of the variance of X that its reconstruction explains.
@@ -329,57 +325,24 @@ class BaseAutoencoder(
         -------
         score : float
             ``r2_score(X, reconstruct(X), multioutput="variance_weighted")`` on flat rows. It grows with `n_components`, so
-            the number of components is tuned by what comes after the encoder instead.
+            the number of components is tuned by what comes after the encoder instead. NaN, with a warning, where less than two
+            rows, or nothing but gaps, are given.
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
-        if len(rows) < 2:
-            warnings.warn("R^2 score is not well-defined with less than two samples.", UndefinedMetricWarning, stacklevel=2)
-            return float("nan")
         weights = check.check_weights(sample_weight, rows)
         weights = np.ones(len(rows)) if weights is None else weights
-        network = self.net_.module_
-        d = self.n_features_in_
-        missed, squares, sums, count = torch.zeros(4, d, dtype=torch.float64)
-        low, high = torch.full((2, d), torch.inf, dtype=torch.float64) * torch.tensor([[1], [-1]])
-        for piece in self._pieces(rows):
-            w = torch.from_numpy(weights[piece])
-            with torch.inference_mode():
-                residual, x = network.residual(padded(to_tensor(rows[piece], self.net_.device)))
-            residual, x = (part[: len(w)].cpu().double() for part in (residual, x))
-            there = ~x.isnan()
-            counted = there & (w > 0)[:, None]
-            low = torch.minimum(low, torch.where(counted, x, torch.inf).amin(0))
-            high = torch.maximum(high, torch.where(counted, x, -torch.inf).amax(0))
-            residual, x = torch.where(there, residual, 0.0), torch.where(there, x, 0.0)
-            missed += w @ residual.square()
-            squares += w @ x.square()
-            sums += w @ x
-            count += w @ there.double()
-        varies = low < high  # as r2_score has it, a constant column doesn't count
-        if not varies.any():
-            return float(missed.sum() == 0)
-        spread = squares - sums.square() / count.clamp(min=1e-300)
-        return float(1 - missed[varies].sum() / spread[varies].sum())
+        share = explained(self.net_, rows, weights) if len(rows) > 1 else float("nan")
+        if math.isnan(share):
+            text = "R^2 score is not well-defined with less than two samples, or with nothing but gaps."
+            warnings.warn(text, UndefinedMetricWarning, stacklevel=2)
+        return share
 
     def _known_rows(self, X):
         """Check X against what fit saw."""
         rows = self._check_X(X, reset=False)
         check.check_units(rows, self._spec["dtype"])
         return rows
-
-    def _pieces(self, rows):
-        """Cut rows into pieces that a network takes at once."""
-        return chunks(len(rows), max(self.n_features_in_, self.net_.module_.most_numbers))
-
-    def _run(self, function, rows, width):
-        """Run a function of raw rows over all of them, piece by piece, without gradients, in float32."""
-        out = torch.empty(len(rows), width, device=rows.device if isinstance(rows, torch.Tensor) else "cpu")
-        with torch.inference_mode():
-            for piece in self._pieces(rows):
-                part = to_tensor(rows[piece], self.net_.device)
-                out[piece] = function(padded(part))[: len(part)]
-        return out
 
     def _answer(self, found, X, *, always=False):
         """Give a tensor to who gave a tensor, and an array to everyone else."""

@@ -274,5 +274,8 @@ class DenseAutoencoder(BaseAutoencoder):
         if not isinstance(self.hidden_layer_sizes, str):
             sizes = check.check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
-        linked = self.allow_nan and options["n_features"] <= MOST_LINKED
-        return {**options, "rotated": self.loss == "squared_error" and not self.allow_nan, "linked": linked}
+        rotated = self.loss == "squared_error" and not self.allow_nan
+        return {**options, "rotated": rotated, "linked": self._links(options["n_features"])}
+
+    def _links(self, n_features):
+        return self.allow_nan and n_features <= MOST_LINKED

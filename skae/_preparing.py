@@ -93,7 +93,7 @@ class Preparation:
         if weights is not None and not weights.all():
             kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
             if len(kept) < 2:
-                raise ValueError(f"Got {len(kept)} row with a positive sample_weight, but expected at least 2.")
+                raise ValueError(f"Got {len(kept)} row whose sample_weight counts beside the largest, but expected at least 2.")
             rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
             weights = weights[kept.numpy()]
         self.targets, self.y = find_targets(estimator, y, n, kept, go_on=go_on)

@@ -18,7 +18,7 @@ from skae._defaults import (
     step_of_rate,
     weight_of_penalty,
 )
-from skae._principal import MOST_LINKED, normal_with_gaps, principal_components, random_components
+from skae._principal import normal_with_gaps, principal_components, random_components
 
 __all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
@@ -97,7 +97,7 @@ def directions(estimator, rows, weights, n_coordinates, generator, device, *, ch
     find = random_components if estimator.init == "random" else principal_components
     if estimator.allow_nan:
         gappy, rows = rows, Filled(rows)
-        if estimator._view() is None and rows.shape[1] <= MOST_LINKED:
+        if estimator._links(rows.shape[1]):
             rows.normal = normal_with_gaps(gappy, rows.means, weights, generator=generator) if normal is None else normal
         normal = rows.normal
     if chosen is not None:

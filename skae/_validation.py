@@ -48,6 +48,9 @@ __all__ = [
 CHUNK_BYTES = 2**24
 """How much of X is looked at in one go when it is checked, in bytes."""
 
+NOTHING = 1e-15
+"""A weight of less, as a share of the largest, is as good as none: what it adds to a sum is rounding."""
+
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]:
     """Check parameters before a fit, and take down callbacks after it; what is decorated keeps its signature."""
@@ -258,7 +261,7 @@ def check_weights(sample_weight, X):
     Returns
     -------
     sample_weight : ndarray of shape (n_samples,) or None
-        float64, with a mean of 1 over the rows whose weight is not zero.
+        float64, with a mean of 1 over the rows whose weight is not zero. One that is rounding beside the largest is zero.
     """
     if sample_weight is None:
         return None
@@ -267,6 +270,7 @@ def check_weights(sample_weight, X):
     if not weights.any():
         raise ValueError("Got a sample_weight that is zero for every row, but expected a positive weight somewhere.")
     weights = weights / weights.max()  # first, so that a sum of huge ones doesn't overflow
+    weights[weights < NOTHING] = 0
     return weights / weights[weights > 0].mean()
 
 

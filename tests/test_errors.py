@@ -273,6 +273,7 @@ def test_bad_parameters(make, name, value, message, method):
         (np.r_[np.ones(29), -1e-9], r"(?i)negative.*weight|weight.*negative"),
         (np.zeros(30), r"(?i)weight.*zero"),
         (np.r_[1, np.zeros(29)], r"(?i)weight"),
+        (np.r_[1e300, np.ones(29)], "1 row whose sample_weight counts beside the largest"),
         (np.ones(29), r"(?i)weight.*\(29,\).*\(30,\)"),
         (np.ones((30, 2)), r"(?i)1D|dimension"),
         (np.r_[np.ones(29), np.nan], r"(?i)NaN"),
@@ -280,7 +281,7 @@ def test_bad_parameters(make, name, value, message, method):
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_bad_weights(weights, message, method, fitted):
-    """Weights that are negative, all zero (or but one), too few or NaN are refused."""
+    """Weights that are negative, all zero (or but one, or nothing beside one), too few or NaN are refused."""
     estimator, X = fitted
     with Unchanged(estimator, X, message):
         getattr(estimator, method)(X, sample_weight=weights)

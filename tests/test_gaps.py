@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
 from sklearn.metrics import r2_score
@@ -47,7 +48,7 @@ def test_imputing_is_better_than_the_mean():
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "log_loss"])
 def test_every_gap_is_filled(make, loss):
-    """Codes and reconstructions are finite with every loss, and so is a row that is all gaps; X is left as it is."""
+    """Codes and reconstructions are finite with every loss, and so is a row that is all gaps, of which no score is known; X is left."""
     gaps = with_gaps(grey_images(40, 7, 5).reshape(40, -1))
     gaps[3] = nan
     before = gaps.copy()
@@ -57,6 +58,8 @@ def test_every_gap_is_filled(make, loss):
     assert np.isfinite(estimator.loss_curve_).all()
     assert np.isnan(estimator.reconstruction_error(gaps)[3])
     assert_array_equal(gaps, before)
+    with pytest.warns(UndefinedMetricWarning, match="nothing but gaps"):
+        assert np.isnan(estimator.score(gaps[[3, 3]]))
 
 
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])

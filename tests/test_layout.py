@@ -20,7 +20,7 @@ ROWS = [
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
     ["_defaults", "_net"],
-    ["_starting", "_training", "_finishing", "_progress", "_state", "_advice", "_html"],
+    ["_starting", "_training", "_finishing", "_progress", "_state", "_advice", "_html", "_using"],
     ["_preparing"],
     ["_fitting"],
     ["_base"],

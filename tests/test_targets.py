@@ -245,6 +245,15 @@ def test_targets_make_the_encoder_read_finer(digits):
     np.testing.assert_array_equal(again.transform(X), seen.transform(X))
 
 
+def test_single_pixels_are_not_read_finer(digits):
+    """Where patches are single pixels already, targets leave the encoder's convolutions as they are without."""
+    X, y = digits
+    images = X.reshape(-1, 8, 8)[:, 1:7, 1:7]
+    plain, seen = (ConvAutoencoder(4, target_weight=w, max_iter=1, random_state=0).fit(images, y) for w in (0.0, 1.0))
+    shapes = [[weight.shape for weight in one.net_.module_.encoder_convolutions.parameters()] for one in (plain, seen)]
+    assert shapes[0] == shapes[1]
+
+
 def test_partial_fit_keeps_the_classes(rows):
     """Later calls may leave classes out, but not bring new ones, and may have gaps only."""
     estimator = dense().partial_fit(rows, Y)

@@ -71,10 +71,17 @@ def test_numbers_beyond_float32_are_refused(value):
 
 @pytest.mark.parametrize(
     ("weights", "expected"),
-    [(None, None), ([1, 1, 1], [1, 1, 1]), ([2, 0, 2], [1, 0, 1]), ([1, 2, 3], [0.5, 1, 1.5]), (3.0, [1, 1, 1])],
+    [
+        (None, None),
+        ([1, 1, 1], [1, 1, 1]),
+        ([2, 0, 2], [1, 0, 1]),
+        ([1, 2, 3], [0.5, 1, 1.5]),
+        (3.0, [1, 1, 1]),
+        ([1e300, 1e-300, 1e300], [1, 0, 1]),
+    ],
 )
 def test_weights_have_a_mean_of_one(weights, expected):
-    """Only the proportions of weights count."""
+    """Only the proportions of weights count, and one that is rounding beside the largest doesn't."""
     found = check.check_weights(weights, np.zeros((3, 2)))
     assert found is None if expected is None else found.tolist() == expected
 

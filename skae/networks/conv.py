@@ -34,8 +34,9 @@ class ConvNetwork(Autoencoder):
     n_filters : int
         Channels of the first convolution; they double with every halving of the grid, up to four times as many.
     fine : bool, default=False
-        Whether the encoder reads patches of half the size, with twice as many channels, where images are small. It then sees
-        what a thing is rather than how bright each place is, for two to three times the operations.
+        Whether the encoder reads patches of half the size, with twice as many channels, where images are small and patches
+        have more than one pixel. It then sees what a thing is rather than how bright each place is, for two to three times the
+        operations.
     **shared
         The parameters of `skae.networks.autoencoder.Autoencoder`.
     """
@@ -45,7 +46,7 @@ class ConvNetwork(Autoencoder):
     def __init__(self, *, image_size, channels_first, n_filters, fine=False, **shared):
         grid = Grid(*image_size, channels_first)
         act = ACTIVATIONS[shared["activation"]]
-        fine = fine and not grid.coarser
+        fine = fine and not grid.coarser and grid.n_fine < grid.n_patch
         layers, channels, shape = [], grid.n_fine if fine else grid.n_patch, grid.fine if fine else grid.shape
         small = grid.n_patch <= 256
         filters = least = 2 * n_filters if fine else n_filters
