@@ -11,7 +11,8 @@ from skae._batches import choose, chunks, select, to_tensor
 __all__ = ["advise", "diverged", "warn_of_codes", "warn_of_end"]
 
 SAID: set[tuple[str, str, int]] = set()
-"""What was said, and where. Python forgets that whenever filters change, which they do in every fit of a search."""
+"""What was said, and where, for the whole process, as Python's own records of warnings are. These forget everything whenever
+filters change, which they do in every fit of a search."""
 
 ONCE = ("default", "module", "once")
 """What filters can say that doesn't ask for every repetition."""
@@ -72,11 +73,13 @@ def advise(text, category=UserWarning):
 
 def _action(text, category, module, line):
     """Find what the user's filters say of a warning: the first that fits decides."""
-    for action, pattern, kind, place, number in warnings.filters:
+    # from Python 3.14 on a context, such as that of a thread, may have filters of its own
+    filters = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    for action, pattern, kind, place, number in filters:
         here = place is None or (place == module if isinstance(place, str) else place.match(module))
         if here and number in (0, line) and issubclass(category, kind) and (pattern is None or pattern.match(text)):
             return action
-    return "default"
+    return warnings.defaultaction
 
 
 def warn_of_end(estimator, watcher, usual):

@@ -26,8 +26,8 @@ class SummaryMixin:
     def _get_fitted_attr_html(self, doc_link=""):
         """Give scikit-learn's table of fitted attributes, with ours before it."""
         found = super()._get_fitted_attr_html(doc_link)
-        if hasattr(self, "net_"):
-            attributes = found._html_repr
+        attributes = getattr(found, "_html_repr", None)  # private: without it, there is scikit-learn's table alone
+        if attributes is not None and hasattr(self, "net_"):
             found._html_repr = lambda: _tables(self) + attributes()
         return found
 

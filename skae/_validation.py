@@ -13,7 +13,6 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
-from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -30,7 +29,6 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
-    "VisualBlock",
     "check_codes",
     "check_finite",
     "check_rows",
@@ -42,6 +40,7 @@ __all__ = [
     "fit_context",
     "resolve_device",
     "seeded",
+    "visual_block",
     "wants_tensor",
 ]
 
@@ -348,3 +347,10 @@ def seeded(random_state):
 def wants_tensor(estimator, X):
     """Say whether the answer is a tensor: a tensor came in and no ``set_output`` asks for something else."""
     return isinstance(X, torch.Tensor) and _get_output_config("transform", estimator)["dense"] == "default"
+
+
+def visual_block(name, estimator):
+    """Give what scikit-learn draws for an estimator within another; where this fails, it draws the outer one alone."""
+    from sklearn.utils._repr_html.estimator import _VisualBlock  # the most private of all: only drawing depends on it
+
+    return _VisualBlock("parallel", [estimator], names=[f"{name}: {type(estimator).__name__}"], name_details=[str(estimator)])

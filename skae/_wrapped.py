@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
+from skae import _validation as check
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
 from skae._layout import as_array
-from skae._validation import VisualBlock
 
 __all__ = ["ShownMixin", "as_plain", "check_methods", "default_autoencoder", "seeded_clone"]
 
@@ -18,8 +18,7 @@ class ShownMixin:
     @available_if(lambda self: hasattr(self, "autoencoder_"))
     def _sk_visual_block_(self):
         """Say what scikit-learn is to draw inside."""
-        inner = self.autoencoder_
-        return VisualBlock("parallel", [inner], names=[f"autoencoder_: {type(inner).__name__}"], name_details=[str(inner)])
+        return check.visual_block("autoencoder_", self.autoencoder_)
 
 
 def default_autoencoder(X, n_components="auto", **parameters):

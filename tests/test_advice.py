@@ -185,3 +185,16 @@ def test_filters_have_their_way(action, expected):
         warnings.filterwarnings("error", message="text", module=r".*test_advice")
         with pytest.raises(UserWarning, match="text for"):
             advise(f"text for {action}")
+
+
+def test_filters_of_a_context_count(monkeypatch):
+    """Where a context has filters of its own, as from Python 3.14 on, these say whether a repetition is shown."""
+    asked = ("always", None, UserWarning, None, 0)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        for filters in ([], [asked]):
+            monkeypatch.setattr(warnings, "_get_filters", lambda filters=filters: filters, raising=False)
+            for _ in range(3):
+                advise("text for a context")
+    # of the three on a line, all but the first are repetitions
+    assert len(found) == 1 + 3

@@ -48,7 +48,7 @@ def test_imputing_is_better_than_the_mean():
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "log_loss"])
 def test_every_gap_is_filled(make, loss):
-    """Codes and reconstructions are finite with every loss, and so is a row that is all gaps, of which no score is known; X is left."""
+    """Codes and reconstructions are finite with every loss, also those of a row that is all gaps, which has no score."""
     gaps = with_gaps(grey_images(40, 7, 5).reshape(40, -1))
     gaps[3] = nan
     before = gaps.copy()

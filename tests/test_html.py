@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -167,6 +169,16 @@ def test_what_wraps_an_autoencoder_shows_it(wrap, rows):
     after = wrapper.fit(rows)._repr_html_()
     assert "autoencoder_: DenseAutoencoder" in after
     assert after.count("<summary>Summary") == 1
+
+
+def test_without_private_parts_scikit_learn_shows_the_rest(bent, monkeypatch):
+    """Where the table of attributes is made otherwise than today, and a block can't be, the HTML still has the parameters."""
+    wrapped = LatentSampler(FrozenEstimator(bent)).fit(curve(400))
+    monkeypatch.setattr(BaseEstimator, "_get_fitted_attr_html", lambda self, doc_link="": {})
+    monkeypatch.setattr("skae._validation.visual_block", None)
+    for shown in (bent._repr_html_(), wrapped._repr_html_()):
+        assert "random_state" in shown
+        assert "Summary" not in shown
 
 
 def test_what_is_shown_survives_pickling(bent):
