@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skae import ConvAutoencoder, DenseAutoencoder
-from skae._net import SOLVERS
+from skae._settings import find_solver
 from skae.objectives import squared_error
 
 RATE = 1e-4
@@ -106,7 +106,7 @@ class Case:
 
     def optimizer(self, module):
         """Make skae's optimizer, with its settings."""
-        solver, settings, _ = SOLVERS["adamw"]
+        solver, settings, _ = find_solver("adamw")
         return solver(module.parameters(), lr=RATE, **settings)
 
     def skae(self, epochs, seed):
@@ -132,7 +132,7 @@ class Case:
     def skorch(self, epochs, seed):
         """Train by skorch as it comes, but for the optimizer, the loss and that nothing is held out."""
         torch.manual_seed(seed)
-        solver, settings, _ = SOLVERS["adamw"]
+        solver, settings, _ = find_solver("adamw")
         net = NeuralNetRegressor(
             copy.deepcopy(self.start),
             criterion=Loss,

@@ -23,6 +23,7 @@ Batches become a trained network
     ``penalties``                what else is asked of codes
     ``_objective``               the loss of a batch: all that is made small
     ``_net``                     the skorch net: one step, one epoch, the learning rate
+    ``_settings``                what users tell the net: the solver, and more by ``net_params``
     ``_starting``                where a training starts: from PCA, or from weights that are there
     ``_preparing``               what a fit has to have before its first step: a plan, a net, and the rows that it sees
     ``_training``                which rows are held out, which weights are taken

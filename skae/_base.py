@@ -76,7 +76,7 @@ class BaseAutoencoder(
         "init": [StrOptions({"auto", "random"})],
         "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
         "corruption": [StrOptions({"gaussian", "masking", "salt_and_pepper", "patches"}), callable, None],
-        "corruption_level": [Interval(Real, 0, None, closed="left"), tuple],
+        "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
         "penalty": [StrOptions({"sparsity", "contraction", "decorrelation", "rate"}), None],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "target_weight": [Interval(Real, 0, None, closed="left")],

@@ -71,29 +71,32 @@ def check_corruption(corruption, level, *, allow_nan=False):
         return None
     low, high = check_level(corruption, level)
     level = (low, high) if low < high else low
-    function = corruption if callable(corruption) else getattr(corruptions, corruption)
+    function = partial(_checked, corruption, allow_nan) if callable(corruption) else getattr(corruptions, corruption)
     return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
 
 
 def _damage(function, level, makes_gaps, x, generator):
     """Do damage; a function of its own, so that a net with it can be pickled. `makes_gaps` is None where there are no gaps."""
     if makes_gaps is None:
-        return _alike(function(x, level, generator), x)
+        return function(x, level, generator)
     if makes_gaps:
         return function(x, level, generator, fill=math.nan)
     # gaps stay gaps, and other damage sees means in their places
-    return torch.where(x.isnan(), x, _alike(function(x.nan_to_num(0.0), level, generator), x))
+    return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
-def _alike(damaged, x):
-    """Refuse what a function of the user's made, if it is no tensor like the one that it was given."""
+def _checked(function, allow_nan, x, level, generator):
+    """Do the damage of a function of the user's; refuse what it made, if that is no tensor like the one that it was given."""
+    damaged = function(x, level, generator)
+    expected = f"a tensor of shape {tuple(x.shape)} and dtype {str(x.dtype).removeprefix('torch.')}, as it was given"
     if not isinstance(damaged, torch.Tensor):
         found = type(damaged).__name__
     elif damaged.shape != x.shape or damaged.dtype != x.dtype:
         found = f"a tensor of shape {tuple(damaged.shape)} and dtype {str(damaged.dtype).removeprefix('torch.')}"
+    elif not (damaged.nan_to_num(0.0, math.inf, -math.inf) if allow_nan else damaged).isfinite().all():
+        found, expected = (
+            ("infinity", "finite numbers, or NaN for gaps") if allow_nan else ("NaN or infinity", "finite numbers")
+        )
     else:
         return damaged
-    raise ValueError(
-        f"Got a corruption that makes {found}, but expected a tensor of shape {tuple(x.shape)} and dtype "
-        f"{str(x.dtype).removeprefix('torch.')}, as it was given."
-    )
+    raise ValueError(f"Got a corruption that makes {found}, but expected {expected}.")

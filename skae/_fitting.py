@@ -5,8 +5,9 @@ import warnings
 
 from skae._advice import diverged, warn_of_codes, warn_of_end
 from skae._finishing import note_codes
-from skae._net import Diverged, bare_net, compile_settings
+from skae._net import Diverged, bare_net
 from skae._progress import Epochs
+from skae._settings import compile_settings
 from skae._starting import become
 from skae._training import Watcher
 

@@ -1,6 +1,5 @@
 """The skorch net: one training step, one epoch, and the learning rate along the way."""
 
-import copy
 import math
 import warnings
 
@@ -13,39 +12,7 @@ from skae._objective import Objective
 from skae._stored import slices
 from skae.objectives import weighted_mean
 
-__all__ = ["SOLVERS", "AutoencoderNet", "Diverged", "Stopped", "bare_net", "compile_settings", "extra_settings", "own_settings"]
-
-SOLVERS = {
-    "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
-    "adam": (torch.optim.Adam, {"betas": (0.85, 0.98), "fused": True}, 1.0),
-    "rmsprop": (torch.optim.RMSprop, {}, 0.1),
-    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "fused": True}, 8.0),
-}
-"""Class, settings, and by how much its learning rate is larger than that of AdamW."""
-
-OWN_KEYS = (
-    "module",
-    "criterion",
-    "optimizer",
-    "optimizer__lr",
-    "lr",
-    "max_epochs",
-    "batch_size",
-    "dataset",
-    "train_split",
-    "verbose",
-    "warm_start",
-    "device",
-    "precision",
-    "prepared",
-    "warm_up",
-    "clip",
-    "watcher",
-    "parts",
-    "corrupt",
-    "generator",
-)
-"""What skae tells skorch itself, and `net_params` can't."""
+__all__ = ["AutoencoderNet", "Diverged", "Stopped", "bare_net"]
 
 
 class Diverged(ValueError):
@@ -360,34 +327,3 @@ def bare_net(network, device="cpu", **settings):
     net.initialize()
     net.module_.eval()
     return net
-
-
-def compile_settings(net_params):
-    """Give of what the user tells skorch what is about compilation, which matters for a net that is only used, too."""
-    return {key: value for key, value in (net_params or {}).items() if key.split("__")[0] == "compile"}
-
-
-def own_settings(net_params):
-    """Copy what the user tells skorch, so that later changes don't count; callbacks may hold what can't be copied."""
-    return {key: (copy.copy if key == "callbacks" else copy.deepcopy)(value) for key, value in (net_params or {}).items()}
-
-
-def extra_settings(net_params):
-    """Prepare what the user tells skorch for one training, and refuse what skae says itself.
-
-    Callbacks are copied, so that those of the user stay as they were, but what they refer to is shared: an open file, or a list
-    in which they note something.
-    """
-    extra = own_settings(net_params)
-    if isinstance(extra.get("callbacks"), (list, tuple)):
-        extra["callbacks"] = [
-            tuple(map(copy.copy, one)) if isinstance(one, tuple) else copy.copy(one) for one in extra["callbacks"]
-        ]
-    for key in extra:
-        if key in OWN_KEYS or key.split("__")[0] in ("iterator_train", "iterator_valid", "module", "criterion"):
-            raise ValueError(
-                f"Got net_params with the key {key!r}, but expected none that skae sets itself, which are "
-                f"{', '.join(OWN_KEYS)}, and those of module, criterion, iterator_train and iterator_valid. The parameters of "
-                "the estimator say the same."
-            )
-    return extra

@@ -1,6 +1,5 @@
 """What a fit has to have before its first step: the network that is PCA, a plan, rows as it sees them, and rows held out."""
 
-import inspect
 import math
 
 import torch
@@ -11,7 +10,8 @@ from skae._batches import Batches, Rows, Selected, StoredBatches, choose, chunks
 from skae._damage import check_corruption
 from skae._defaults import BATCH_NUMBERS, auto_held_out, make_plan, pays_in_bfloat16, weight_of_penalty
 from skae._finishing import forget_codes
-from skae._net import SOLVERS, bare_net, extra_settings, own_settings
+from skae._net import bare_net
+from skae._settings import extra_settings, find_solver, own_settings
 from skae._starting import become, check_same, directions, start, warn_if_few
 from skae._stored import Stored
 from skae._targets import find_targets
@@ -249,11 +249,7 @@ class Preparation:
     def _net(self, module, **settings):
         """Make a net that is ready to be trained."""
         estimator = self.estimator
-        named = isinstance(estimator.solver, str)
-        solver, own, factor = SOLVERS[estimator.solver] if named else (estimator.solver, {}, 1.0)
-        closure = inspect.signature(solver.step).parameters.get("closure")
-        if closure is not None and closure.default is inspect.Parameter.empty:
-            raise ValueError(f"Got solver={solver.__name__}, but expected an optimizer that takes a step without a closure.")
+        solver, own, factor = find_solver(estimator.solver)
         rate = self.plan.learning_rate * (factor if estimator.learning_rate_init == "auto" else 1.0)
         settings = {
             **self._objective(),

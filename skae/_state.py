@@ -9,7 +9,8 @@ import sklearn
 import torch
 
 from skae import _validation as check
-from skae._net import bare_net, compile_settings
+from skae._net import bare_net
+from skae._settings import compile_settings
 from skae._version import __version__
 
 __all__ = ["KeepsNetwork", "compare_versions", "unchanged_on_error", "versions"]

@@ -53,8 +53,14 @@ def stored(X):
     Raises
     ------
     TypeError
-        For datasets of torch, which have neither shape nor slices.
+        For datasets of torch, which have neither shape nor slices, and for names of files.
     """
+    name = X[0] if isinstance(X, (list, tuple)) and X else X
+    if isinstance(name, (str, os.PathLike)):
+        raise TypeError(
+            f"Got {str(name)!r} as X, but expected numbers: skae.datasets.ImageFolder reads folders and files of images, and "
+            "np.load with mmap_mode='r' those of arrays."
+        )
     if isinstance(X, np.ndarray):
         return Stored(X) if isinstance(X, np.memmap) and X.nbytes > STREAMED_BYTES and X.ndim > 1 else X
     if isinstance(X, (Stored, torch.Tensor)) or any(hasattr(X, name) for name in ("columns", "toarray", "todense")):

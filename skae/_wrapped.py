@@ -64,9 +64,19 @@ def seeded_clone(estimator, seed):
     -------
     own : estimator
         Not fitted, unless it is frozen.
+
+    Raises
+    ------
+    ValueError
+        If it has to be fitted, and that needs a y.
     """
     own = clone(estimator)
     if own is not estimator:
+        if hasattr(own, "__sklearn_tags__") and own.__sklearn_tags__().target_tags.required:
+            raise ValueError(
+                f"Got {own!r}, which needs y, but expected what is fitted on X alone. Fit it with y first, and pass "
+                "FrozenEstimator(fitted)."
+            )
         states = {name: state for name, state in own.get_params().items() if name.split("__")[-1] == "random_state"}
         own.set_params(**{name: seed for name, state in states.items() if state is None})
     return own

@@ -180,6 +180,8 @@ def test_reconstructions_that_do_not_fit_are_refused(grey):
         ReconstructionDisplay.from_estimator(grey, GREY, n_samples=41)
     with pytest.raises(ValueError, match=r"Got n_samples=2.5, but expected an int"):
         ReconstructionDisplay.from_estimator(grey, GREY, n_samples=2.5)
+    with pytest.raises(TypeError, match="Got ax='a', but ReconstructionDisplay expected an Axes of matplotlib, or an array"):
+        ReconstructionDisplay.from_estimator(grey, GREY, ax="a")
     with pytest.raises(ValueError, match="Got 2 feature_names, but expected 8"):
         ReconstructionDisplay.from_predictions(TABLE[:2], TABLE[:2], feature_names=["a", "b"])
     with pytest.raises(ValueError, match=r"but expected images of shape \(6, 6\), or rows of them"):
@@ -255,6 +257,8 @@ def test_codes_that_do_not_fit_are_refused(table):
         LatentDisplay.from_predictions(np.ones((9, 1)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         LatentDisplay.from_estimator(table, TABLE, [1, 2])
+    with pytest.raises(TypeError, match="Got ax='a', but LatentDisplay expected an Axes of matplotlib"):
+        LatentDisplay.from_estimator(table, TABLE, ax="a")
     for components in ((0, 3), (0,), "ab", 1, (-1, 0)):
         with pytest.raises(ValueError, match="but expected two numbers from 0 to 2"):
             LatentDisplay.from_estimator(table, TABLE, components=components)

@@ -1,6 +1,8 @@
 """Bad input: a clear error each, and nothing changed in an estimator that was fitted before."""
 
 import copy
+import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +89,9 @@ BAD_X = {
     "objects": (lambda X: np.full(X.shape, "cat", dtype=object), r"(?i)could not convert|numeric|object"),
     "dictionaries": (lambda X: spoiled(X.astype(object), {"a": 1}), r"(?i)argument must be|dict|number"),
     "None": (lambda X: None, r"(?i)None|expected"),
+    "a folder": (lambda X: "photos", r"Got 'photos' as X.*skae\.datasets\.ImageFolder"),
+    "a path": (lambda X: Path("photos"), r"Got 'photos' as X.*skae\.datasets\.ImageFolder"),
+    "names of files": (lambda X: ["a.png", "b.png"], r"Got 'a.png' as X.*skae\.datasets\.ImageFolder"),
     "a number": (lambda X: 3.0, r"(?i)2D array|scalar|dimension"),
     "complex": (lambda X: X + 1j, r"Complex data not supported"),
     "complex tensor": (lambda X: torch.tensor(X + 1j), r"Complex data not supported"),
@@ -223,6 +228,13 @@ BAD_PARAMETERS = [
     ("precision", "float8", r"(?s)(?=.*'float8')(?=.*'auto')(?=.*'float32')(?=.*'bfloat16')"),
     ("net_params", [1], r"\[1\]"),
     ("net_params", {"lr": 1}, r"'lr'"),
+    ("net_params", {1: 1}, r"the key 1\b.*strings"),
+    *[
+        ("net_params", {"callbacks": one}, r"callbacks=.*skorch callbacks")
+        for one in ("log", 3, [3], [("a",)], {"a": 1}, print)
+    ],
+    ("solver", print, r"<built-in function print>.*'?adamw'?.*torch\.optim"),
+    ("solver", torch.nn.Linear, r"Linear.*'?adamw'?.*torch\.optim"),
     ("random_state", "seed", r"'seed'"),
     ("random_state", -1, r"-1"),
     ("verbose", -1, r"-1"),
@@ -389,6 +401,39 @@ def test_damage_that_is_no_damaged_row_says_so(make, allow_nan, damaged, found):
     estimator = make(allow_nan=allow_nan, corruption=lambda x, level, generator: damaged(x))
     with pytest.raises(ValueError, match=f"Got a corruption that makes {found}, but expected a tensor of shape"):
         estimator.fit(ROWS)
+
+
+@pytest.mark.parametrize(("allow_nan", "value"), [(False, np.nan), (False, np.inf), (True, np.inf)])
+def test_damage_without_finite_numbers_says_so(allow_nan, value):
+    """A corruption that makes NaN or infinity is named in the error, and not the learning rate; NaN may be a gap."""
+    estimator = dense(allow_nan=allow_nan, corruption=lambda x, level, generator: torch.full_like(x, value))
+    with pytest.raises(ValueError, match=r"Got a corruption that makes .*infinity, but expected finite numbers"):
+        estimator.fit(ROWS)
+
+
+def test_damage_may_make_gaps():
+    """With allow_nan, a corruption of the user's may leave gaps."""
+
+    def hide(x, level, generator):
+        return x.masked_fill(torch.rand(x.shape, generator=generator) < level, torch.nan)
+
+    assert np.isfinite(dense(allow_nan=True, corruption=hide).fit(ROWS).loss_curve_).all()
+
+
+@pytest.mark.parametrize("level", [(0.1, 0.3), [0.1, 0.3]])
+def test_a_pair_of_levels_is_a_tuple_or_a_list(level):
+    """Both kinds of pair are the same."""
+    codes = [dense(corruption="gaussian", corruption_level=one).fit(ROWS).transform(ROWS) for one in (level, (0.1, 0.3))]
+    np.testing.assert_array_equal(*codes)
+
+
+def test_a_solver_may_bring_settings():
+    """A ``functools.partial`` of an optimizer's class is as good as the class."""
+    given = {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}
+    codes = [
+        dense(solver=solver).fit(ROWS).transform(ROWS) for solver in ("adamw", functools.partial(torch.optim.AdamW, **given))
+    ]
+    np.testing.assert_array_equal(*codes)
 
 
 @pytest.mark.parametrize(("value", "told"), [(np.nan, True), (np.inf, False)])

@@ -19,7 +19,7 @@ ROWS = [
     ["_principal", "networks.autoencoder"],
     ["networks.dense", "networks.conv", "networks.restorer"],
     ["networks"],
-    ["_defaults", "_net"],
+    ["_defaults", "_net", "_settings"],
     ["_starting", "_training", "_finishing", "_progress", "_state", "_advice", "_html", "_using"],
     ["_preparing"],
     ["_fitting"],

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, LatentCodec, LatentSampler, ReconstructionDetector
 from skae._targets import Targets
 
 nan = np.nan
@@ -280,3 +280,13 @@ def test_rows_to_choose_the_epoch_by_need_no_targets(rows):
     estimator = dense(early_stopping=True).fit(rows[:40], Y[:40], X_val=rows[40:])
     assert len(estimator.validation_scores_) > 1
     assert np.isfinite(estimator.validation_scores_).all()
+
+
+@pytest.mark.parametrize("wrap", [LatentCodec, LatentSampler, ReconstructionDetector])
+def test_what_is_fitted_without_y_takes_a_fitted_one(wrap, rows):
+    """What wraps an autoencoder has no y for it, and says what to do: one that was fitted with y is used as it is."""
+    autoencoder = dense(n_components=2)
+    with pytest.raises(ValueError, match=r"needs y, but expected .*FrozenEstimator\(fitted\)"):
+        wrap(autoencoder).fit(rows)
+    wrapped = wrap(FrozenEstimator(autoencoder.fit(rows, Y)), random_state=0).fit(rows)
+    np.testing.assert_array_equal(wrapped.autoencoder_.transform(rows), autoencoder.transform(rows))

@@ -76,6 +76,8 @@ def one_axes(ax, caller, figsize=None):
     plt = pyplot(caller)
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    if not isinstance(ax, plt.Axes):
+        raise TypeError(f"Got ax={ax!r}, but {caller} expected an Axes of matplotlib.")
     return ax, ax.figure
 
 
@@ -117,6 +119,8 @@ def axes_grid(ax, shape, caller, figsize, *, layout="constrained", **gridspec_kw
         ax.set_axis_off()
         return spec.subgridspec(*shape, **gridspec_kw).subplots(squeeze=False), ax.figure
     axes = np.asarray(ax, dtype=object)
+    if not all(isinstance(one, plt.Axes) for one in axes.flat):
+        raise TypeError(f"Got ax={ax!r}, but {caller} expected an Axes of matplotlib, or an array of them.")
     if axes.size != shape[0] * shape[1]:
         raise ValueError(f"Got ax with {axes.size} axes, but {caller} expected one, or {shape[0]} x {shape[1]}.")
     return axes.reshape(shape), axes.flat[0].figure

@@ -10,8 +10,9 @@ import torch
 from skae import _validation as check
 from skae import objectives
 from skae._defaults import has_bfloat16
-from skae._net import SOLVERS, Diverged, bare_net, compile_settings, extra_settings
+from skae._net import Diverged, bare_net
 from skae._progress import Epochs
+from skae._settings import compile_settings, extra_settings, find_solver
 from skae.restoration._checks import check_images, find_corruption, find_fill, find_range, warn_if_channels_first
 from skae.restoration._pieces import Pieces
 
@@ -144,7 +145,7 @@ def _net(restorer, network, n_pieces, device, generator, extra):
     narrow = restorer.precision == "bfloat16"
     if restorer.precision == "auto":
         narrow = has_bfloat16(device) and restorer.n_filters >= LEAST_FILTERS
-    solver, settings, _ = SOLVERS["adamw"]
+    solver, settings, _ = find_solver("adamw")
     return bare_net(
         network,
         device,
