@@ -40,8 +40,8 @@ What an autoencoder is for
     ``anomaly``                  rows and images that do not fit in
     ``generation``               new rows and images, from a density over codes
     ``restoration``              clean images from damaged ones
-    ``compression``              codes as few bytes: ``codec``, ``grids``, ``symbols``, ``learning``, ``quantiser``,
-                                 ``tiles``, ``container``, ``coding``
+    ``compression``              codes as few bytes: ``codec``, ``rows``, ``grids``, ``symbols``, ``learning``,
+                                 ``quantiser``, ``tiles``, ``container``, ``coding``
     ``export``                   files that run nothing when they are read: safetensors and ONNX
     ``displays``                 pictures of samples, codes and trainings
 """

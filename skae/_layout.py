@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Layout", "as_array", "find_layout"]
+__all__ = ["Layout", "as_array", "find_layout", "warn_if_one_image"]
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,7 @@ def find_layout(X, image_shape, channel_axis):
             layout.rows(X)
         return layout
     if len(shape) > 2:
+        warn_if_one_image(X)
         if 0 in shape[1:]:
             raise ValueError(f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
         if len(shape) == 4 and not first and shape[1] in (1, 3, 4) and shape[3] not in (1, 3, 4):
@@ -169,6 +170,17 @@ def find_layout(X, image_shape, channel_axis):
             stacklevel=2,
         )
     return Layout((1, max(d, 1)), False, flat=True)
+
+
+def warn_if_one_image(X):
+    """Say that what is taken as many grey images may be one in colour: hardly an image is 3 or 4 pixels wide, but tall."""
+    shape = tuple(getattr(X, "shape", ()))
+    if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= 16:
+        warnings.warn(
+            f"X has shape {shape}, and is taken as {shape[0]} grey images of {shape[1]} x {shape[2]} pixels. If it is one with "
+            f"{shape[2]} channels, give X[None].",
+            stacklevel=3,
+        )
 
 
 def _checked_shape(image_shape):

@@ -298,6 +298,30 @@ def test_tiles_and_their_order():
     assert done == set(range(-1, 15))
 
 
+def test_many_small_images_are_encoded_together(tiled, photograph, monkeypatch):
+    """Images of few tiles don't take a call of the encoder each, and are written as they are alone."""
+    images = [photograph[i : i + 9, i : i + 7] for i in range(40)]
+    sizes, transform = [], PCA.transform
+
+    def spy(self, X):
+        sizes.append(len(X))
+        return transform(self, X)
+
+    monkeypatch.setattr(PCA, "transform", spy)
+    each = tiled.compress_each(images)
+    assert sizes == [80]
+    assert each[7] == tiled.compress([images[7]])
+    LatentCodec(tiled.autoencoder, tile=8, context=False, random_state=0).fit(images)
+    assert max(sizes) > 1000
+    assert len(sizes) < 40
+
+
+def test_one_image_that_may_be_in_colour_warns(photograph):
+    """An image in colour in place of a list of images is taken as grey ones, with a warning."""
+    with pytest.warns(UserWarning, match=r"grey images of 160 x 3 pixels.*X\[None\]"):
+        LatentCodec(make_pipeline(Flat(), PCA(2)), tile=8, context=False).fit(photograph)
+
+
 def test_neighbours_of_tiles():
     """The numbers before a tile are those of the tile to the left, then of the one above, zeros outside of the image."""
     numbers = np.arange(1, 13).reshape(6, 2)

@@ -31,7 +31,7 @@ ROWS = [
     ["restoration._restorer"],
     ["compression.coding", "compression.container", "compression.learning", "compression.quantiser", "compression.tiles"],
     ["compression.symbols"],
-    ["compression.grids"],
+    ["compression.grids", "compression.rows"],
     ["compression.codec"],
     ["compression", "restoration"],
     ["displays._latent", "displays._reconstruction", "displays._spectrum", "displays._training", "displays._traversal"],

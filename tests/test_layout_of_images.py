@@ -102,9 +102,20 @@ def test_channels_that_may_come_first_warn(shape):
     assert layout.size == (8, shape[1], 9)
 
 
+@pytest.mark.parametrize("shape", [(20, 16, 3), (16, 40, 4)])
+def test_one_image_that_may_be_in_colour_warns(shape):
+    """Three axes are always grey images; where these are 3 or 4 pixels wide, but tall, a warning says how to mean one image."""
+    with pytest.warns(UserWarning, match=rf"{shape[0]} grey images of {shape[1]} x {shape[2]} pixels.*X\[None\]"):
+        layout = find_layout(np.zeros(shape), "auto", -1)
+    assert layout.size == (1, *shape[1:])
+
+
 @pytest.mark.parametrize(
     ("shape", "image_shape", "axis"),
     [
+        ((20, 15, 3), "auto", -1),
+        ((20, 16, 5), "auto", -1),
+        ((20, 16, 3), (16, 3), -1),
         ((2, 3 * 15 * 15), "auto", -1),
         ((2, 3 * 16 * 16), (16, 16, 3), -1),
         ((2, 3, 9, 8), "auto", 1),

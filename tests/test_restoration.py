@@ -334,6 +334,7 @@ def test_wrong_parameters_say_so(photos, parameters, message):
         (np.full((2, 4, 4), 1e300), "too large for float32"),
         (np.full((2, 4, 4), "a"), "numeric"),
         (np.zeros((2, 4, 4), complex), "Complex data not supported"),
+        ([np.zeros((4, 4)), np.zeros((5, 4))], r"Got images of shapes \(4, 4\) and \(5, 4\) in X, but expected all of one"),
     ],
 )
 def test_wrong_images_say_so(X, message):
@@ -357,9 +358,11 @@ def test_images_must_fit_together(fitted, photos):
 
 
 def test_likely_mistakes_are_warned_of(fitted, photos):
-    """Channels in front, and numbers near 1 where fit saw uint8 or the other way round, are likely mistakes."""
+    """Channels in front, one image alone, and numbers near 1 where fit saw uint8 or the other way round are likely mistakes."""
     with pytest.warns(UserWarning, match="If the channels come first"):
         restorer().fit(np.moveaxis(photos, -1, 1))
+    with pytest.warns(UserWarning, match=r"If it is one with 3 channels, give X\[None\]"):
+        restorer().fit(photos[0])
     with pytest.warns(UserWarning, match="fit saw images between 0 and 255"):
         fitted.predict(noisy(photos / 255, 0.1))
     with pytest.warns(UserWarning, match="fit saw images between 0 and 1"):

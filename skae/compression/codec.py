@@ -12,14 +12,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
-from skae._stored import slices
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
 from skae._wrapped import ShownMixin, seeded_clone
-from skae.compression import container, grids, tiles
+from skae.compression import container, grids, rows, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
-from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode
-from skae.compression.symbols import SymbolModel, choose_roughly
+from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode, encode_each
 
 __all__ = ["LatentCodec"]
 
@@ -34,9 +32,6 @@ MOST_NUMBERS = 2**24
 
 MOST_TILES = 20_000
 """Tiles that the autoencoder is fitted on."""
-
-BLOCK = 1024
-"""Rows whose codes are written at once; part of the format, as is the order of tiles."""
 
 
 class LatentCodec(ShownMixin, BaseEstimator):
@@ -174,6 +169,7 @@ class LatentCodec(ShownMixin, BaseEstimator):
         self.dtype_ = answered_dtype(X)
         self.autoencoder_ = seeded_clone(default_codes(X) if self.autoencoder is None else self.autoencoder, seed).fit(X, None)
         for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
             if hasattr(self.autoencoder_, name):
                 setattr(self, name, getattr(self.autoencoder_, name))
         codes = encode(self.autoencoder_, X)
@@ -182,15 +178,12 @@ class LatentCodec(ShownMixin, BaseEstimator):
         hidden = HIDDEN if self.context else 0
         if self.tile is None:
             chosen = np.random.default_rng(seed).permutation(len(codes))[: _most_learned(codes.shape[1])]  # rows may be sorted
-            codes = self._in_steps(codes[np.sort(chosen)])
-            self._symbols = SymbolModel(choose_roughly(codes), _nothing(codes), hidden, seed)
+            self._symbols = rows.learn(self._in_steps(codes[np.sort(chosen)]), hidden, seed)
         else:
-            parts = tiles.shifted(images, self.tile, _most_learned(3 * codes.shape[1]), np.random.default_rng(seed))
-            numbered = [
-                (self._in_steps(encode(self.autoencoder_, tiles.cut(part, self.tile))), self._grid(part.shape), role)
-                for part, role in parts
-            ]
-            self._symbols = grids.learn(numbered, hidden, seed)
+            parts = list(tiles.shifted(images, self.tile, _most_learned(3 * codes.shape[1]), np.random.default_rng(seed)))
+            each = self._encode_images(part for part, _ in parts)
+            found = [(codes, self._grid(part.shape), role) for codes, (part, role) in zip(each, parts, strict=True)]
+            self._symbols = grids.learn(found, hidden, seed)
         self._fingerprint = self._find_fingerprint()
         self.fingerprint_ = self._fingerprint.hex()
         return self
@@ -211,13 +204,10 @@ class LatentCodec(ShownMixin, BaseEstimator):
         check_is_fitted(self)
         if self._tile is not None:
             images = self._check_images(X)
-            header = [len(images), *(size for image in images for size in image.shape[:2])]
-            writer = Writer()
-            for image in images:
-                grids.write(self._symbols, writer, *self._number_image(image))
-            return self._pack(writer, header, sum(math.prod(self._grid(image.shape)) for image in images))
-        (writer,), n_rows = self._write_rows(X, together=True)
-        return self._pack(writer, [n_rows], n_rows)
+            return self._pack_images(images, self._number_images(images))
+        numbers, writer = self._number_rows(X), Writer()
+        rows.write(self._symbols, [writer], numbers)
+        return self._pack(writer, [len(numbers)], len(numbers))
 
     def compress_each(self, X: MatrixLike) -> list[bytes]:
         """Write each row or image of X into a message of its own.
@@ -234,8 +224,13 @@ class LatentCodec(ShownMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self._tile is not None:
-            return [self.compress([image]) for image in self._check_images(X)]
-        return [self._pack(writer, [1], 1) for writer in self._write_rows(X, together=False)[0]]
+            images = self._check_images(X)
+            each = zip(images, self._number_images(images), strict=True)
+            return [self._pack_images([image], [numbered]) for image, numbered in each]
+        numbers = self._number_rows(X)
+        writers = [Writer() for _ in numbers]
+        rows.write(self._symbols, writers, numbers)
+        return [self._pack(writer, [1], 1) for writer in writers]
 
     def decompress(self, message: bytes | Sequence[bytes]) -> NDArray[Any] | Any:
         """Read what was compressed.
@@ -300,20 +295,9 @@ class LatentCodec(ShownMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self._tile is not None:
-            found = (grids.lengths(self._symbols, *self._number_image(image)) for image in self._check_images(X))
-            return np.array([bits.sum() for bits in found])
-        numbers = self._choose(encode(self.autoencoder_, X))
-        found = (self._symbols.lengths(numbers[part], _nothing(numbers[part])) for part in slices(len(numbers), BLOCK))
-        return np.concatenate(list(found))
-
-    def _write_rows(self, X, *, together):
-        """Write the codes of rows by one writer, or by one for each row; gives the writers, and how many rows there are."""
-        numbers = self._choose(encode(self.autoencoder_, X))
-        writers = [Writer() for _ in (numbers[:1] if together else numbers)]
-        for part in slices(len(numbers), BLOCK):
-            some = numbers[part]
-            self._symbols.write(writers if together else writers[part], some, _nothing(some))
-        return writers, len(numbers)
+            each = self._number_images(self._check_images(X))
+            return np.array([grids.lengths(self._symbols, *numbered).sum() for numbered in each])
+        return rows.lengths(self._symbols, self._number_rows(X))
 
     def _in_steps(self, codes):
         """See codes in units of the step."""
@@ -324,10 +308,9 @@ class LatentCodec(ShownMixin, BaseEstimator):
             raise ValueError(f"Got a code of {far:.3g} steps, but expected {most}.")
         return codes
 
-    def _choose(self, codes):
-        """Turn the codes of rows into whole numbers, a block at a time: the weights of all symbols take memory."""
-        codes = self._in_steps(codes)
-        return np.concatenate([self._symbols.choose(codes[part], _nothing(codes[part])) for part in slices(len(codes), BLOCK)])
+    def _number_rows(self, X):
+        """Give the whole numbers of rows of X."""
+        return rows.choose(self._symbols, self._in_steps(encode(self.autoencoder_, X)))
 
     def _as_codes(self, numbers):
         return self.centre_ + numbers * self.steps_
@@ -362,14 +345,10 @@ class LatentCodec(ShownMixin, BaseEstimator):
             shapes = [self._grid(size) for size in sizes]
             n = sum(map(math.prod, shapes)) if min(numbers) else 0
         container.check_count(n, len(body))
-        reader, found = Reader(body), []
-        if self._tile is not None:
-            found = [grids.read(self._symbols, reader, shape) for shape in shapes]
-        else:
-            for begin in range(0, n, BLOCK):
-                part = min(BLOCK, n - begin)
-                found.append(self._symbols.read([reader], part, np.empty((part, 0))))
-        return np.concatenate(found), sizes
+        reader = Reader(body)
+        if self._tile is None:
+            return rows.read(self._symbols, reader, n), sizes
+        return np.concatenate([grids.read(self._symbols, reader, shape) for shape in shapes]), sizes
 
     # ----------------------------------------------------------------------------------------------------- tiles
 
@@ -380,18 +359,27 @@ class LatentCodec(ShownMixin, BaseEstimator):
             raise ValueError(f"Got images with {images[0].shape[2:]} channels, but expected {self._channels}, as in fit.")
         return images
 
-    def _number_image(self, image):
-        """Give the whole numbers of the tiles of an image, and how many rows and columns of tiles it has."""
-        codes, shape = self._in_steps(encode(self.autoencoder_, tiles.cut(image, self._tile))), self._grid(image.shape)
-        return grids.choose(self._symbols, codes, shape), shape
+    def _encode_images(self, images):
+        """Give the codes of the tiles of each image, in units of the step."""
+        each = encode_each(self.autoencoder_, (tiles.cut(image, self._tile) for image in images))
+        return map(self._in_steps, each)
+
+    def _number_images(self, images):
+        """Give the whole numbers of the tiles of each image, and how many rows and columns of tiles it has."""
+        for image, codes in zip(images, self._encode_images(images), strict=True):
+            shape = self._grid(image.shape)
+            yield grids.choose(self._symbols, codes, shape), shape
+
+    def _pack_images(self, images, numbered):
+        """Put a message of images together."""
+        header = [len(images), *(size for image in images for size in image.shape[:2])]
+        writer = Writer()
+        for numbers, shape in numbered:
+            grids.write(self._symbols, writer, numbers, shape)
+        return self._pack(writer, header, sum(math.prod(self._grid(image.shape)) for image in images))
 
     def _grid(self, size):
         return tiles.grid(*size[:2], self._tile)
-
-
-def _nothing(rows):
-    """Give the numbers known before rows that have no neighbours."""
-    return np.empty((len(rows), 0))
 
 
 def _most_learned(width):

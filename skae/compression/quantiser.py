@@ -6,7 +6,7 @@ import numpy as np
 
 from skae._wrapped import as_plain, default_autoencoder
 
-__all__ = ["answered_dtype", "as_dtype", "choose_steps", "decode", "default_codes", "encode"]
+__all__ = ["answered_dtype", "as_dtype", "choose_steps", "decode", "default_codes", "encode", "encode_each"]
 
 ADDED_SHARE = 0.25
 """How much of the autoencoder's error the automatic step adds to it."""
@@ -16,6 +16,9 @@ MOST_COMPONENTS = 64
 
 SAMPLE = 1000
 """Rows that the automatic step is chosen by."""
+
+TOGETHER = 4096
+"""Tiles that are encoded in one go, so that images of few tiles don't take a call each."""
 
 
 def default_codes(X):
@@ -29,6 +32,31 @@ def encode(autoencoder, X):
     if codes.ndim != 2 or not np.isfinite(codes).all():
         raise ValueError(f"Got codes of shape {codes.shape} from the autoencoder, but expected rows of finite numbers.")
     return codes
+
+
+def encode_each(autoencoder, stacks):
+    """Encode stacks of tiles, many of them together; gives one array of codes for each, in order.
+
+    Parameters
+    ----------
+    autoencoder : estimator
+        Fitted.
+    stacks : iterable of ndarray of shape (n_tiles, ...)
+        At most `TOGETHER` tiles, or one stack, are held at a time.
+    """
+    waiting = []
+
+    def encoded():
+        ends = np.cumsum([len(stack) for stack in waiting])
+        return np.split(encode(autoencoder, np.concatenate(waiting)), ends[:-1])
+
+    for stack in stacks:
+        if waiting and sum(map(len, waiting)) + len(stack) > TOGETHER:
+            yield from encoded()
+            waiting = []
+        waiting.append(stack)
+    if waiting:
+        yield from encoded()
 
 
 def decode(autoencoder, codes):

@@ -23,6 +23,13 @@ __all__ = [
 
 def check_images(estimator, X, name):
     """Check images, and give them as (n, height, width, channels) in their own dtype."""
+    shapes = {np.shape(image) for image in X} if isinstance(X, (list, tuple)) else set()
+    if len(shapes) > 1:
+        some = " and ".join(map(str, sorted(shapes)[:2]))
+        raise ValueError(
+            f"Got images of shapes {some} in {name}, but expected all of one shape: fit pieces that are cut from them, and "
+            "predict those of each shape in a call of its own."
+        )
     X = check_array(
         X, dtype="numeric", ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name=name, estimator=estimator
     )

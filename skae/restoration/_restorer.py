@@ -248,7 +248,10 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         self._validate_params()  # tile_size may have changed since
         images = check_images(self, X, "X")
         if images.shape[-1] != self.n_channels_:
-            raise ValueError(f"Got X with {images.shape[-1]} channels, but expected {self.n_channels_}, as fit saw them.")
+            wanted = f"(n_samples, height, width, {self.n_channels_})" if self.n_channels_ > 1 else "(n_samples, height, width)"
+            raise ValueError(
+                f"Got X with {images.shape[-1]} channels, but expected {self.n_channels_}, as fit saw them: images {wanted}."
+            )
         warn_if_other_units(images, self.data_range_)
         out = np.empty(images.shape, np.float32)
         (low, high), network = self.data_range_, self.net_.module_

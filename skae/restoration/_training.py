@@ -10,6 +10,7 @@ import torch
 from skae import _validation as check
 from skae import objectives
 from skae._defaults import has_bfloat16
+from skae._layout import warn_if_one_image
 from skae._net import Diverged, bare_net
 from skae._progress import Epochs
 from skae._settings import compile_settings, extra_settings, find_solver
@@ -71,6 +72,7 @@ def trained(restorer, X, y):
     damaged = None if y is None else check_images(restorer, X, "X")
     if damaged is not None and damaged.shape != clean.shape:
         raise ValueError(f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images of equal shape.")
+    warn_if_one_image(X)
     warn_if_channels_first(clean)
     low, high = find_range(restorer.data_range, clean)
     fill = find_fill(restorer.fill_value, (low, high), clean.dtype)
