@@ -29,7 +29,8 @@ MOST_LINKED = 128
 """Up to so many columns a normal distribution of rows with gaps is found; the gaps of wider rows are filled with means."""
 
 GAPPY_FLOPS = 1e9
-"""Of the inverses in one round of finding it; so many rows take part, but four times as many as columns at least."""
+"""Of inverses of covariances in one round of finding it, one for each row that takes part; four times as many rows as columns
+take part at least. Only what belongs to the gaps of a row is in fact inverted."""
 
 GAPPY_NUMBERS = 2**22
 """The most float64 numbers that these inverses hold at once."""
@@ -215,16 +216,22 @@ def normal_with_gaps(X, means, weights, *, generator):
         covariance = ((away.T * w) @ away + unsure) / w.sum() + RIDGE * torch.eye(d, dtype=torch.float64)
         return mean, torch.linalg.inv(covariance)
 
+    order = (~known).sum(1).argsort()  # rows of about as many gaps come together, so that few places are filled up
     for _ in range(ROUNDS):
         mean, precision = most_likely()
         unsure = torch.zeros_like(precision)
         for piece in slices(len(x), max(1, GAPPY_NUMBERS // d**2)):
-            gaps = (~known[piece]).double()
-            both = gaps.unsqueeze(-1) * gaps.unsqueeze(-2)
-            left_over = torch.linalg.inv(precision * both + known[piece].double().diag_embed()) * both  # (b, d, d)
-            pull = torch.where(known[piece], x[piece] - mean, 0.0) @ precision
-            filled[piece] = torch.where(known[piece], x[piece], mean - (left_over @ pull.unsqueeze(-1))[..., 0])
-            unsure += torch.tensordot(w[piece], left_over, 1)
+            rows = order[piece]
+            gaps = (~known[rows]).double()
+            gap, places = gaps.topk(max(1, int(gaps[-1].sum())))  # (b, m); where gap is 0, a place is no gap of its row
+            both = gap.unsqueeze(-1) * gap.unsqueeze(-2)
+            among = precision[places.unsqueeze(-1), places.unsqueeze(-2)] * both + (1 - gap).diag_embed()
+            left_over = torch.linalg.inv(among) * both  # (b, m, m): the covariance of the gaps, given the rest
+            pull = (torch.where(known[rows], x[rows] - mean, 0.0) @ precision).gather(1, places)
+            expected = mean[places] - (left_over @ pull.unsqueeze(-1))[..., 0]
+            filled[rows] = filled[rows].scatter(1, places, torch.where(gap > 0, expected, filled[rows].gather(1, places)))
+            cells = (places.unsqueeze(-1) * d + places.unsqueeze(-2)).flatten()
+            unsure += torch.bincount(cells, (w[rows, None, None] * left_over).flatten(), d * d).view(d, d)
     mean, precision = most_likely()
     return centre + mean * deviations, precision / deviations / deviations[:, None]
 
