@@ -5,6 +5,7 @@ The doors
     ``_base``                    what both do: fit, transform, inverse_transform, reconstruct, score
     ``_state``                   what is kept of them in pickles and files, and which ``_version`` wrote it
     ``_typing``                  the words of signatures: what goes in, and the options
+    ``_warning``                 warnings, each where the user's code leads to it, and once
 
 X becomes batches
     ``datasets``                 folders of images, torch's datasets and IDX files, as arrays

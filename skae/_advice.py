@@ -1,24 +1,12 @@
 """What a fit says where its result is of little use: what is wrong, and what to change."""
 
-import sys
-import warnings
-
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._batches import choose, chunks, select, to_tensor
+from skae._warning import advise
 
-__all__ = ["advise", "diverged", "warn_of_codes", "warn_of_end"]
-
-SAID: set[tuple[str, str, int]] = set()
-"""What was said, and where, for the whole process, as Python's own records of warnings are. These forget everything whenever
-filters change, which they do in every fit of a search."""
-
-ONCE = ("default", "module", "once")
-"""What filters can say that doesn't ask for every repetition."""
-
-OTHERS = ("skae", "sklearn", "joblib", "torch")
-"""Packages whose lines are not the user's."""
+__all__ = ["diverged", "warn_of_codes", "warn_of_end"]
 
 FALLING = (
     "The loss of the samples held out was still falling clearly when max_iter was reached. Raise max_iter, or leave it 'auto'."
@@ -45,41 +33,6 @@ LEAST = 0.1
 
 MOST_ROWS = 4096
 """Of the rows whose codes are looked at."""
-
-
-def advise(text, category=UserWarning):
-    """Warn of something as Python does by default, once for each line of the user's that leads here.
-
-    A text that is always the same, and the line that called a search in place of one within scikit-learn, keep the fits of a
-    search from saying it again and again. Filters have their way: one that asks for every warning, or for errors, gets them.
-
-    Parameters
-    ----------
-    text : str
-        What is wrong, and what to change.
-    category : type, default=UserWarning
-        Of warning.
-    """
-    frame = sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in OTHERS:
-        frame = frame.f_back
-    module, line, file = str(frame.f_globals.get("__name__")), frame.f_lineno, frame.f_code.co_filename
-    if _action(text, category, module, line) in ONCE:
-        if (text, file, line) in SAID:
-            return
-        SAID.add((text, file, line))
-    warnings.warn_explicit(text, category, file, line, module)
-
-
-def _action(text, category, module, line):
-    """Find what the user's filters say of a warning: the first that fits decides."""
-    # from Python 3.14 on a context, such as that of a thread, may have filters of its own
-    filters = getattr(warnings, "_get_filters", lambda: warnings.filters)()
-    for action, pattern, kind, place, number in filters:
-        here = place is None or (place == module if isinstance(place, str) else place.match(module))
-        if here and number in (0, line) and issubclass(category, kind) and (pattern is None or pattern.match(text)):
-            return action
-    return warnings.defaultaction
 
 
 def warn_of_end(estimator, watcher, usual):

@@ -1,7 +1,6 @@
 """What every autoencoder does: fit, transform, inverse_transform, reconstruct, and score."""
 
 import math
-import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 from typing import Self, overload
@@ -25,6 +24,7 @@ from skae._state import KeepsNetwork, unchanged_on_error
 from skae._typing import ArrayLike, MatrixLike
 from skae._using import errors, explained, run
 from skae._validation import Interval, RealNotInt, StrOptions, fit_context
+from skae._warning import advise
 from skae.networks.blocks import ACTIVATIONS
 
 __all__ = ["BaseAutoencoder"]
@@ -335,7 +335,7 @@ class BaseAutoencoder(
         share = explained(self.net_, rows, weights) if len(rows) > 1 else float("nan")
         if math.isnan(share):
             text = "R^2 score is not well-defined with less than two samples, or with nothing but gaps."
-            warnings.warn(text, UndefinedMetricWarning, stacklevel=2)
+            advise(text, UndefinedMetricWarning)
         return share
 
     def _known_rows(self, X):

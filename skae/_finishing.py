@@ -1,6 +1,5 @@
 """What is known of codes once training is over: how much each explains, how often each vector is used, how wide steps are."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from torch import nn
 
 from skae._batches import choose, chunks, select, to_tensor
+from skae._warning import advise
 
 __all__ = ["forget_codes", "note_codes"]
 
@@ -88,9 +88,8 @@ def _cut(estimator, network, reached):
     asked, k = estimator.n_components, len(reached) - 1
     enough = np.flatnonzero(reached >= asked)
     if not len(enough):
-        warnings.warn(
+        advise(
             f"Got n_components={asked!r}, but {k} components explain {reached[-1]:.3f} of the variance: all of them are kept.",
-            stacklevel=8,
         )
     kept = max(1, int(enough[0])) if len(enough) else k
     estimator.explained_variance_ratio_ = estimator.explained_variance_ratio_[:kept]

@@ -1,7 +1,6 @@
 """The training of a fit: take the best weights, and record what was done."""
 
 import copy
-import warnings
 
 from skae._advice import diverged, warn_of_codes, warn_of_end
 from skae._finishing import note_codes
@@ -10,6 +9,7 @@ from skae._progress import Epochs
 from skae._settings import compile_settings
 from skae._starting import become
 from skae._training import Watcher
+from skae._warning import advise
 
 __all__ = ["train", "train_once"]
 
@@ -56,7 +56,7 @@ def train(ready, hooks):
             end = "diverged"
         _finish(ready, watcher)
     if end == "interrupted":
-        warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
+        advise("Training interrupted by user; the best weights so far are kept.")
     _note_codes(ready)
     if end == "diverged":
         return diverged(estimator, net.lr, watcher.epoch + 1)
@@ -79,7 +79,7 @@ def train_once(ready):
         network.load_state_dict(before, strict=False)
     else:
         if end == "interrupted":
-            warnings.warn("Training interrupted by user; what was learned in this pass is kept.", stacklevel=4)
+            advise("Training interrupted by user; what was learned in this pass is kept.")
         else:
             n_iter += 1
             curve.append(_in_units(estimator, net.history[-1]["train_loss"]))

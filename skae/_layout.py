@@ -1,10 +1,11 @@
 """How one image lies in X: from images or flat rows to rows, and back."""
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
+from skae._warning import advise
 
 __all__ = ["Layout", "as_array", "find_layout", "warn_if_one_image"]
 
@@ -152,10 +153,9 @@ def find_layout(X, image_shape, channel_axis):
         if 0 in shape[1:]:
             raise ValueError(f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
         if len(shape) == 4 and not first and shape[1] in (1, 3, 4) and shape[3] not in (1, 3, 4):
-            warnings.warn(
+            advise(
                 f"X has shape {shape}, and is taken as images of {shape[1]} x {shape[2]} pixels with {shape[3]} channels. "
                 "If the channels come first, pass channel_axis=1.",
-                stacklevel=2,
             )
         return Layout(shape[1:], first and len(shape) == 4, flat=False)
     d = shape[1] if len(shape) == 2 else 1
@@ -164,10 +164,9 @@ def find_layout(X, image_shape, channel_axis):
         return Layout((side, side), False, flat=True)
     side = math.isqrt(d // 3)
     if 3 * side * side == d and side >= 16:
-        warnings.warn(
+        advise(
             f"X has {d} columns, and is taken as signals of that length. If its rows are colour images, pass "
             f"image_shape=({side}, {side}, 3), or (3, {side}, {side}) with channel_axis=1.",
-            stacklevel=2,
         )
     return Layout((1, max(d, 1)), False, flat=True)
 
@@ -176,10 +175,9 @@ def warn_if_one_image(X):
     """Say that what is taken as many grey images may be one in colour: hardly an image is 3 or 4 pixels wide, but tall."""
     shape = tuple(getattr(X, "shape", ()))
     if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= 16:
-        warnings.warn(
+        advise(
             f"X has shape {shape}, and is taken as {shape[0]} grey images of {shape[1]} x {shape[2]} pixels. If it is one with "
             f"{shape[2]} channels, give X[None].",
-            stacklevel=3,
         )
 
 

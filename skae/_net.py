@@ -1,7 +1,6 @@
 """The skorch net: one training step, one epoch, and the learning rate along the way."""
 
 import math
-import warnings
 
 import torch
 from skorch import NeuralNet
@@ -10,6 +9,7 @@ from skorch.callbacks import Callback, LRScheduler
 from skae._batches import Batches
 from skae._objective import Objective
 from skae._stored import slices
+from skae._warning import advise
 from skae.objectives import weighted_mean
 
 __all__ = ["AutoencoderNet", "Diverged", "Stopped", "bare_net"]
@@ -275,10 +275,9 @@ class AutoencoderNet(NeuralNet):
                 if self.parts >= len(batch.X) or batch.X.ndim > 2:
                     raise
             self.parts *= 2
-            warnings.warn(
+            advise(
                 f"A batch of {len(batch.X)} rows does not fit into the memory of {self.device}: from here on it is taken in "
                 f"{self.parts} parts, which gives the same steps.",
-                stacklevel=2,
             )
 
     def _backward(self, batch, share):

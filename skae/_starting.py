@@ -1,6 +1,5 @@
 """Where a training starts: from a network that is PCA, recorded so that it can be built again, or from one that is there."""
 
-import warnings
 from dataclasses import replace
 from numbers import Integral
 
@@ -19,6 +18,7 @@ from skae._defaults import (
     weight_of_penalty,
 )
 from skae._principal import normal_with_gaps, principal_components, random_components
+from skae._warning import advise
 
 __all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
@@ -133,10 +133,9 @@ def warn_if_few(estimator, principal, shape):
     """Say when a first ``partial_fit`` sees so little that all later rows are seen badly."""
     k = estimator.n_components_
     if len(principal.components) < min(k, shape[1]):
-        warnings.warn(
+        advise(
             f"The first call of partial_fit saw {shape[0]} rows, which vary in {len(principal.components)} directions, but "
             f"n_components is {k}. All later rows are seen through these directions: begin with more rows.",
-            stacklevel=5,
         )
 
 

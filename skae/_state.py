@@ -1,7 +1,6 @@
 """What is kept of a fitted estimator with a network, in pickles, copies and files, and how it is built again from that."""
 
 import copy
-import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +11,7 @@ from skae import _validation as check
 from skae._net import bare_net
 from skae._settings import compile_settings
 from skae._version import __version__
+from skae._warning import advise
 
 __all__ = ["KeepsNetwork", "compare_versions", "unchanged_on_error", "versions"]
 
@@ -81,9 +81,7 @@ def compare_versions(what, made_by):
     for name, now in versions().items():
         then = made_by.get(name, now)
         if then.split(".")[:2] != now.split(".")[:2]:
-            warnings.warn(
-                f"{what} was written with {name} {then}, and is read with {name} {now}: results may differ.", stacklevel=3
-            )
+            advise(f"{what} was written with {name} {then}, and is read with {name} {now}: results may differ.")
 
 
 @contextmanager

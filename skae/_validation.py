@@ -5,7 +5,6 @@ The only file with private imports from scikit-learn: whatever moves there is me
 
 import math
 import numbers
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +21,7 @@ from sklearn.utils.validation import (
 
 from skae._stored import Stored, plain_dtype, slices, stored
 from skae._typing import Function
+from skae._warning import advise
 
 __all__ = [
     "HasMethods",
@@ -213,10 +213,9 @@ def check_units(X, seen, *, exact=False):
     if exact and (now == "uint8") != (seen == "uint8"):
         raise ValueError(f"Got X of dtype {now}, but expected {seen}, as fit saw it: uint8 is divided by 255, others are not.")
     if seen == "uint8" and now != "uint8" and 0 < extremes(X)[1] <= 1:
-        warnings.warn(
+        advise(
             f"fit saw uint8, from 0 to 255, but this X of dtype {now} has no number above 1. If it was divided by 255, give it "
             "as it was in fit.",
-            stacklevel=4,
         )
 
 
@@ -328,7 +327,7 @@ def resolve_device(device, *, fall_back=False):
         return found
     if not fall_back:
         raise ValueError(f"Got device={device!r}, but this machine has only {present}.")
-    warnings.warn(f"Got device={device!r}, but this machine has only {present}: using the CPU.", stacklevel=2)
+    advise(f"Got device={device!r}, but this machine has only {present}: using the CPU.")
     return torch.device("cpu")
 
 

@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
 from skae import ConvAutoencoder, DenseAutoencoder
-from skae._advice import FALLING, HARDLY, advise
+from skae._advice import FALLING, HARDLY
+from skae._warning import advise
 
 from .cases import curve, grey_images, low_rank
 
@@ -185,6 +186,25 @@ def test_filters_have_their_way(action, expected):
         warnings.filterwarnings("error", message="text", module=r".*test_advice")
         with pytest.raises(UserWarning, match="text for"):
             advise(f"text for {action}")
+
+
+SOMETHING = {
+    "signals": lambda: ConvAutoencoder(2, max_iter=1).fit_transform(np.random.default_rng(0).normal(size=(20, 768))),
+    "not reached": lambda: DenseAutoencoder(0.999, bottleneck="ordered", max_iter=1).fit(
+        np.random.default_rng(0).normal(size=(60, 20))
+    ),
+    "few rows": lambda: DenseAutoencoder(4, max_iter=1).partial_fit(np.eye(6)[:2]),
+    "other units": lambda: DenseAutoencoder(1).fit(np.arange(60, dtype=np.uint8).reshape(20, 3)).transform(np.ones((2, 3))),
+    "one row": lambda: DenseAutoencoder(1).fit(np.arange(60).reshape(20, 3)).score(np.ones((1, 3))),
+}
+
+
+@pytest.mark.parametrize("name", SOMETHING)
+def test_warnings_name_the_line_of_the_user(name):
+    """Whatever is warned of, and however deep, the line is that of the user's call."""
+    with pytest.warns() as found:
+        SOMETHING[name]()
+    assert {warning.filename for warning in found} == {__file__}
 
 
 def test_filters_of_a_context_count(monkeypatch):

@@ -10,7 +10,7 @@ import skae
 ROOT = Path(skae.__file__).parent
 
 ROWS = [
-    ["_version", "_typing"],
+    ["_version", "_typing", "_warning"],
     ["datasets._items", "datasets._idx"],
     ["datasets._images", "datasets._torch"],
     ["datasets"],

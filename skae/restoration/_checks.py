@@ -2,7 +2,6 @@
 
 import functools
 import math
-import warnings
 
 import numpy as np
 from sklearn.utils import check_array
@@ -10,6 +9,7 @@ from sklearn.utils import check_array
 from skae import _validation as check
 from skae import corruptions
 from skae._damage import check_level, check_pair
+from skae._warning import advise
 
 __all__ = [
     "check_images",
@@ -46,10 +46,9 @@ def warn_if_channels_first(images):
     """Say that images may lie in another way than they are taken."""
     _, height, width, channels = images.shape
     if height in (1, 3, 4) and channels not in (1, 3, 4):
-        warnings.warn(
+        advise(
             f"X has shape {images.shape}, and is taken as images of {height} x {width} pixels with {channels} channels. If the "
             "channels come first, move them: np.moveaxis(X, 1, -1).",
-            stacklevel=5,
         )
 
 
@@ -57,10 +56,9 @@ def warn_if_other_units(images, data_range):
     """Say that images have hardly the units that fit saw: 0 to 1 in place of 0 to 255, or the other way round."""
     largest, expected = (max(abs(low), abs(high)) for low, high in (check.extremes(images), data_range))
     if largest > 50 * expected or 0 < 50 * largest < expected:
-        warnings.warn(
+        advise(
             f"The largest number of X is {largest:.3g}, but fit saw images between {data_range[0]:.6g} and "
             f"{data_range[1]:.6g}. Give X in the units of fit.",
-            stacklevel=3,
         )
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from skae._layout import warn_if_one_image
 from skae._net import Diverged, bare_net
 from skae._progress import Epochs
 from skae._settings import compile_settings, extra_settings, find_solver
+from skae._warning import advise
 from skae.restoration._checks import check_images, find_corruption, find_fill, find_range, warn_if_channels_first
 from skae.restoration._pieces import Pieces
 
@@ -132,7 +132,7 @@ def trained(restorer, X, y):
                 f"{net.lr:.3g} here: lower it."
             ) from error
     if end == "interrupted":
-        warnings.warn("Training interrupted by user; what was learned so far is kept.", stacklevel=4)
+        advise("Training interrupted by user; what was learned so far is kept.")
     return records(network)
 
 
