@@ -90,7 +90,7 @@ class ConvAutoencoder(BaseAutoencoder):
         shares of what a guess without X misses. The codes then carry what `y` is about. They have seen it, so judge by
         cross-validation of the whole Pipeline.
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
-        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
+        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind, perhaps in a ``functools.partial``.
     learning_rate_init : float or "auto", default="auto"
         Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
         "auto" grows with the root of the number of samples.
@@ -193,8 +193,9 @@ class ConvAutoencoder(BaseAutoencoder):
     components than images and numbers, the network before its first step is the PCA of all images [1]_. For larger images
     it is the PCA of the means of small blocks, and nothing is promised.
 
-    With targets the encoder of small images, those of at most 100 patches, reads patches of half the size, with
-    ``2 * n_filters`` channels and one convolution more: what a thing is shows in finer detail than how bright each place is.
+    With targets the encoder of small images, those of at most 100 patches, reads patches of half the size where they have more
+    than a pixel, with ``2 * n_filters`` channels and one convolution more: what a thing is shows in finer detail than how
+    bright each place is.
 
     References
     ----------

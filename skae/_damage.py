@@ -38,8 +38,8 @@ def check_level(corruption, level):
 
 
 def check_pair(values, name):
-    """Check two rising finite numbers."""
-    if not _rise(values):
+    """Check two finite numbers, the second of which is larger."""
+    if not _rise(values) or values[0] == values[1]:
         raise ValueError(f"Got {name}={values!r}, but expected two rising numbers.")
     return float(values[0]), float(values[1])
 

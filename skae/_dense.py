@@ -79,7 +79,7 @@ class DenseAutoencoder(BaseAutoencoder):
         shares of what a guess without X misses. The codes then carry what `y` is about. They have seen it, so judge by
         cross-validation of the whole Pipeline.
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
-        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind.
+        The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind, perhaps in a ``functools.partial``.
     learning_rate_init : float or "auto", default="auto"
         Its learning rate at the peak: in `fit` it rises from zero in the first quarter of the steps, and then falls to zero.
         "auto" grows with the root of the number of samples.

@@ -89,21 +89,17 @@ class Preparation:
         self.device = check.resolve_device(estimator.device)
         self.extra = extra_settings(estimator.net_params)
         self.corrupt = check_corruption(estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan)
-        n, kept = len(rows), None
-        if weights is not None and not weights.all():
-            kept = torch.from_numpy(weights > 0).nonzero()[:, 0]  # a row without weight is as good as not there
-            if len(kept) < 2:
-                raise ValueError(f"Got {len(kept)} row whose sample_weight counts beside the largest, but expected at least 2.")
-            rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
-            weights = weights[kept.numpy()]
+        n = len(rows)
+        rows, weights, kept = _with_weight(rows, weights)
         self.targets, self.y = find_targets(estimator, y, n, kept, go_on=go_on)
         self.rows, self.weights, self.held_out = rows, weights, held_out
-        if estimator.loss == "log_loss":
+        exact = estimator.loss == "log_loss"
+        if exact:
             check.check_shares(rows)
+        if exact and held_out is not None:
+            check.check_shares(held_out)
         if held_out is not None:
-            if estimator.loss == "log_loss":
-                check.check_shares(held_out)
-            check.check_units(held_out, rows.dtype, exact=estimator.loss == "log_loss")
+            check.check_units(held_out, rows.dtype, exact=exact)
         self.principal, self.restarted, self.looked_at = None, False, held_out
         if go_on:
             check_same(estimator, rows)
@@ -291,6 +287,17 @@ class Preparation:
     def _parts(self):
         """Say in how many parts a batch is taken, so that memory is bounded."""
         return math.ceil(self.plan.batch_size * self.network.n_working / (2 * BATCH_NUMBERS))
+
+
+def _with_weight(rows, weights):
+    """Leave out rows without weight, which are as good as not there; gives the rest, and the numbers of its rows if not all are."""
+    if weights is None or weights.all():
+        return rows, weights, None
+    kept = torch.from_numpy(weights > 0).nonzero()[:, 0]
+    if len(kept) < 2:
+        raise ValueError(f"Got {len(kept)} row whose sample_weight counts beside the largest, but expected at least 2.")
+    rows = Stored(Selected(rows, kept)) if isinstance(rows, Stored) else select(rows, kept)
+    return rows, weights[kept.numpy()], kept
 
 
 def _has_room(device, X):

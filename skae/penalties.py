@@ -89,8 +89,7 @@ def contraction(
     References
     ----------
     .. [1] S. Rifai, P. Vincent, X. Muller, X. Glorot and Y. Bengio, "Contractive auto-encoders: Explicit invariance during
-    feature
-       extraction", ICML 2011.
+       feature extraction", ICML 2011.
     .. [2] M. F. Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines",
        Communications in Statistics 18, 1989.
     """

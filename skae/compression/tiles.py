@@ -7,7 +7,7 @@ from skae._layout import warn_if_one_image
 __all__ = ["before", "check_images", "cut", "diagonals", "draw", "grid", "join", "shifted"]
 
 HELD_OUT = 8
-"""Every so manieth image, or of fewer images such a share of each, is not learned from."""
+"""One image in so many is not learned from; of fewer images, such a share of each."""
 
 
 def check_images(X, n_axes=None):
