@@ -290,7 +290,7 @@ class Preparation:
 
 
 def _with_weight(rows, weights):
-    """Leave out rows without weight, which are as good as not there; gives the rest, and the numbers of its rows if not all are."""
+    """Leave out rows without weight, which are as good as not there; gives the rest, and which rows it is if not all are."""
     if weights is None or weights.all():
         return rows, weights, None
     kept = torch.from_numpy(weights > 0).nonzero()[:, 0]
