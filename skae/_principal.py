@@ -1,12 +1,12 @@
 """Mean, scale and principal components of X, piece by piece: what the linear part of every network starts from."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from skae._batches import Selected, choose, chunks, to_tensor
-from skae._stored import slices
 
 __all__ = ["Principal", "normal_with_gaps", "principal_components", "random_components"]
 
@@ -28,12 +28,12 @@ MOST_FLOPS = 1e12
 MOST_LINKED = 128
 """Up to so many columns a normal distribution of rows with gaps is found; the gaps of wider rows are filled with means."""
 
-GAPPY_FLOPS = 1e9
-"""Of inverses of covariances in one round of finding it, one for each row that takes part; four times as many rows as columns
-take part at least. Only what belongs to the gaps of a row is in fact inverted."""
+GAPPY_FLOPS = 3e8
+"""Of the inverses in one round of finding it, each of what belongs to the gaps of a row. As many rows take part as that allows,
+but four times as many as columns at least, and `SAMPLE` at most."""
 
-GAPPY_NUMBERS = 2**22
-"""The most float64 numbers that these inverses hold at once."""
+GAPPY_NUMBERS = 2**18
+"""Of the inverses that are computed at once, in float64: more would leave the caches."""
 
 ROUNDS = 10
 """Of finding it: with more, directions that hardly vary are taken too seriously."""
@@ -196,10 +196,12 @@ def normal_with_gaps(X, means, weights, *, generator):
        of the Royal Statistical Society B 39, 1977.
     """
     n, d = X.shape
-    rows = min(SAMPLE, max(4 * d, round(GAPPY_FLOPS / d**3)))
-    X, weights = _some(X, weights, choose(X, rows, generator)) if rows < n else (X, weights)
+    X, weights = _some(X, weights, choose(X, SAMPLE, generator)) if n > SAMPLE else (X, weights)
     x = to_tensor(X[:]).cpu().double()
     w = torch.ones(len(x), dtype=torch.float64) if weights is None else torch.from_numpy(weights)
+    flops = float(x.isnan().sum(1).double().pow(3).sum())
+    every = max(1, min(math.ceil(flops / GAPPY_FLOPS), len(x) // (4 * d)))
+    x, w = x[::every], w[::every]
     known = ~x.isnan()
     counts = w @ known.double()
     centre = torch.where(counts > 0, w @ x.nan_to_num(0.0) / counts, means.cpu().double())
@@ -216,17 +218,14 @@ def normal_with_gaps(X, means, weights, *, generator):
         covariance = ((away.T * w) @ away + unsure) / w.sum() + RIDGE * torch.eye(d, dtype=torch.float64)
         return mean, torch.linalg.inv(covariance)
 
-    order = (~known).sum(1).argsort()  # rows of about as many gaps come together, so that few places are filled up
+    pieces = _alike(~known)
     for _ in range(ROUNDS):
         mean, precision = most_likely()
         unsure = torch.zeros_like(precision)
-        for piece in slices(len(x), max(1, GAPPY_NUMBERS // d**2)):
-            rows = order[piece]
-            gaps = (~known[rows]).double()
-            gap, places = gaps.topk(max(1, int(gaps[-1].sum())))  # (b, m); where gap is 0, a place is no gap of its row
+        for rows, places, gap in pieces:
             both = gap.unsqueeze(-1) * gap.unsqueeze(-2)
             among = precision[places.unsqueeze(-1), places.unsqueeze(-2)] * both + (1 - gap).diag_embed()
-            left_over = torch.linalg.inv(among) * both  # (b, m, m): the covariance of the gaps, given the rest
+            left_over = torch.cholesky_inverse(torch.linalg.cholesky(among)) * both  # (b, m, m): what the rest leaves open
             pull = (torch.where(known[rows], x[rows] - mean, 0.0) @ precision).gather(1, places)
             expected = mean[places] - (left_over @ pull.unsqueeze(-1))[..., 0]
             filled[rows] = filled[rows].scatter(1, places, torch.where(gap > 0, expected, filled[rows].gather(1, places)))
@@ -234,6 +233,30 @@ def normal_with_gaps(X, means, weights, *, generator):
             unsure += torch.bincount(cells, (w[rows, None, None] * left_over).flatten(), d * d).view(d, d)
     mean, precision = most_likely()
     return centre + mean * deviations, precision / deviations / deviations[:, None]
+
+
+def _alike(gaps):
+    """Cut rows into pieces of about as many gaps each.
+
+    Parameters
+    ----------
+    gaps : torch.Tensor of shape (n, d)
+        True in the gaps.
+
+    Returns
+    -------
+    pieces : list of (rows, places, gap)
+        The numbers of b rows; the columns of their gaps, (b, m); and 1 for these, float64, but 0 where a row has fewer than m.
+    """
+    counts, order = gaps.sum(1).sort(descending=True)
+    pieces, begin = [], 0
+    while begin < len(order):
+        most = max(1, int(counts[begin]))
+        rows = order[begin : begin + max(1, GAPPY_NUMBERS // most**2)]
+        gap, places = gaps[rows].double().topk(most)
+        pieces.append((rows, places, gap))
+        begin += len(rows)
+    return pieces
 
 
 def _some(X, weights, numbers):
