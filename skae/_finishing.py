@@ -14,7 +14,6 @@ __all__ = ["forget_codes", "note_codes"]
 MOST_ROWS = 8192
 """Of the rows that codes are looked at for."""
 
-
 NOTED = ("code_steps_", "explained_variance_ratio_", "codebooks_", "codebook_usage_")
 """Fitted attributes that not every fit has."""
 

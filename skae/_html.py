@@ -15,7 +15,6 @@ FOLDED = (
 )
 """The markup of scikit-learn's own tables, whose style sheet it uses, in light and in dark."""
 
-
 STYLE = 'style="padding: .3em .5em; max-width: 34em"'
 """Of cells: a sentence is broken rather than making everything wide."""
 

@@ -22,7 +22,6 @@ from skae._warning import advise
 
 __all__ = ["become", "check_same", "directions", "start", "warn_if_few"]
 
-
 MOST_CODES = 4096
 """Rows among whose codes the first vectors of a codebook are chosen."""
 
