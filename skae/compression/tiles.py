@@ -66,9 +66,13 @@ def cut(image, tile):
     tiles : ndarray of shape (n_tiles, tile, tile) or (n_tiles, tile, tile, C)
     """
     rows, columns = grid(*image.shape[:2], tile)
-    # by numbers rather than by np.pad, which takes longer than all else where images are small
-    down, right = (np.minimum(np.arange(n * tile), size - 1) for n, size in zip((rows, columns), image.shape, strict=False))
-    parts = image[down[:, None], right].reshape(rows, tile, columns, tile, *image.shape[2:]).swapaxes(1, 2)
+    height, width = image.shape[:2]
+    # not by np.pad, which takes longer than all else where images are small
+    whole = np.empty((rows * tile, columns * tile, *image.shape[2:]), image.dtype)
+    whole[:height, :width] = image
+    whole[height:, :width] = image[-1:]
+    whole[:, width:] = whole[:, width - 1 : width]
+    parts = whole.reshape(rows, tile, columns, tile, *image.shape[2:]).swapaxes(1, 2)
     return parts.reshape(rows * columns, tile, tile, *image.shape[2:])
 
 
