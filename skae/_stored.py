@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["Stored", "plain_dtype", "slices", "stored"]
+__all__ = ["Stored", "plain_dtype", "refuse_names", "slices", "stored"]
 
 STREAMED_BYTES = 2**28
 """What takes no more than this is read at once, and is then an array like any other."""
@@ -55,12 +55,7 @@ def stored(X):
     TypeError
         For datasets of torch, which have neither shape nor slices, and for names of files.
     """
-    name = X[0] if isinstance(X, (list, tuple)) and X else X
-    if isinstance(name, (str, os.PathLike)):
-        raise TypeError(
-            f"Got {str(name)!r} as X, but expected numbers: skae.datasets.ImageFolder reads folders and files of images, and "
-            "np.load with mmap_mode='r' those of arrays."
-        )
+    refuse_names(X)
     if isinstance(X, np.ndarray):
         return Stored(X) if isinstance(X, np.memmap) and X.nbytes > STREAMED_BYTES and X.ndim > 1 else X
     if isinstance(X, (Stored, torch.Tensor)) or any(hasattr(X, name) for name in ("columns", "toarray", "todense")):
@@ -76,6 +71,16 @@ def stored(X):
         return X
     whole = Stored(X)
     return whole if math.prod(X.shape) * whole.dtype.itemsize > STREAMED_BYTES else np.asarray(X[:])
+
+
+def refuse_names(X):
+    """Tell who gives names of files in place of numbers what reads them."""
+    name = X[0] if isinstance(X, (list, tuple)) and X else X
+    if isinstance(name, (str, os.PathLike)):
+        raise TypeError(
+            f"Got {str(name)!r} as X, but expected numbers: skae.datasets.ImageFolder reads folders and files of images, and "
+            "np.load with mmap_mode='r' those of arrays."
+        )
 
 
 class Stored:

@@ -349,7 +349,8 @@ def test_tiles_held_out_have_no_pixel_in_common_with_others(rng, count):
     ("X", "error", "match"),
     [
         ([], ValueError, "Got no images"),
-        ("photograph", TypeError, "expected a list of images"),
+        ("photographs", TypeError, r"Got 'photographs' as X.*skae\.datasets\.ImageFolder"),
+        (3, TypeError, "expected a list of images"),
         ([np.zeros((4, 4, 3)), np.zeros((4, 4))], ValueError, r"shape \(4, 4\) at 1"),
         ([np.zeros((4, 4, 3)), np.zeros((4, 4, 4))], ValueError, "channels"),
         (np.zeros((4, 4, 3)), ValueError, r"shape \(4, 3\) at 0"),

@@ -345,6 +345,12 @@ def test_wrong_images_say_so(X, message):
             method(X)
 
 
+def test_a_folder_is_told_what_reads_it():
+    """The name of a folder in place of images gives an error that names ImageFolder."""
+    with pytest.raises(TypeError, match=r"Got 'photographs' as X.*skae\.datasets\.ImageFolder"):
+        restorer().fit("photographs")
+
+
 def test_images_must_fit_together(fitted, photos):
     """Pairs of other shapes, other channels than in fit, and predicting before fit are errors."""
     with pytest.raises(ValueError, match=r"Got X of shape .* and y of shape .* images of equal shape"):

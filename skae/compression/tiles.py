@@ -3,6 +3,7 @@
 import numpy as np
 
 from skae._layout import warn_if_one_image
+from skae._stored import refuse_names
 
 __all__ = ["before", "check_images", "cut", "diagonals", "draw", "grid", "join", "shifted"]
 
@@ -25,7 +26,8 @@ def check_images(X, n_axes=None):
     images : list of ndarray
         All with as many axes and channels as the first.
     """
-    if isinstance(X, str | bytes) or not hasattr(X, "__len__"):
+    refuse_names(X)
+    if isinstance(X, bytes) or not hasattr(X, "__len__"):
         raise TypeError(f"Got X of type {type(X).__name__}, but expected a list of images.")
     if n_axes is None:
         warn_if_one_image(X)
@@ -65,8 +67,8 @@ def cut(image, tile):
     -------
     tiles : ndarray of shape (n_tiles, tile, tile) or (n_tiles, tile, tile, C)
     """
-    rows, columns = grid(*image.shape[:2], tile)
     height, width = image.shape[:2]
+    rows, columns = grid(height, width, tile)
     # not by np.pad, which takes longer than all else where images are small
     whole = np.empty((rows * tile, columns * tile, *image.shape[2:]), image.dtype)
     whole[:height, :width] = image

@@ -9,6 +9,7 @@ from sklearn.utils import check_array
 from skae import _validation as check
 from skae import corruptions
 from skae._damage import check_level, check_pair
+from skae._stored import refuse_names
 from skae._warning import advise
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
 
 def check_images(estimator, X, name):
     """Check images, and give them as (n, height, width, channels) in their own dtype."""
+    refuse_names(X)
     shapes = {np.shape(image) for image in X} if isinstance(X, (list, tuple)) else set()
     if len(shapes) > 1:
         some = " and ".join(map(str, sorted(shapes)[:2]))
