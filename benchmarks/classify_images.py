@@ -5,6 +5,7 @@ PCA and both autoencoders at several sizes; nearest neighbours and an SVC on the
 
     python benchmarks/classify_images.py --data mnist.npz
     python benchmarks/classify_images.py --idx fashion-mnist/ --k 3 11 31
+    python benchmarks/classify_images.py --idx fashion-mnist/ --k 3 --only PCA variational --settings max_iter=24
     python benchmarks/classify_images.py --idx fashion-mnist/ --k 64 --target-weight 3 --mirror --max-iter 8 --svc-rows 20000
 
 The SVC is scikit-learn's default one, on codes and pixels as they are, and behind a StandardScaler, which is how scikit-learn
@@ -16,7 +17,7 @@ import argparse
 import time
 
 import numpy as np
-from common import add_image_source, flat, head, load_images, mean_squared_error, row, setting
+from common import add_image_source, flat, head, load_images, mean_squared_error, parameter, row, setting
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -66,6 +67,15 @@ def main():
     parser.add_argument("--target-weight", type=float, help="of an autoencoder that sees the labels (default: none)")
     parser.add_argument("--mirror", action="store_true", help="that one learns from mirror images, too")
     parser.add_argument("--max-iter", type=int, help="of that one (default: as everywhere)")
+    parser.add_argument(
+        "--settings",
+        type=parameter,
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters of the variational autoencoder",
+    )
+    parser.add_argument("--only", nargs="+", default=[""], help="words: contenders that have one of them in their names")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     X, y, T, y_test = load_images(args.source)
@@ -85,7 +95,12 @@ def main():
     )
 
     pixels, test_pixels = ((flat(part) / ceiling).astype(np.float32) for part in (X, T))
-    row("raw pixels", pixels.shape[1], None, None, None, *accuracies(pixels, y, test_pixels, y_test, chosen))
+
+    def wanted(name):
+        return any(word.lower() in name.lower() for word in args.only)
+
+    if wanted("raw pixels"):
+        row("raw pixels", pixels.shape[1], None, None, None, *accuracies(pixels, y, test_pixels, y_test, chosen))
     spread = float(test_pixels.astype(np.float64).var(axis=0).mean())
     for warm in (DenseAutoencoder, ConvAutoencoder):
         warm(2, max_iter=1).fit(X[:600] if warm is ConvAutoencoder else flat(X[:600]))  # what only a first fit pays
@@ -94,12 +109,14 @@ def main():
             ("PCA", PCA(k, svd_solver="covariance_eigh"), pixels, test_pixels, 1.0),
             ("DenseAutoencoder", DenseAutoencoder(k, random_state=args.seed), flat(X), flat(T), ceiling),
         ]
-        variants = {"": {}, ", variational": {"bottleneck": "variational"}}
+        variants = {"": {}, ", variational": {"bottleneck": "variational", **dict(args.settings)}}
         if args.target_weight:
             variants[", with labels"] = {"target_weight": args.target_weight, "max_iter": args.max_iter or "auto"}
         for name, parameters in variants.items():
             models.append((f"ConvAutoencoder{name}", ConvAutoencoder(k, random_state=args.seed, **parameters), X, T, ceiling))
         for name, model, seen, unseen, unit in models:
+            if not wanted(name):
+                continue
             learned, labels = seen, y
             if args.mirror and getattr(model, "target_weight", 0):
                 learned, labels = np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])

@@ -1,5 +1,6 @@
 """What the benchmarks share: images, made or loaded, a clock, Markdown tables, and what was run on which machine."""
 
+import ast
 import contextlib
 import io
 import os
@@ -28,6 +29,7 @@ __all__ = [
     "interleaved",
     "load_images",
     "mean_squared_error",
+    "parameter",
     "row",
     "setting",
     "timed",
@@ -68,6 +70,15 @@ def add_image_source(parser, *, made_up=False):
     default = " (default: made-up images)" if made_up else ""
     source.add_argument("--idx", dest="source", help=f"folder with the four IDX files{default}")
     source.add_argument("--data", dest="source", help=".npz with X_train, y_train, X_test, y_test")
+
+
+def parameter(text):
+    """Read a parameter of an estimator from the command line: ``"max_iter=24"`` becomes ``("max_iter", 24)``."""
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # a word
 
 
 def blobs(n, shape, seed=0):
