@@ -37,7 +37,7 @@ CLASSIFIERS = {
     "logistic, standardised": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
 }
 
-JOINED = 10
+JOINED = 7
 """Images to which the graph joins each one."""
 
 
