@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import ConvAutoencoder, DenseAutoencoder, ReconstructionDetector
-from skae.anomaly import MOST_NEIGHBOURS
+from skae.anomaly._detector import MOST_NEIGHBOURS
 
 from .cases import curve, grey_images
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from skae._conv import ConvAutoencoder
 from skae._dense import DenseAutoencoder
-from skae.anomaly import FARTHEST, ReconstructionDetector
+from skae.anomaly import ReconstructionDetector
+from skae.anomaly._measures import FARTHEST, smoothed
 
 __all__ = ["to_onnx"]
 
@@ -113,7 +114,10 @@ class _Detector(nn.Module):
     def __init__(self, detector, network):
         super().__init__()
         self.network, self.scaler = network, detector.scaler_ is not None
-        numbers = {"error_scale": detector.error_scale_, "codes": detector.neighbors_._fit_X}
+        numbers = {"error_scale": detector.error_scale_, "codes": detector.neighbors_._fit_X, "metric": detector.code_metric_}
+        self.smooth = detector._kernels is not None
+        if self.smooth:
+            numbers |= dict(zip(("down", "across"), detector._kernels, strict=True))
         if self.scaler:
             numbers |= {"mean": detector.scaler_.mean_, "scale": detector.scaler_.scale_}
         for name, value in numbers.items():
@@ -127,8 +131,9 @@ class _Detector(nn.Module):
         if self.scaler:
             x = ((x.double() - self.mean) / self.scale).clamp(-FARTHEST, FARTHEST).float()
         z = self.network.encode(x)
-        errors = ((self.network.decode(z).double() - x.double()).square() / self.error_scale).mean(1)
-        z = z.double()  # in which products and sums tell distances well enough
+        missed = smoothed(self.network.decode(z).double() - x.double(), (self.down, self.across) if self.smooth else None)
+        errors = (missed.square() / self.error_scale).mean(1)
+        z = z.double() @ self.metric  # in which products and sums tell distances well enough
         squares = z.square().sum(1, keepdim=True) + self.codes.square().sum(1) - 2 * z @ self.codes.mT
         nearest = squares.clamp(min=0).topk(self.k, largest=False).values
         others = torch.where(nearest[:, 0] <= self.itself, nearest[:, 1:].mean(1), nearest[:, :-1].mean(1))

@@ -1,4 +1,4 @@
-"""Rows and images that do not fit in: how badly an autoencoder reconstructs them, and how lonely their codes are."""
+"""The detector: what is usual of errors and of distances between codes, and where anomalies begin."""
 
 import math
 from numbers import Integral, Real
@@ -14,18 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
 from skae._layout import as_array
-from skae._stored import Stored, slices, stored
+from skae._stored import Stored, stored
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
-from skae._wrapped import ShownMixin, as_plain, check_methods, default_autoencoder, seeded_clone
+from skae._wrapped import ShownMixin, check_methods, default_autoencoder, seeded_clone
+from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
 
 __all__ = ["ReconstructionDetector"]
-
-PIECE_NUMBERS = 2**22
-"""How many numbers of X are looked at in one go."""
 
 MOST_NEIGHBOURS = 10_000
 """Among the codes of so many rows neighbours are looked for: a random part of X where it has more."""
@@ -39,15 +37,14 @@ FLOOR = 0.2
 EXACT = 1e-8
 """Squared errors and distances below this share of the variance are rounding, and no measure of what is usual."""
 
-FARTHEST = 1e15
-"""Where standardised numbers are cut off, so that float32 can hold what networks make of them."""
-
 
 class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     """Anomalies by an autoencoder: rows and images that are reconstructed badly, or whose codes have no neighbours.
 
     An autoencoder reconstructs what it has seen the like of [1]_. What it reconstructs well may still be unusual: then its code
-    lies far from all others [2]_. The score adds both, each over what is usual.
+    lies far from all others [2]_. The score adds both, each over what is usual. Codes count as far apart as their
+    reconstructions are, to first order, so how an autoencoder scales its codes doesn't matter. Errors of images are smoothed
+    first, since an edge that is a little out of place is usual, and what doesn't belong there is missed over an area.
 
     Parameters
     ----------
@@ -61,6 +58,9 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         How many neighbours of a code count. One at no distance does not: it is taken for the row itself.
     code_weight : float, default=1.5
         How much the distance of the code counts, compared with the error of the reconstruction. 0 leaves the error alone.
+    smoothing : float or "auto", default="auto"
+        Standard deviation, in pixels, of the Gaussian that smooths errors and reconstructions of images. "auto": 1/28 of the
+        shorter side. 0 where single pixels may be odd. Tables are never smoothed.
     standardize : bool or "auto", default="auto"
         Whether the autoencoder sees each column less its mean, over its standard deviation. "auto": yes for tables, so that
         units don't matter; no for what a ``FrozenEstimator`` holds or an autoencoder of images takes.
@@ -77,11 +77,14 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     offset_ : float
         The score below which a row is an anomaly.
     neighbors_ : NearestNeighbors
-        Fitted on codes of X, of at most 10,000 rows.
+        Fitted on codes of X, of at most 10,000 rows, times `code_metric_`.
+    code_metric_ : ndarray of shape (n_components, n_components)
+        What codes are multiplied by, so that they are as far apart as their reconstructions are in the linear map from codes to
+        reconstructions that is nearest to the decoder.
     code_spread_ : float
         The usual mean squared distance of a code to its neighbours, which is 1 in the scores.
     error_scale_ : ndarray of shape (`n_features_in_`,)
-        The usual squared error of each feature, which is 1 in `error_map`, in squared units of what the autoencoder sees.
+        The usual squared error of each feature, smoothed, which is 1 in `error_map`, in squared units of what the autoencoder sees.
     scaler_ : StandardScaler or None
         What standardises X; None where the autoencoder sees it as it is.
     n_features_in_ : int
@@ -96,7 +99,8 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    Fit on rows that are mostly normal. With k neighbours and d features, where e is the error and z the code,
+    Fit on rows that are mostly normal. With k neighbours and d features, where e is the (smoothed) error and z the code
+    times `code_metric_`,
     ``score = -(mean_j(e_j**2 / error_scale_j) + code_weight * mean_k(|z - z_k|**2) / code_spread) / (1 + code_weight)``:
     -1 is usual.
 
@@ -121,6 +125,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     autoencoder_: BaseEstimator
     offset_: float
     neighbors_: "NearestNeighbors"
+    code_metric_: NDArray[np.float64]
     code_spread_: float
     error_scale_: NDArray[np.float64]
     scaler_: StandardScaler | None
@@ -132,6 +137,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "code_weight": [Interval(Real, 0, None, closed="left")],
+        "smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "standardize": ["boolean", StrOptions({"auto"})],
         "cross_fit": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state"],
@@ -144,6 +150,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         contamination: float | Auto = "auto",
         n_neighbors: int = 5,
         code_weight: float = 1.5,
+        smoothing: float | Auto = "auto",
         standardize: bool | Auto = "auto",
         cross_fit: bool | Auto = "auto",
         random_state: RandomState = None,
@@ -152,6 +159,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         self.contamination = contamination
         self.n_neighbors = n_neighbors
         self.code_weight = code_weight
+        self.smoothing = smoothing
         self.standardize = standardize
         self.cross_fit = cross_fit
         self.random_state = random_state
@@ -190,14 +198,17 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         n = len(seen)
         self.autoencoder_ = clone(original).fit(seen, None)
         self._code_weight = float(self.code_weight)
+        self._kernels = kernels(self.autoencoder_, seen.shape[1:], self.smoothing)
 
         chosen = np.random.default_rng(seed).permutation(n) < MOST_NEIGHBOURS
-        codes, squares = [], np.zeros(1)
-        for piece in _pieces(seen):
-            some, missed = _measure(self.autoencoder_, seen[piece])
+        codes, squares, decoded = [], np.zeros(1), Decoded()
+        for piece in pieces(seen):
+            some, rebuilt, missed = measure(self.autoencoder_, seen[piece], self._kernels)
             codes.append(some[chosen[piece]])
+            decoded.add(some, rebuilt)
             squares = squares + missed.sum(axis=0) / n
-        codes = np.concatenate(codes)
+        self.code_metric_ = decoded.metric()
+        codes = np.concatenate(codes) @ self.code_metric_
         self.neighbors_ = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(codes))).fit(codes)
 
         outside = []  # an autoencoder, rows that it was not fitted on, their numbers
@@ -205,7 +216,8 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
             *halves, first, second = train_test_split(seen[:], np.arange(n), test_size=0.5, random_state=seed)
             fits = [clone(original).fit(half, None) for half in halves]
             outside = [(fits[1], halves[0], first), (fits[0], halves[1], second)]
-            squares = sum(_measure(fit, rows[piece])[1].sum(0) for fit, rows, _ in outside for piece in _pieces(rows)) / n
+            parts = (measure(fit, rows[piece], self._kernels)[2] for fit, rows, _ in outside for piece in pieces(rows))
+            squares = sum(part.sum(axis=0) for part in parts) / n
 
         spread = codes.var(axis=0).sum()
         squares = np.maximum(squares, EXACT * (spread + squares.sum()) / len(squares) or 1.0)
@@ -220,8 +232,8 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
             self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
             return self
         for fit, rows, numbers in outside:
-            for piece in _pieces(rows):
-                errors[numbers[piece]] = self._errors(_measure(fit, rows[piece])[1])
+            for piece in pieces(rows):
+                errors[numbers[piece]] = self._errors(measure(fit, rows[piece], self._kernels)[2])
         usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
         low, high = np.quantile(usual, [0.25, 0.75])
         self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
@@ -273,13 +285,13 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         errors : ndarray of the shape of X
-            Squared error of each feature or pixel, over its usual one, float32.
+            Squared error of each feature or smoothed pixel, over its usual one, float32.
         """
         check_is_fitted(self)
         seen = self._look_at(X)
         found = np.empty((len(seen), self.n_features_in_), np.float32)
-        for piece in _pieces(seen):
-            found[piece] = _measure(self.autoencoder_, seen[piece])[1] / self.error_scale_
+        for piece in pieces(seen):
+            found[piece] = measure(self.autoencoder_, seen[piece], self._kernels)[2] / self.error_scale_
         return found.reshape(seen.shape)
 
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
@@ -332,11 +344,11 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
             self.scaler_ = None
             if standardize:
                 self.scaler_ = StandardScaler().set_output(transform="default")
-                for piece in _pieces(rows):
-                    self.scaler_.partial_fit(_numbers(rows[piece]))
+                for piece in pieces(rows):
+                    self.scaler_.partial_fit(as_numbers(rows[piece]))
         if not standardize:
             return X if hasattr(X, "columns") else rows
-        seen = _Standardised(rows, self.scaler_)
+        seen = Standardised(rows, self.scaler_)
         return seen if isinstance(rows, Stored) else seen[:]
 
     def _combine(self, errors, distances):
@@ -346,9 +358,9 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     def _parts(self, seen):
         """Give errors and distances, each over the usual one."""
         errors, distances = np.empty((2, len(seen)))
-        for piece in _pieces(seen):
-            codes, squares = _measure(self.autoencoder_, seen[piece])
-            errors[piece], distances[piece] = self._errors(squares), self._distances(codes)
+        for piece in pieces(seen):
+            codes, _, squares = measure(self.autoencoder_, seen[piece], self._kernels)
+            errors[piece], distances[piece] = self._errors(squares), self._distances(codes @ self.code_metric_)
         return errors, distances
 
     def _errors(self, squares):
@@ -360,38 +372,3 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         squares = np.square(self.neighbors_.kneighbors(codes)[0])
         itself = squares[:, 0] <= self._itself
         return np.where(itself, squares[:, 1:].mean(axis=1), squares[:, :-1].mean(axis=1)) / self.code_spread_
-
-
-class _Standardised:
-    """A table that gives slices of its rows standardised."""
-
-    def __init__(self, rows, scaler):
-        self.rows, self.scaler = rows, scaler
-        self.shape, self.ndim, self.dtype = tuple(rows.shape), 2, np.dtype(np.float32)
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, wanted):
-        first, last, _ = wanted.indices(len(self))
-        out = np.empty((last - first, self.shape[1]), np.float32)
-        for piece in _pieces(out):
-            rows = _numbers(self.rows[first + piece.start : first + piece.stop])
-            out[piece] = np.clip(self.scaler.transform(rows), -FARTHEST, FARTHEST)
-        return out
-
-
-def _pieces(rows):
-    """Cut rows into slices that are looked at in one go."""
-    return slices(len(rows), max(1, PIECE_NUMBERS // max(1, math.prod(rows.shape[1:]))))
-
-
-def _numbers(rows):
-    """Give flat float64 rows of an array, a tensor or a table."""
-    return as_plain(rows).reshape(len(rows), -1).astype(np.float64, copy=False)
-
-
-def _measure(autoencoder, rows):
-    """Give the codes, and the squared error of each number."""
-    codes = autoencoder.transform(rows)
-    return _numbers(codes), np.square(_numbers(autoencoder.inverse_transform(codes)) - _numbers(rows))
