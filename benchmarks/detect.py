@@ -5,6 +5,7 @@ The default detector, beside scikit-learn's and, where PyOD is installed, two of
     python benchmarks/detect.py --tables adbench/
     python benchmarks/detect.py --tables adbench/ --only wine glass --seeds 1          # a try
     python benchmarks/detect.py --idx fashion-mnist/
+    python benchmarks/detect.py --idx fashion-mnist/ --methods skae --seeds 3          # how much fits differ
 
 Tables: trained on a random half of the normal rows, tested on the other half and all anomalies, all standardised on the
 training rows for all methods. Images: trained on the training images of one class, tested on the test images of all, each class
@@ -122,39 +123,44 @@ def main():
     parser.add_argument("--idx", dest="images", help="folder with the four IDX files")
     parser.add_argument("--data", dest="images", help=".npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--classes", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--seeds", type=int, default=3, help="splits of each table (default 3)")
+    parser.add_argument("--methods", nargs="+", help="which columns (default all)")
+    parser.add_argument("--seeds", type=int, help="splits of each table (default 3), or fits for each class (default 1)")
     parser.add_argument("--most", type=int, default=20000, help="normal rows drawn from a table (default 20000)")
     parser.add_argument("--svm-rows", type=int, default=10000, help="training rows of the SVM (default 10000)")
     parser.add_argument("--test-rows", type=int, help="test images (default all)")
     args = parser.parse_args()
     compared = methods(args.svm_rows)
+    compared = {name: compared[name] for name in args.methods or compared}
     timed(lambda: detector(np.random.default_rng(0).normal(size=(50, 4)), np.zeros((1, 4)), 0))  # what only a first fit pays
 
     if args.tables:
         paths = [path for path in sorted(Path(args.tables).glob("*.npz")) if any(part in path.stem for part in args.only)]
         head("ROC-AUC / AUCPR, x 100", "training rows", "anomalies", *compared)
-        results = []
+        results, seeds = [], args.seeds or 3
         for path in paths:
-            splits = (split(path, seed, args.most) for seed in range(args.seeds))
+            splits = (split(path, seed, args.most) for seed in range(seeds))
             results.append(measure(path.stem, ((X, T, X, T, odd) for X, T, odd in splits), compared))
         means("all", results)
         if len(results) > 1:
             means("those that the rule was chosen on", results[1::2])
             means("the others", results[::2])
-        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in args.seeds * np.sum(results, axis=0)[:, 2]))
+        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]))
 
     if args.images:
         X, y, T, y_test = load_images(args.images)
         T, y_test = T[: args.test_rows], y_test[: args.test_rows]
         others, T_others = (flat(as_floats(part)) for part in (X, T))
         head("ROC-AUC / AUCPR, x 100", "training images", "anomalies", *compared)
-        results = []
+        results, seeds = [], args.seeds or 1
         for label in args.classes:
             chosen = y == label
             source = (X[chosen], T, others[chosen], T_others, y_test != label)
-            results.append(measure(f"class {label}", [source], compared))
+            results.append(measure(f"class {label}", [source] * seeds, compared))
         means("all", results)
-        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in np.sum(results, axis=0)[:, 2]))
+        if set(args.classes) == set(range(10)):
+            means("even classes, that the rule was chosen on", results[::2])
+            means("odd classes", results[1::2])
+        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]))
     print(f"\nThe SVM sees at most {args.svm_rows:,} rows, of tables at most {args.most:,} normal rows are drawn. {setting()}")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone
+from scipy.ndimage import gaussian_filter
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -22,6 +23,19 @@ from skae.anomaly._detector import MOST_NEIGHBOURS
 from .cases import curve, grey_images
 
 FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
+
+
+class Blank(BaseEstimator):
+    """Reconstructs nothing of an image, so that the error is the image."""
+
+    def fit(self, X, y=None):  # noqa: D102
+        return self
+
+    def transform(self, X):  # noqa: D102
+        return np.reshape(X, (len(X), -1))[:, :1]
+
+    def inverse_transform(self, Z):  # noqa: D102
+        return np.zeros((len(Z), 784))
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +92,33 @@ def test_both_parts_count(fitted, bent):
 
 def test_the_score_is_the_documented_one(fitted, bent):
     """score_samples agrees with NumPy on the formula of the docstring."""
-    Z = fitted.autoencoder_.transform(fitted.scaler_.transform(bent))
+    Z = fitted.autoencoder_.transform(fitted.scaler_.transform(bent)) @ fitted.code_metric_
     new = np.array([[0.5, 1.0, 3.0], [5.0, -1.0, 0.0]])
     seen = fitted.scaler_.transform(new)
     z = fitted.autoencoder_.transform(seen)
     e = np.square(seen - fitted.autoencoder_.inverse_transform(z))
+    z = z @ fitted.code_metric_
     near = np.sort(np.square(z[:, None] - Z[None]).sum(-1), axis=1)[:, :5].mean(1)
     expected = -((e / fitted.error_scale_).mean(1) + 1.5 * near / fitted.code_spread_) / 2.5
     np.testing.assert_allclose(fitted.score_samples(new), expected, rtol=1e-4)
     assert fitted.decision_function(new) == pytest.approx(expected - fitted.offset_, rel=1e-4)
+
+
+def test_codes_are_as_far_apart_as_what_they_stand_for(bent):
+    """How an autoencoder scales its codes changes no score."""
+    plain, white = (ReconstructionDetector(PCA(2, whiten=whiten), random_state=0).fit(bent) for whiten in (False, True))
+    np.testing.assert_allclose(white.score_samples(bent + 1), plain.score_samples(bent + 1), rtol=1e-6)
+    np.testing.assert_allclose(plain.code_metric_ @ plain.code_metric_.T, np.eye(2), atol=1e-6)
+
+
+def test_the_metric_is_that_of_the_nearest_linear_map(bent, monkeypatch):
+    """Piece by piece, the metric is the one that least squares from all codes to all reconstructions gives."""
+    monkeypatch.setattr("skae.anomaly._measures.PIECE_NUMBERS", 60)
+    detector = ReconstructionDetector(DenseAutoencoder(2, **FAST), random_state=0).fit(bent)
+    Z = detector.autoencoder_.transform(detector.scaler_.transform(bent).astype(np.float32)).astype(np.float64)
+    R = detector.autoencoder_.inverse_transform(Z.astype(np.float32))
+    slope = np.linalg.lstsq(Z - Z.mean(0), R - R.mean(0))[0]
+    np.testing.assert_allclose(detector.code_metric_ @ detector.code_metric_.T, slope @ slope.T, rtol=1e-3, atol=1e-5)
 
 
 def test_code_weight_zero_leaves_the_error(bent):
@@ -175,7 +207,7 @@ def test_neighbours_come_from_a_part_of_many_rows():
 def test_images_have_error_maps_of_their_shape():
     """Images are fitted without words, and the map shows which pixels are odd."""
     X = grey_images(60, 6, 5)
-    detector = ReconstructionDetector(ConvAutoencoder(3, **FAST, n_filters=2)).fit(X)
+    detector = ReconstructionDetector(ConvAutoencoder(3, **FAST, n_filters=2), smoothing=0.6).fit(X)
     spoilt = X[:4].astype(np.float64)
     spoilt[:, 2, 3] += 20 * X.std()
     assert detector.error_map(spoilt).shape == spoilt.shape
@@ -184,6 +216,44 @@ def test_images_have_error_maps_of_their_shape():
     np.testing.assert_allclose(detector.score_samples(X), detector.score_samples(X.reshape(60, -1)), rtol=1e-4)
     with pytest.raises(ValueError, match=r"Got X of 0 sample.*at least 1"):
         detector.predict(X[:0])
+
+
+@pytest.mark.parametrize("channel_axis", [None, -1, 1])
+def test_errors_of_images_are_smoothed(rng, channel_axis):
+    """Errors are Gaussian means over pixels near by, of each channel by itself, and nothing comes from beyond the border."""
+    X = rng.normal(size={None: (40, 8, 5), -1: (40, 8, 5, 2), 1: (40, 2, 8, 5)}[channel_axis]).astype(np.float32)
+    network = ConvAutoencoder(3, **FAST, n_filters=2, channel_axis=channel_axis or -1)
+    detector = ReconstructionDetector(network, smoothing=1.2, random_state=0).fit(X)
+    width = {None: (0, 1.2, 1.2), -1: (0, 1.2, 1.2, 0), 1: (0, 0, 1.2, 1.2)}[channel_axis]
+    missed = X - detector.autoencoder_.reconstruct(X)
+    missed, inside = (gaussian_filter(part, width, mode="constant", truncate=9) for part in (missed, np.ones_like(X)))
+    expected = np.square(missed / inside).reshape(40, -1) / detector.error_scale_
+    np.testing.assert_allclose(detector.error_map(X).reshape(40, -1), expected, rtol=1e-3, atol=1e-4)
+    frozen = FrozenEstimator(detector.autoencoder_)
+    by_rows = ReconstructionDetector(frozen, smoothing=1.2, random_state=0).fit(X.reshape(40, -1))
+    np.testing.assert_allclose(
+        by_rows.error_map(X.reshape(40, -1)) * by_rows.error_scale_,
+        np.square(missed / inside).reshape(40, -1),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_what_is_out_of_place_by_a_pixel_counts_less_than_a_patch(rng):
+    """Of two errors of the same size the one over an area counts for more, unless errors are not smoothed."""
+    X = rng.normal(size=(80, 28, 28))
+    edge, patch = np.zeros((2, 1, 28, 28))
+    edge[0, 4:12, 10], edge[0, 4:12, 11] = 1, -1
+    patch[0, 12:16, 12:16] = 1
+    sharp, smooth = (ReconstructionDetector(Blank(), smoothing=width, code_weight=0).fit(X) for width in (0, "auto"))
+    assert sharp.score_samples(edge) == pytest.approx(sharp.score_samples(patch), rel=0.1)
+    assert smooth.score_samples(patch) < 2 * smooth.score_samples(edge)
+
+
+def test_tables_are_not_smoothed(bent):
+    """What is near by in a table says nothing."""
+    scores = [ReconstructionDetector(PCA(1), smoothing=s, random_state=0).fit(bent).score_samples(bent) for s in ("auto", 5)]
+    np.testing.assert_array_equal(*scores)
 
 
 def test_the_default_follows_the_dimensions():
@@ -272,6 +342,7 @@ def test_a_seed_makes_fits_alike(bent):
     [
         ({"contamination": 0.6}, np.eye(6), ValueError, "contamination.*0.6"),
         ({"code_weight": -1}, np.eye(6), ValueError, "code_weight.*-1"),
+        ({"smoothing": -1}, np.eye(6), ValueError, "smoothing.*-1"),
         ({"autoencoder": StandardScaler}, np.eye(6), TypeError, "class"),
         ({"autoencoder": object()}, np.eye(6), TypeError, "expected an estimator with fit, transform and inverse_transform"),
         ({}, np.eye(3), ValueError, "Got X of 3 sample.*at least 4"),

@@ -86,7 +86,11 @@ USES = {
     "codec-frozen": (LatentCodec(FrozenEstimator(clone(DENSE).fit(TABLE))), TABLE, codec(TABLE)),
     "codec-pipeline": (LatentCodec(make_pipeline(StandardScaler(), DENSE)), TABLE, codec(TABLE)),
     "detector": (ReconstructionDetector(DENSE, random_state=0), TABLE, lambda one: one.score_samples(TABLE + 0.1)),
-    "detector-images": (ReconstructionDetector(CONV, random_state=0), IMAGES, lambda one: one.score_samples(IMAGES[::2])),
+    "detector-images": (
+        ReconstructionDetector(CONV, smoothing=0.8, random_state=0),
+        IMAGES,
+        lambda one: one.score_samples(IMAGES[::2]),
+    ),
     "sampler": (LatentSampler(DENSE, random_state=0), TABLE, lambda one: one.sample(4)),
     "restorer": (ImageRestorer(n_filters=2, max_iter=1, random_state=0), IMAGES, lambda one: one.predict(IMAGES)),
     "pipeline": (make_pipeline(MinMaxScaler(), DENSE), TABLE, lambda one: one.transform(TABLE)),

@@ -84,7 +84,8 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     code_spread_ : float
         The usual mean squared distance of a code to its neighbours, which is 1 in the scores.
     error_scale_ : ndarray of shape (`n_features_in_`,)
-        The usual squared error of each feature, smoothed, which is 1 in `error_map`, in squared units of what the autoencoder sees.
+        The usual squared error of each feature, or smoothed pixel, which is 1 in `error_map`, in squared units of what the
+        autoencoder sees.
     scaler_ : StandardScaler or None
         What standardises X; None where the autoencoder sees it as it is.
     n_features_in_ : int

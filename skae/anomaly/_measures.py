@@ -98,7 +98,7 @@ def kernels(autoencoder, shape, width):
         float64. Channels that come first are taken for more images.
     """
     shape = tuple(getattr(autoencoder, "image_shape_", shape))
-    if not 2 <= len(shape) <= 3 or (isinstance(width, float) and width == 0):
+    if width == 0 or not 2 <= len(shape) <= 3:
         return None
     first = getattr(autoencoder, "channel_axis_", None) == 1
     height, breadth, channels = (*shape[1:], 1) if first else (*shape, 1)[:3]
