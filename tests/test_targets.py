@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import entropy
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -103,13 +103,27 @@ def test_later_targets_are_of_the_first_ones_kind():
         targets.encode(np.array([["a", "b"], ["b", "a"]]))
 
 
-def test_missed_classes_are_scikit_learns_log_loss(rng):
-    """What is missed of classes is the cross-entropy in shares of that of an even guess."""
+def test_missed_classes_are_a_relative_entropy(rng):
+    """What is missed of classes is SciPy's relative entropy of smoothed classes and a guess, over that of an even guess."""
     y = rng.choice(list("abc"), 40)
     targets, logits = Targets(y), torch.tensor(rng.normal(size=(40, 3)), dtype=torch.float32)
-    expected = log_loss(y, logits.double().softmax(1).numpy(), labels=["a", "b", "c"]) / np.log(3)
-    assert float(targets.missed(logits, targets.encode(y)).mean()) == pytest.approx(expected, rel=1e-5)
-    assert float(targets.missed(torch.zeros(40, 3), targets.encode(y)).mean()) == pytest.approx(1)
+    smoothed = 0.9 * (y[:, None] == np.array(list("abc"))) + 0.1 / 3
+    expected = entropy(smoothed.T, logits.double().softmax(1).numpy().T) / entropy(smoothed.T, np.full((3, 40), 1 / 3))
+    np.testing.assert_allclose(targets.missed(logits, targets.encode(y)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 26])
+def test_a_guess_may_be_too_sure(n_classes):
+    """An even guess misses 1, one of nine tenths of certainty nothing, and one without doubt more than that."""
+    y = np.arange(n_classes)
+    targets = Targets(y)
+    sure = torch.eye(n_classes)
+    missed = [
+        float(targets.missed(logits, targets.encode(y)).mean())
+        for logits in (0 * sure, (0.9 * sure + 0.1 / n_classes).log(), 30 * sure)
+    ]
+    assert missed[:2] == pytest.approx([1, 0], abs=1e-5)
+    assert missed[2] > 0.1
 
 
 def test_missed_numbers_are_squares(rng):
