@@ -26,7 +26,7 @@ MOST_CODES = 4096
 """Rows among whose codes the first vectors of a codebook are chosen."""
 
 HEAD = 64
-"""Width of the hidden layer between codes and the targets that are guessed from them."""
+"""Width of the hidden layer between short codes and the targets that are guessed from them."""
 
 
 def start(estimator, rows, weights, generator, device, targets=None):
@@ -67,7 +67,7 @@ def start(estimator, rows, weights, generator, device, targets=None):
         "bottleneck": "rate" if estimator.penalty == "rate" else estimator.bottleneck,
         "codebook_size": auto_codebook(n) if estimator.codebook_size == "auto" else int(estimator.codebook_size),
         "step": step_of_rate(weight_of_penalty(estimator)),
-        "head_sizes": () if targets is None else (HEAD, sum(targets.widths)),
+        "head_sizes": _head_sizes(k, targets),
         "allow_nan": bool(estimator.allow_nan),
     }
     options = estimator._network(options)
@@ -78,6 +78,18 @@ def start(estimator, rows, weights, generator, device, targets=None):
     estimator.init_ = principal.rule
     become(estimator, network, principal, rows, generator)
     return network, principal
+
+
+def _head_sizes(n_components, targets):
+    """Give the widths of what guesses targets from codes.
+
+    What a linear map finds in a code a classifier finds, too, while a hidden layer may keep to itself what it sees there. But a
+    linear map needs about as many numbers as there are classes to part them all.
+    """
+    if targets is None:
+        return ()
+    n_outputs = sum(targets.widths)
+    return (n_outputs,) if n_components >= n_outputs else (HEAD, n_outputs)
 
 
 def become(estimator, network, principal, rows, generator):

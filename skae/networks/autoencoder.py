@@ -164,7 +164,7 @@ class Autoencoder(nn.Module):
     step : float
         Of the quantizer that "rate" has in mind.
     head_sizes : sequence of int
-        Widths of what guesses targets from codes: hidden layers, and the outputs. Empty without targets.
+        Widths of what guesses targets from codes: perhaps a hidden layer, and the outputs. Empty without targets.
     allow_nan : bool
         Whether rows may have gaps, which are filled with the mean.
     """
