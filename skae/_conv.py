@@ -86,9 +86,9 @@ class ConvAutoencoder(BaseAutoencoder):
         feature. Also that of what the bottleneck asks: of the divergence, in nats for each feature, or of the squared distance
         to the vectors. "auto": 1 for "quantized", 0.5 for "rate", else 0.1.
     target_weight : float, default=0.0
-        Above 0, a linear map guesses `y` from the codes, or a small network where they have fewer numbers than `y` has classes.
-        What that misses is added to the loss with this weight, in shares of what a guess without X misses; of classes it need
-        not be more than nine tenths sure. The codes then carry what `y` is about. They have seen it, so judge by
+        Above 0, a linear map guesses `y` from the codes, or a small network where they have less than two numbers for each
+        class. What that misses is added to the loss with this weight, in shares of what a guess without X misses; of classes it
+        need not be more than nine tenths sure. The codes then carry what `y` is about. They have seen it, so judge by
         cross-validation of the whole Pipeline.
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         The optimizer: a name, or a class of ``torch.optim.Optimizer``'s kind, perhaps in a ``functools.partial``.

@@ -84,12 +84,12 @@ def _head_sizes(n_components, targets):
     """Give the widths of what guesses targets from codes.
 
     What a linear map finds in a code a classifier finds, too, while a hidden layer may keep to itself what it sees there. But a
-    linear map needs about as many numbers as there are classes to part them all.
+    linear map takes about as many numbers for itself as there are classes, and reconstruction needs as many at least.
     """
     if targets is None:
         return ()
     n_outputs = sum(targets.widths)
-    return (n_outputs,) if n_components >= n_outputs else (HEAD, n_outputs)
+    return (n_outputs,) if n_components >= 2 * n_outputs else (HEAD, n_outputs)
 
 
 def become(estimator, network, principal, rows, generator):
