@@ -1,7 +1,7 @@
 """Measure how well damaged images are restored, and how long learning it takes.
 
     python benchmarks/restore.py --train train400/ --test set12/             # noise, against BM3D and others
-    python benchmarks/restore.py --idx fashion-mnist/ --epochs 8              # a square hole, against PCA and others
+    python benchmarks/restore.py --idx fashion-mnist/ --epochs 24             # a square hole, against PCA and others
     python benchmarks/restore.py --train train400/ --test set12/ --model denoiser.joblib
 
 Needs scikit-image, Pillow and, for the noise, bm3d (`pip install scikit-image pillow bm3d`). With --model a fitted restorer is
