@@ -7,7 +7,8 @@ nearer to the truth than what PCA can say from the pixels that are left?
 """
 
 # %%
-# ``corruption="patches"`` cuts a square hole out of each digit, at a random place and anew at every step.
+# ``corruption="patches"`` cuts a square hole out of each digit, at a random place and anew at every step. With
+# ``allow_nan=True`` holes are gaps: the network is told where they are, and does not take them for grey ink.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,19 +19,18 @@ from skae import ImageRestorer
 
 images = load_digits().images
 train, test = images[:1400], images[1400:]
-restorer = ImageRestorer("patches", 0.25, n_filters=16, max_iter=60, random_state=0).fit(train)
+restorer = ImageRestorer("patches", 0.25, n_filters=16, max_iter=60, allow_nan=True, random_state=0).fit(train)
 
 # %%
-# The digits to be mended have a hole of 4 x 4 pixels. There is no mask: a hole is filled with the number that `fit` put into
-# holes, ``fill_value_``.
+# The digits to be mended have a hole of 4 x 4 pixels, which is NaN. All other pixels stay as they are.
 
 rng = np.random.default_rng(0)
 hole = np.zeros(test.shape, bool)
 for one in hole:
     top, left = rng.integers(0, 5, 2)
     one[top : top + 4, left : left + 4] = True
-mended = restorer.predict(np.where(hole, restorer.fill_value_, test))
-mended = np.where(hole, mended, test)  # what is known stays
+damaged = np.where(hole, np.nan, test)
+mended = restorer.predict(damaged)
 
 # %%
 # PCA's answer: the code that fits best to the pixels that are left, among those that are likely, says what is in the hole.
@@ -49,7 +49,7 @@ for name, found in (("mean of the digits", train.mean(0)), ("PCA", from_pca), ("
 # %%
 # Ten of them, with the hole in red:
 
-rows = {"with a hole": np.where(hole, np.nan, test), "PCA": from_pca, "ImageRestorer": mended, "truth": test}
+rows = {"with a hole": damaged, "PCA": from_pca, "ImageRestorer": mended, "truth": test}
 colour_map = plt.colormaps["gray_r"].with_extremes(bad="tab:red")
 figure, axes = plt.subplots(len(rows), 10, figsize=(9, 3.2), layout="constrained")
 for line, (name, found) in zip(axes, rows.items(), strict=True):

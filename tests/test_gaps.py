@@ -211,6 +211,18 @@ def test_gaps_of_wide_rows_are_filled_with_means():
         assert np.isfinite(estimator.reconstruct(gaps)).all()
 
 
+@pytest.mark.parametrize("target_weight", [0.0, 1.0])
+def test_a_gap_is_not_taken_for_a_mean(target_weight):
+    """Images are encoded otherwise where pixels are gaps than where they happen to be what gaps are filled with."""
+    images = grey_images(60, 8, 9)
+    gappy, mean = images.copy(), images.copy()
+    gappy[:, 2:5, 1:4], mean[:, 2:5, 1:4] = nan, images.mean(0)[2:5, 1:4]
+    estimator = ConvAutoencoder(3, allow_nan=True, corruption="masking", target_weight=target_weight, **FAST | {"max_iter": 30})
+    estimator.fit(images, np.arange(60) % 3)
+    codes, others = estimator.transform(gappy), estimator.transform(mean)
+    assert np.abs(codes - others).max() > 0.01 * codes.std()
+
+
 def test_gaps_are_filled_in_float32_where_training_is_in_bfloat16():
     """Filled rows are the same whatever the precision of training."""
     gaps = with_gaps(low_rank(60, 8, dtype=np.float32))

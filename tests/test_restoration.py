@@ -87,6 +87,114 @@ def test_every_damage_can_be_learned_from(photos, corruption, level):
     assert np.isfinite(model.predict(photos)).all()
 
 
+# ----------------------------------------------------------------------------------------------------------- gaps
+
+
+def holed(images, side, seed=0):
+    """Cut a square hole into each image, at a random place; gives images with NaN there."""
+    found, rng = images.astype(float), np.random.default_rng(seed)
+    for image in found:
+        top, left = rng.integers(0, np.array(image.shape[:2]) - side + 1)
+        image[top : top + side, left : left + side] = np.nan
+    return found
+
+
+def test_told_where_holes_are_it_fills_them_better():
+    """On images that fit did not see, gaps are filled with less error than holes that look like any grey area."""
+    images = load_digits().images
+    train, test = images[:1400], images[1400:]
+    damaged = holed(test, 4)
+    hole, errors = np.isnan(damaged), {}
+    for allow_nan in (False, True):
+        model = ImageRestorer("patches", 0.25, n_filters=8, max_iter=25, allow_nan=allow_nan, device="cpu", random_state=0)
+        found = model.fit(train).predict(damaged if allow_nan else np.where(hole, model.fill_value_, test))
+        errors[allow_nan] = np.square(found - test)[hole].mean()
+    assert errors[True] < 0.95 * errors[False]
+
+
+@pytest.mark.parametrize("corruption", ["masking", "patches"])
+def test_what_is_known_stays(photos, corruption):
+    """Where damage only leaves gaps, all else stays as it is, also in the mean of the training loss; without gaps all of it."""
+    model = restorer(corruption, 0.2, allow_nan=True, max_iter=3).fit(photos)
+    damaged = holed(photos, 30)
+    found, gaps = model.predict(damaged), np.isnan(damaged)
+    np.testing.assert_allclose(found[~gaps], photos[~gaps], atol=1e-4)
+    assert np.isfinite(found).all()
+    assert (found[gaps] != model.fill_value_).mean() > 0.9
+    np.testing.assert_allclose(model.predict(photos), photos, atol=1e-4)
+
+
+def test_gaps_may_lie_in_single_channels(photos):
+    """A channel may have a gap where the others have none."""
+    damaged = photos.astype(float)
+    damaged[:, 40:60, 40:60, 1] = np.nan
+    found = restorer("masking", (0, 0.5), allow_nan=True).fit(photos).predict(damaged)
+    np.testing.assert_allclose(found[..., [0, 2]], photos[..., [0, 2]], atol=1e-4)
+    assert np.isfinite(found).all()
+
+
+def test_gaps_may_come_with_other_damage():
+    """Pairs with gaps, and a callable that leaves some, have noise taken away beside them."""
+    images = load_digits().images[:600]
+    noise = 5.0
+
+    def damage(x, level, generator):
+        x = x + torch.randn(x.shape, generator=generator) * noise / 16
+        return x.masked_fill(torch.rand(x.shape, generator=generator) < level, np.nan)
+
+    rng = np.random.default_rng(1)
+    damaged = noisy(images, noise)
+    damaged[rng.random(images.shape) < 0.2] = np.nan
+    gaps = np.isnan(damaged[500:])
+    settings = {"allow_nan": True, "n_filters": 8, "max_iter": 20}
+    for model in (
+        restorer(**settings).fit(damaged[:500], images[:500]),
+        restorer(damage, 0.2, data_range=(0, 16), **settings).fit(images[:500]),
+    ):
+        error = np.square(model.predict(damaged[500:]) - images[500:])
+        assert error[~gaps].mean() < 0.6 * noise**2
+        assert error[gaps].mean() < 0.5 * images[:500].var()
+
+
+def test_gaps_are_still_known_after_pickling_and_changed_parameters(photos):
+    """What a restorer does with NaN was settled by fit."""
+    damaged = holed(photos, 20)
+    model = restorer("patches", allow_nan=True).fit(photos)
+    expected = model.predict(damaged)
+    again = pickle.loads(pickle.dumps(copy.deepcopy(model).set_params(allow_nan=False, fill_value=9, corruption="blur")))
+    np.testing.assert_array_equal(again.predict(damaged), expected)
+
+
+def test_an_image_without_a_known_pixel_is_no_error():
+    """Images that are one gap are restored, without a warning about units."""
+    images = load_digits().images[:50]
+    found = restorer("patches", allow_nan=True).fit(images).predict(np.full((2, 8, 8), np.nan))
+    assert np.isfinite(found).all()
+
+
+def test_nothing_to_learn_gaps_from_is_an_error(photos):
+    """Damage that leaves no gaps, damaged images without NaN, and clean ones with NaN are refused."""
+    with pytest.raises(ValueError, match=r"Got allow_nan=True with corruption='blur', which leaves no gaps, but expected"):
+        restorer("blur", allow_nan=True).fit(photos)
+    for damaged in (photos, photos.astype(float)):
+        with pytest.raises(ValueError, match=r"Got X without NaN, but expected some with allow_nan=True"):
+            restorer(allow_nan=True).fit(damaged, photos)
+    for clean in ([holed(photos, 9)], [photos, holed(photos, 9)]):
+        with pytest.raises(ValueError, match="contains NaN"):
+            restorer("patches", allow_nan=True).fit(*clean)
+
+
+def test_gaps_that_are_not_allowed_are_an_error_that_says_how(fitted, photos):
+    """NaN in damaged images is refused without allow_nan, and the error names the parameter."""
+    with pytest.raises(ValueError, match="With allow_nan=True, NaN marks a gap"):
+        fitted.predict(holed(photos, 9))
+    with pytest.raises(ValueError, match="With allow_nan=True, NaN marks a gap"):
+        restorer().fit(holed(photos, 9), photos)
+
+
+# ------------------------------------------------------------------------------------------------ what is trained
+
+
 @pytest.mark.parametrize(("able", "n_filters"), [(True, 16), (True, 15), (False, 16)])
 def test_auto_is_bfloat16_where_it_saves_time(photos, monkeypatch, able, n_filters):
     """Networks that are wide enough are trained in bfloat16 by a device that has instructions for it, all others in float32."""

@@ -15,6 +15,16 @@ def test_what_it_starts_from_changes_nothing():
     torch.testing.assert_close(network.restore(x), x)
 
 
+def test_gaps_are_filled_with_one_number_before_the_first_step():
+    """Before the first step the network puts the number it was given into gaps, and reads where they are beside the image."""
+    network = Restorer(n_channels=2, n_filters=3, crop=(8, 8), allow_nan=True, fill=0.25)
+    network.start(torch.Generator().manual_seed(0))
+    x = torch.rand(2, 2, 13, 9, generator=torch.Generator().manual_seed(1))
+    gappy = x.masked_fill(x < 0.3, float("nan"))
+    torch.testing.assert_close(network.restore(gappy), torch.where(x < 0.3, 0.25, x))
+    assert network.first.in_channels == 2 * Restorer(n_channels=2, n_filters=3, crop=(8, 8)).first.in_channels
+
+
 def pieces(clean, damaged=None, **parameters):
     """Pieces of 4 x 4 pixels, of images in [0, 1]; without damaged ones nothing is damaged."""
     corrupt = (lambda x, generator: x) if damaged is None else None

@@ -48,6 +48,7 @@ class ConvNetwork(Autoencoder):
         act = ACTIVATIONS[shared["activation"]]
         fine = fine and not grid.coarser and grid.n_fine < grid.n_patch
         layers, channels, shape = [], grid.n_fine if fine else grid.n_patch, grid.fine if fine else grid.shape
+        channels *= 2 if shared.get("allow_nan") else 1  # the convolutions are to know what is a mean, and what is a gap
         small = grid.n_patch <= 256
         filters = least = 2 * n_filters if fine else n_filters
         while not layers or math.prod(shape) > 16:
@@ -83,7 +84,8 @@ class ConvNetwork(Autoencoder):
     def most_numbers(self):
         """Patches in and out, and the widest maps between them."""
         read = math.prod(self.grid.fine) * self.encoder_convolutions[0].out_channels if self.fine else 0
-        return max(2 * self.n_working + self.grid.n_cells * 8 * self.n_maps, self.n_working + 2 * read)
+        gaps = 2 * self.n_working if self.allow_nan else 0
+        return gaps + max(2 * self.n_working + self.grid.n_cells * 8 * self.n_maps, self.n_working + 2 * read)
 
     @torch.no_grad()
     def become(self, principal):
@@ -110,9 +112,10 @@ class ConvNetwork(Autoencoder):
 
     def code(self, x):
         """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
+        gaps = x.isnan().to(x.dtype) if self.allow_nan else None
         x = self._inside(self.filled(x))  # codes can't depend on what isn't in the image
         u = self.grid.low(x) @ self.components.mT  # (b, m)
-        read = _as_maps(self.grid.finer(x), self.grid.fine) if self.fine else _as_maps(x, self.grid.shape)
+        read = self._read(x) if gaps is None else torch.cat([self._read(x), self._read(gaps)], -3)
         features = self.encoder_convolutions(read)  # (b, c, h, w)
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
 
@@ -128,6 +131,10 @@ class ConvNetwork(Autoencoder):
         if self.smooth is not None:
             low = self._smoothed(low)
         return self._inside((low + change).movedim(-3, -1).flatten(-3))
+
+    def _read(self, x):
+        """See patches as the maps that the encoder's convolutions read."""
+        return _as_maps(self.grid.finer(x), self.grid.fine) if self.fine else _as_maps(x, self.grid.shape)
 
     def _inside(self, x):
         """Put zeros where patches reach beyond the image."""

@@ -60,6 +60,12 @@ class Restorer(nn.Module):
         A key of `skae.networks.blocks.ACTIVATIONS`.
     crop : tuple of int
         Height and width of the images that it is trained with. It restores images of any size.
+    allow_nan : bool, default=False
+        Whether images may have gaps. It then sees where they are, in as many channels as an image has.
+    fill : float, default=0.5
+        What gaps are filled with before anything is added.
+    only_gaps : bool, default=False
+        Whether all but the gaps stays as it is.
 
     References
     ----------
@@ -75,16 +81,28 @@ class Restorer(nn.Module):
 
     channels_last = True
 
-    def __init__(self, *, n_channels, n_filters, crop, n_blocks=1, activation="relu"):
+    def __init__(
+        self,
+        *,
+        n_channels,
+        n_filters,
+        crop,
+        n_blocks=1,
+        activation="relu",
+        allow_nan=False,
+        fill=0.5,
+        only_gaps=False,
+    ):
         super().__init__()
         self.size = (n_channels, *crop)
+        self.allow_nan, self.fill, self.only_gaps = allow_nan, fill, only_gaps
         widths = [n_filters * times for times in WIDENING]
 
         def level(width, blocks):
             return nn.Sequential(*[Block(width, activation) for _ in range(blocks)])
 
         pixels = n_channels * UNSHUFFLE**2
-        self.first = Conv2d(pixels, widths[0], 3, padding=1)
+        self.first = Conv2d(2 * pixels if allow_nan else pixels, widths[0], 3, padding=1)
         self.encoder_levels = nn.ModuleList(level(width, n_blocks) for width in widths[:-1])
         self.down = nn.ModuleList(Conv2d(high, low, 2, stride=2) for high, low in pairwise(widths))
         self.lowest = level(widths[-1], 2 * n_blocks)
@@ -120,14 +138,18 @@ class Restorer(nn.Module):
         return Passed(self.restore(pairs[:, 0]))
 
     def restore(self, x):
-        """Restore images whose numbers are about from 0 to 1: (b, C, H, W) to the same shape."""
-        h, w = x.shape[-2:]
-        padded = functional.pad(x, (0, -w % FACTOR, 0, -h % FACTOR), mode="replicate")
-        return x + self.decode(self.encode(padded))[..., :h, :w]
+        """Restore images whose numbers are about from 0 to 1, NaN in gaps: (b, C, H, W) to the same shape."""
+        (h, w), gaps = x.shape[-2:], x.isnan() if self.allow_nan else None
+        if gaps is not None:
+            x = x.masked_fill(gaps, self.fill)
+        seen = x - 0.5 if gaps is None else torch.cat([x - 0.5, gaps.to(x.dtype)], 1)
+        padded = functional.pad(seen, (0, -w % FACTOR, 0, -h % FACTOR), mode="replicate")
+        change = self.decode(self.encode(padded))[..., :h, :w]
+        return x + (change * gaps if self.only_gaps else change)
 
-    def encode(self, x):
-        """Turn images whose sides are multiples of `FACTOR` into maps of all levels, the highest first."""
-        maps = [self.first(functional.pixel_unshuffle(x - 0.5, UNSHUFFLE))]
+    def encode(self, seen):
+        """Turn what is seen, whose sides are multiples of `FACTOR`, into maps of all levels, the highest first."""
+        maps = [self.first(functional.pixel_unshuffle(seen, UNSHUFFLE))]
         for level, down in zip(self.encoder_levels, self.down, strict=True):
             maps[-1] = level(maps[-1])
             maps.append(down(maps[-1]))

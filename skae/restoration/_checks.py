@@ -13,6 +13,8 @@ from skae._stored import refuse_names
 from skae._warning import advise
 
 __all__ = [
+    "GAP_MAKERS",
+    "check_gaps",
     "check_images",
     "find_corruption",
     "find_fill",
@@ -22,8 +24,15 @@ __all__ = [
 ]
 
 
-def check_images(estimator, X, name):
-    """Check images, and give them as (n, height, width, channels) in their own dtype."""
+GAP_MAKERS = ("masking", "patches")
+"""The damage that leaves gaps, where there may be any, and all else as it was."""
+
+
+def check_images(estimator, X, name, *, gaps=None):
+    """Check images, and give them as (n, height, width, channels) in their own dtype.
+
+    `gaps` says whether NaN is let through; None where no parameter could change that.
+    """
     refuse_names(X)
     shapes = {np.shape(image) for image in X} if isinstance(X, (list, tuple)) else set()
     if len(shapes) > 1:
@@ -40,8 +49,27 @@ def check_images(estimator, X, name):
             f"Got {name} of shape {X.shape}, but expected at least one image: (n_samples, height, width) or "
             "(n_samples, height, width, n_channels)."
         )
-    check.check_finite(X.reshape(len(X), -1))
+    check.check_finite(X.reshape(len(X), -1), estimator=estimator if gaps is False else None, allow_nan=bool(gaps))
     return X if X.ndim == 4 else X[..., None]
+
+
+def check_gaps(corruption, damaged):
+    """Refuse to learn to fill gaps where there are none to learn from: what the mask does to the network would be random.
+
+    Parameters
+    ----------
+    corruption : str or callable
+        That of the restorer, used if `damaged` is None.
+    damaged : ndarray or None
+        Damaged images that were given.
+    """
+    if damaged is not None and not (damaged.dtype.kind == "f" and np.isnan(damaged).any()):
+        raise ValueError("Got X without NaN, but expected some with allow_nan=True: gaps are what it learns to fill.")
+    if damaged is None and not callable(corruption) and corruption not in GAP_MAKERS:
+        raise ValueError(
+            f"Got allow_nan=True with corruption={corruption!r}, which leaves no gaps, but expected 'masking', 'patches' or a "
+            "callable."
+        )
 
 
 def warn_if_channels_first(images):
@@ -56,7 +84,10 @@ def warn_if_channels_first(images):
 
 def warn_if_other_units(images, data_range):
     """Say that images have hardly the units that fit saw: 0 to 1 in place of 0 to 255, or the other way round."""
-    largest, expected = (max(abs(low), abs(high)) for low, high in (check.extremes(images), data_range))
+    low, high = check.extremes(images)
+    if low > high:  # nothing is known
+        return
+    largest, expected = max(abs(low), abs(high)), max(map(abs, data_range))
     if largest > 50 * expected or 0 < 50 * largest < expected:
         advise(
             f"The largest number of X is {largest:.3g}, but fit saw images between {data_range[0]:.6g} and "
@@ -92,7 +123,7 @@ def find_corruption(corruption, level, fill):
     corruption, corruption_level
         Those of the restorer.
     fill : float
-        What stands in holes, in [0, 1].
+        What stands in holes, in [0, 1]; NaN leaves gaps.
     """
     if callable(corruption):
         return lambda x, generator: corruption(x, level, generator)

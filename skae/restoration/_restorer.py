@@ -52,8 +52,8 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         The numbers that stand for black and white in X. "auto": 0 and 255 for uint8, 0 and 65535 for uint16; for others 0 and 1
         if all clean images are within, else their smallest and largest number. Nothing is clipped to it.
     fill_value : float or "auto", default="auto"
-        What stands where "masking" and "patches" take something away, in units of X. "auto": the middle of the `data_range`,
-        rounded if X has integers. Images with other holes are given to `fit` as damaged images.
+        What stands where "masking" and "patches" take something away, or in gaps, in units of X. "auto": the middle of the
+        `data_range`, rounded if X has integers. Images with other holes are given to `fit` as damaged images.
     n_filters : int, default=32
         Channels at half the resolution. Time grows with its square.
     patch_size : int, default=64
@@ -80,6 +80,10 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         What the products of a training step are computed in. "auto": bfloat16 where the GPU or the CPU has instructions
         for it, from 16 filters on. Images are always restored in float32.
+    allow_nan : bool, default=False
+        Whether NaN in damaged images is a gap: the network is then told where gaps are, and `predict` fills them. "masking" and
+        "patches" leave gaps, and all that is known stays as it is. A callable, or damaged images given to `fit`, may have gaps
+        beside other damage. Clean images have none.
     net_params : dict, default=None
         More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
         sets itself is an error.
@@ -161,6 +165,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         "tile_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "allow_nan": ["boolean"],
         "net_params": [dict, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -184,6 +189,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         tile_size: int = 512,
         device: str = "auto",
         precision: Precision = "auto",
+        allow_nan: bool = False,
         net_params: Keywords | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
@@ -202,6 +208,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         self.tile_size = tile_size
         self.device = device
         self.precision = precision
+        self.allow_nan = allow_nan
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
@@ -214,7 +221,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
             Clean images, which are damaged as `corruption` says; or damaged ones, if `y` has the clean ones. Real and finite,
-            in any real dtype.
+            in any real dtype; with `allow_nan` damaged ones have NaN in gaps.
         y : array-like of the shape of X, default=None
             Clean images, in the units of X.
 
@@ -237,7 +244,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
-            Damaged images in the units that `fit` saw, of any height and width.
+            Damaged images in the units that `fit` saw, of any height and width; with `allow_nan` NaN in gaps.
 
         Returns
         -------
@@ -246,7 +253,8 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         """
         check_is_fitted(self)
         self._validate_params()  # tile_size may have changed since
-        images = check_images(self, X, "X")
+        (low, high), network = self.data_range_, self.net_.module_
+        images = check_images(self, X, "X", gaps=network.allow_nan)
         if images.shape[-1] != self.n_channels_:
             wanted = f"(n_samples, height, width, {self.n_channels_})" if self.n_channels_ > 1 else "(n_samples, height, width)"
             raise ValueError(
@@ -254,7 +262,6 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
             )
         warn_if_other_units(images, self.data_range_)
         out = np.empty(images.shape, np.float32)
-        (low, high), network = self.data_range_, self.net_.module_
         tile = FACTOR * math.ceil(self.tile_size / FACTOR)
         tall, wide = (tiles(length, tile, network.reach) for length in images.shape[1:3])
         most = max(1, TILE_PIXELS // math.prod(min(length, tile) for length in images.shape[1:3]))
@@ -296,6 +303,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.allow_nan
         tags.target_tags.required = False
         tags.target_tags.multi_output = True
         return tags

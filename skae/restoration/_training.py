@@ -14,7 +14,15 @@ from skae._net import Diverged, bare_net
 from skae._progress import Epochs
 from skae._settings import compile_settings, extra_settings, find_solver
 from skae._warning import advise
-from skae.restoration._checks import check_images, find_corruption, find_fill, find_range, warn_if_channels_first
+from skae.restoration._checks import (
+    GAP_MAKERS,
+    check_gaps,
+    check_images,
+    find_corruption,
+    find_fill,
+    find_range,
+    warn_if_channels_first,
+)
 from skae.restoration._pieces import Pieces
 
 __all__ = ["trained"]
@@ -69,16 +77,18 @@ def trained(restorer, X, y):
         The fitted attributes.
     """
     clean = check_images(restorer, X if y is None else y, "X" if y is None else "y")
-    damaged = None if y is None else check_images(restorer, X, "X")
+    damaged = None if y is None else check_images(restorer, X, "X", gaps=restorer.allow_nan)
     if damaged is not None and damaged.shape != clean.shape:
         raise ValueError(f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images of equal shape.")
     warn_if_one_image(X)
     warn_if_channels_first(clean)
     low, high = find_range(restorer.data_range, clean)
     fill = find_fill(restorer.fill_value, (low, high), clean.dtype)
-    corrupt = None
+    filled, corrupt = (fill - low) / (high - low), None
+    if restorer.allow_nan:
+        check_gaps(restorer.corruption, damaged)
     if y is None:
-        corrupt = find_corruption(restorer.corruption, restorer.corruption_level, (fill - low) / (high - low))
+        corrupt = find_corruption(restorer.corruption, restorer.corruption_level, math.nan if restorer.allow_nan else filled)
     generator = torch.Generator().manual_seed(check.seeded(restorer.random_state))
     device, extra = check.resolve_device(restorer.device), extra_settings(restorer.net_params)
     _, height, width, channels = clean.shape
@@ -94,6 +104,8 @@ def trained(restorer, X, y):
         device=device,
     )
     spec = {"n_channels": channels, "n_filters": int(restorer.n_filters), "crop": crop}
+    if restorer.allow_nan:
+        spec |= {"allow_nan": True, "fill": filled, "only_gaps": y is None and restorer.corruption in GAP_MAKERS}
     network = restorer._build(spec)
     network.start(generator)
     net = _net(restorer, network, len(pieces), device, generator, extra)
