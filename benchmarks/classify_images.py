@@ -5,7 +5,8 @@ PCA and both autoencoders at several sizes; nearest neighbours and an SVC on the
 
     python benchmarks/classify_images.py --data mnist.npz
     python benchmarks/classify_images.py --idx fashion-mnist/ --k 3 11 31
-    python benchmarks/classify_images.py --idx fashion-mnist/ --k 31 --only pca variational --settings max_iter=30
+    python benchmarks/classify_images.py --idx fashion-mnist/ --k 31 --only pca variational --settings max_iter=50
+    python benchmarks/classify_images.py --idx fashion-mnist/ --k 3 --only variational-dense --settings max_iter=30
     python benchmarks/classify_images.py --idx fashion-mnist/ --k 64 --target-weight 1 --mirror --svc-rows 20000 --only labels
 
 The SVC is scikit-learn's default one, on codes and pixels as they are, and behind a StandardScaler, which is how scikit-learn
@@ -28,7 +29,7 @@ from skae import ConvAutoencoder, DenseAutoencoder
 
 NEIGHBOURS = (1, 3, 5, 7, 9, 11, 15, 21, 31)
 
-KINDS = ("pixels", "pca", "dense", "conv", "variational", "labels")
+KINDS = ("pixels", "pca", "dense", "conv", "variational", "variational-dense", "labels")
 
 ASKED = 5000
 """Training images by which the number of neighbours is chosen."""
@@ -76,7 +77,7 @@ def main():
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="parameters of the variational autoencoder",
+        help="parameters of the variational autoencoders",
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -107,24 +108,29 @@ def main():
     labelled = (np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])) if args.mirror else (X, y)
     variational = {"bottleneck": "variational", **dict(args.settings)}
     for k in args.k:
-        conv = {"n_components": k, "random_state": args.seed}
+        shared = {"n_components": k, "random_state": args.seed}
         models = [
-            ("pca", "PCA", PCA(k, svd_solver="covariance_eigh"), pixels, None),
-            ("dense", "DenseAutoencoder", DenseAutoencoder(k, random_state=args.seed), flat(X), None),
-            ("conv", "ConvAutoencoder", ConvAutoencoder(**conv), X, None),
-            ("variational", "ConvAutoencoder, variational", ConvAutoencoder(**conv, **variational), X, None),
+            ("pca", "PCA", PCA, {"n_components": k, "svd_solver": "covariance_eigh"}, pixels, None),
+            ("dense", "DenseAutoencoder", DenseAutoencoder, shared, flat(X), None),
+            ("conv", "ConvAutoencoder", ConvAutoencoder, shared, X, None),
+            ("variational", "ConvAutoencoder, variational", ConvAutoencoder, shared | variational, X, None),
+            ("variational-dense", "DenseAutoencoder, variational", DenseAutoencoder, shared | variational, flat(X), None),
         ]
         if args.target_weight:
             name = f"ConvAutoencoder, with labels{' and mirror images' if args.mirror else ''}"
-            models.append(("labels", name, ConvAutoencoder(**conv, **asked), *labelled))
-        for kind, name, model, learned, labels in models:
+            models.append(("labels", name, ConvAutoencoder, shared | asked, *labelled))
+        for kind, name, estimator, parameters, learned, labels in models:
             if kind not in args.only:
                 continue
+            model = estimator(**parameters)
             start = time.process_time()
             model.fit(learned, labels)
             seconds = time.process_time() - start
-            ways = {"pca": (pixels, test_pixels, 1.0), "dense": (flat(X), flat(T), ceiling)}
-            seen, unseen, unit = ways.get(kind, (X, T, ceiling))
+            seen, unseen, unit = X, T, ceiling
+            if kind == "pca":
+                seen, unseen, unit = pixels, test_pixels, 1.0
+            elif "dense" in kind:
+                seen, unseen = flat(X), flat(T)
             Z, Z_test = model.transform(seen), model.transform(unseen)
             error = mean_squared_error(unseen, model.inverse_transform(Z_test), unit)
             row(
