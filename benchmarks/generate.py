@@ -111,12 +111,14 @@ class PythaeAutoencoder(BaseEstimator):
         return 255 * found.reshape(-1, *self.shape_)
 
 
-def contenders(k, epochs, seed):
+def contenders(k, epochs, max_iter, seed):
     """Give each autoencoder: its name, whether it takes flat rows, and how to make it."""
+    ours = {"max_iter": max_iter or "auto", "random_state": seed}
     return {
         "PCA": (True, PCA(k, svd_solver="covariance_eigh")),
-        "DenseAutoencoder": (True, DenseAutoencoder(k, random_state=seed)),
-        "ConvAutoencoder": (False, ConvAutoencoder(k, random_state=seed)),
+        "DenseAutoencoder": (True, DenseAutoencoder(k, **ours)),
+        "ConvAutoencoder": (False, ConvAutoencoder(k, **ours)),
+        "ConvAutoencoder, variational": (False, ConvAutoencoder(k, bottleneck="variational", **ours)),
         f"Pythae AE, {epochs} epochs": (False, PythaeAutoencoder("AE", k, epochs, seed=seed)),
         f"Pythae VAE, {epochs} epochs": (False, PythaeAutoencoder("VAE", k, epochs, seed=seed)),
         f"Pythae VAE with bce, {epochs} epochs": (False, PythaeAutoencoder("VAE", k, epochs, "bce", seed=seed)),
@@ -128,7 +130,7 @@ def densities(name, k, seed):
     found = {"default": None, "GaussianMixture(10)": GaussianMixture(10, max_iter=2000)}
     if name == "PCA":
         found["Gaussian"] = GaussianMixture(1)
-    if "VAE" in name:
+    if "VAE" in name or "variational" in name:
         prior = GaussianMixture(1, reg_covar=0)
         prior.weights_, prior.means_, prior.covariances_ = np.ones(1), np.zeros((1, k)), np.eye(k)[None]
         prior.precisions_cholesky_ = np.eye(k)[None]
@@ -142,6 +144,7 @@ def main():
     add_image_source(parser)
     parser.add_argument("--k", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=10, help="of Pythae's training (default 10)")
+    parser.add_argument("--max-iter", type=int, help="epochs of ours (default: as everywhere)")
     parser.add_argument("--samples", type=int, default=10000)
     parser.add_argument("--only", nargs="+", help="words: contenders that have one of them in their names")
     parser.add_argument("--seed", type=int, default=0)
@@ -157,7 +160,7 @@ def main():
     head("autoencoder", "density", "fit, s", "density's fit, s", "log density, test", "reconstructions", "Fréchet distance")
     row("training images", None, None, None, None, None, f"{frechet(moments(features, X[chosen], T), real):.1f}")
 
-    for name, (as_rows, model) in contenders(args.k, args.epochs, args.seed).items():
+    for name, (as_rows, model) in contenders(args.k, args.epochs, args.max_iter, args.seed).items():
         if args.only and not any(word.lower() in name.lower() for word in args.only):
             continue
         seen, unseen = (flat(X), flat(T)) if as_rows else (X, T)
