@@ -256,6 +256,14 @@ def test_tables_are_not_smoothed(bent):
     np.testing.assert_array_equal(*scores)
 
 
+def test_what_is_too_narrow_to_smooth_takes_no_matrices(rng):
+    """Signals, whose shorter side is one, are as if smoothing were 0, and long ones don't take the square of their length."""
+    X = rng.normal(size=(9, 30_001)).astype(np.float32)
+    autoencoder = FrozenEstimator(ConvAutoencoder(2, **FAST, n_filters=2).fit(X))
+    scores = [ReconstructionDetector(autoencoder, smoothing=width).fit(X).score_samples(X) for width in ("auto", 1e-300, 0)]
+    np.testing.assert_array_equal(scores[:2], scores[2:] * 2)
+
+
 def test_the_default_follows_the_dimensions():
     """None is a convolutional autoencoder for images and a dense one for rows."""
     X = np.random.default_rng(0).normal(size=(9, 4, 3))
