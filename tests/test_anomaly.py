@@ -334,6 +334,24 @@ def test_the_fitted_detector_does_not_depend_on_later_parameters(fitted, bent):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(later)).score_samples(bent), before)
 
 
+def test_a_fit_that_fails_changes_nothing(bent):
+    """After an error in a second fit, or Ctrl-C, the first one is still there, and of a first one nothing is left."""
+
+    class Impatient(PCA):
+        def fit(self, X, y=None):
+            raise KeyboardInterrupt
+
+    detector = ReconstructionDetector(PCA(1), random_state=0).fit(bent)
+    expected = detector.score_samples(bent)
+    for autoencoder, error in ((PCA(99), ValueError), (Impatient(), KeyboardInterrupt)):
+        with pytest.raises(error):
+            detector.set_params(autoencoder=autoencoder).fit(bent[:, :2])
+        np.testing.assert_array_equal(detector.score_samples(bent), expected)
+        with pytest.raises(error):
+            (first := ReconstructionDetector(autoencoder)).fit(bent)
+        assert vars(first) == first.get_params(deep=False)
+
+
 def test_a_seed_makes_fits_alike(bent):
     """random_state reaches an autoencoder that has none, whose parameters stay what they were."""
     detector = ReconstructionDetector(DenseAutoencoder(1, max_iter=2), random_state=3)

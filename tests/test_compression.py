@@ -604,6 +604,16 @@ def test_random_states_are_left_alone():
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
+def test_a_fit_that_fails_changes_nothing():
+    """After an error in a second fit messages of the first one can still be read."""
+    one = LatentCodec(PCA(4), context=False, random_state=0).fit(ROWS[:300])
+    message = one.compress(ROWS[:5])
+    expected = one.decompress(message)
+    with pytest.raises(ValueError, match="dim 3"):
+        one.set_params(tile=4).fit([ROWS[:9]])
+    np.testing.assert_array_equal(one.decompress(message), expected)
+
+
 def test_two_rows_are_enough():
     """As few rows as PCA takes are compressed, and one row can be."""
     one = LatentCodec(PCA(1)).fit([[0.0, 1.0], [2.0, 3.0]])

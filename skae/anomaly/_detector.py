@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
 from skae._layout import as_array
+from skae._state import unchanged_on_error
 from skae._stored import Stored, stored
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
@@ -190,6 +191,12 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         ValueError
             If X or a parameter is not as described.
         """
+        with unchanged_on_error(self):
+            self._learn(X)
+        return self
+
+    def _learn(self, X):
+        """Do what `fit` does; of a fit that fails its caller takes back what it left."""
         from sklearn.neighbors import NearestNeighbors  # slow to import, so only where it is needed
 
         seed = check.seeded(self.random_state)
@@ -231,14 +238,13 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         errors, distances = self._parts(seen)
         if not isinstance(self.contamination, str):
             self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
-            return self
+            return
         for fit, rows, numbers in outside:
             for piece in pieces(rows):
                 errors[numbers[piece]] = self._errors(measure(fit, rows[piece], self._kernels)[2])
         usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
         low, high = np.quantile(usual, [0.25, 0.75])
         self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
-        return self
 
     # --------------------------------------------------------------------------------------------------- using
 
