@@ -386,6 +386,16 @@ def test_wrong_input_is_refused(parameters, X, error, message):
         ReconstructionDetector(**parameters).fit(X)
 
 
+def test_gaps_are_refused_where_the_autoencoder_takes_them(rng):
+    """Images with gaps have no scores, neither in fit nor later, even if their autoencoder fills them."""
+    X = rng.normal(size=(9, 4, 4))
+    holed = np.where(X > 1, np.nan, X)
+    detector = ReconstructionDetector(ConvAutoencoder(2, **FAST, allow_nan=True), random_state=0).fit(X)
+    for method in (detector.predict, detector.error_map, clone(detector).fit):
+        with pytest.raises(ValueError, match="Got NaN in X"):
+            method(holed)
+
+
 @pytest.mark.parametrize(
     ("X", "message"), [(np.ones((2, 4)), "4 features"), (np.ones((2, 3, 1)), "dim 3"), ([[1, 2, np.inf]], "infinity")]
 )
