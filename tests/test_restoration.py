@@ -172,6 +172,15 @@ def test_an_image_without_a_known_pixel_is_no_error():
     assert np.isfinite(found).all()
 
 
+def test_gaps_may_be_among_numbers_of_half_precision(recwarn):
+    """Images of float16 with gaps are restored like those of float64 of the same numbers, without a warning of their range."""
+    images = load_digits().images[:50]
+    damaged = holed(images, 3)
+    model = restorer("patches", allow_nan=True).fit(images)
+    np.testing.assert_array_equal(model.predict(damaged.astype(np.float16)), model.predict(damaged))
+    assert not recwarn
+
+
 def test_nothing_to_learn_gaps_from_is_an_error(photos):
     """Damage that leaves no gaps, damaged images without NaN, and clean ones with NaN are refused."""
     with pytest.raises(ValueError, match=r"Got allow_nan=True with corruption='blur', which leaves no gaps, but expected"):
@@ -179,9 +188,9 @@ def test_nothing_to_learn_gaps_from_is_an_error(photos):
     for damaged in (photos, photos.astype(float)):
         with pytest.raises(ValueError, match=r"Got X without NaN, but expected some with allow_nan=True"):
             restorer(allow_nan=True).fit(damaged, photos)
-    for clean in ([holed(photos, 9)], [photos, holed(photos, 9)]):
-        with pytest.raises(ValueError, match="contains NaN"):
-            restorer("patches", allow_nan=True).fit(*clean)
+    for name, given in (("X", [holed(photos, 9)]), ("y", [photos, holed(photos, 9)])):
+        with pytest.raises(ValueError, match=f"Input {name} contains NaN"):
+            restorer("patches", allow_nan=True).fit(*given)
 
 
 def test_gaps_that_are_not_allowed_are_an_error_that_says_how(fitted, photos):
