@@ -63,11 +63,6 @@ class Pieces(Dataset):
 
         clean = pieces(self.X)
         damaged = pieces(self.damaged) if self.corrupt is None else self.corrupt(clean, self.generator)
-        if getattr(damaged, "shape", None) != clean.shape:
-            raise ValueError(
-                f"Got a corruption that makes {getattr(damaged, 'shape', damaged)} of shape {tuple(clean.shape)}, but expected "
-                "a tensor of the same shape."
-            )
         return Batch(torch.stack([damaged, clean], 1).flatten(1))
 
 
