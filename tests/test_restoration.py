@@ -193,6 +193,13 @@ def test_nothing_to_learn_gaps_from_is_an_error(photos):
             restorer("patches", allow_nan=True).fit(*given)
 
 
+def test_damage_that_made_no_gaps_is_warned_of(photos):
+    """Where gaps may be, but training saw none, it is said that filling them was not learned."""
+    for corruption, level in ((lambda x, level, generator: x + level, 0.1), ("masking", 0)):
+        with pytest.warns(UserWarning, match="No gap was seen in training"):
+            restorer(corruption, level, allow_nan=True).fit(photos)
+
+
 def test_gaps_that_are_not_allowed_are_an_error_that_says_how(fitted, photos):
     """NaN in damaged images is refused without allow_nan, and the error names the parameter."""
     with pytest.raises(ValueError, match="With allow_nan=True, NaN marks a gap"):
