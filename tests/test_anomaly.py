@@ -373,6 +373,7 @@ def test_a_seed_makes_fits_alike(bent):
         ({"autoencoder": object()}, np.eye(6), TypeError, "expected an estimator with fit, transform and inverse_transform"),
         ({}, np.eye(3), ValueError, "Got X of 3 sample.*at least 4"),
         ({}, np.zeros((3, 2, 2)), ValueError, "Got X of 3 sample.*at least 4"),
+        ({}, ["a.png", "b.png"], TypeError, r"Got 'a.png' as X.*skae\.datasets\.ImageFolder"),
         ({}, [["a", "b"]] * 9, ValueError, "not compatible with arrays of bytes/strings"),
         ({}, np.full((9, 2), np.nan), ValueError, "NaN"),
         ({}, np.zeros((9, 0)), ValueError, "0 feature"),

@@ -335,7 +335,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
 
     def _look_at(self, X, original=None):
         """Check X and give what the autoencoder sees of it; with the unfitted autoencoder, learn how it sees it."""
-        X = stored(as_array(X))
+        X = as_array(stored(X))
         images = getattr(X, "ndim", 2) > 2
         fitting = original is not None
         standardize = self.standardize if fitting else self.scaler_ is not None
