@@ -175,7 +175,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            At least four rows, most of them normal.
+            At least four rows, most of them normal, and without gaps.
         y : Ignored
             Not used, present for API consistency by convention.
 
