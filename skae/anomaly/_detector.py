@@ -19,7 +19,7 @@ from skae._stored import Stored, stored
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
 from skae._wrapped import ShownMixin, check_methods, default_autoencoder, seeded_clone
-from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces
+from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces, smoothed
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -213,7 +213,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         for piece in pieces(seen):
             some, rebuilt, missed = measure(self.autoencoder_, seen[piece], self._kernels)
             codes.append(some[chosen[piece]])
-            decoded.add(some, rebuilt)
+            decoded.add(some, smoothed(rebuilt, self._kernels))
             squares = squares + missed.sum(axis=0) / n
         self.code_metric_ = decoded.metric()
         codes = np.concatenate(codes) @ self.code_metric_

@@ -125,10 +125,10 @@ def smoothed(rows, kernels):
 
 
 def measure(autoencoder, rows, kernels):
-    """Give codes (n, k), and smoothed reconstructions and the squares of their errors (n, d), of one piece of rows."""
+    """Give codes (n, k), reconstructions, and the squares of their smoothed errors (n, d), of one piece of rows."""
     codes = autoencoder.transform(rows)
-    rebuilt = smoothed(as_numbers(autoencoder.inverse_transform(codes)), kernels)
-    squares = np.square(rebuilt - smoothed(as_numbers(rows), kernels))
+    rebuilt = as_numbers(autoencoder.inverse_transform(codes))
+    squares = np.square(smoothed(rebuilt - as_numbers(rows), kernels))
     if np.isnan(squares).any():  # of images only the autoencoder knows whether they will do, and one may take gaps
         raise ValueError("Got NaN in X, or in reconstructions of it, but expected numbers: a detector has no errors of gaps.")
     return as_numbers(codes), rebuilt, squares
