@@ -614,6 +614,14 @@ def test_a_fit_that_fails_changes_nothing():
     np.testing.assert_array_equal(one.decompress(message), expected)
 
 
+def test_images_of_several_dtypes_are_held_by_one():
+    """Of bytes and floats together floats are learned from: as bytes, those between 0 and 1 would be nothing."""
+    images = [np.zeros((8, 8), np.uint8), *np.random.default_rng(0).random((3, 8, 8))]
+    one = LatentCodec(make_pipeline(Flat(), PCA(12)), tile=4, context=False, random_state=0).fit(images)
+    assert one.dtype_ == np.float64
+    assert np.square(one.decompress(one.compress(images[1:]))[0] - images[1]).mean() < 0.5 * images[1].var()
+
+
 def test_two_rows_are_enough():
     """As few rows as PCA takes are compressed, and one row can be."""
     one = LatentCodec(PCA(1)).fit([[0.0, 1.0], [2.0, 3.0]])
