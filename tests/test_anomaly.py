@@ -279,6 +279,13 @@ def test_tensors_tables_and_lists_score_alike(fitted, bent):
         np.testing.assert_allclose(fitted.score_samples(same), fitted.score_samples(X), rtol=1e-6)
 
 
+def test_tensors_of_bfloat16_have_scores(rng):
+    """Images of a dtype that NumPy doesn't have are scored like those of float32 of the same numbers."""
+    X = torch.tensor(rng.normal(size=(9, 4, 4))).bfloat16()
+    detector = ReconstructionDetector(ConvAutoencoder(2, **FAST), random_state=0).fit(X)
+    np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X.float()))
+
+
 def test_names_are_kept_and_reach_a_fitted_autoencoder(bent, recwarn):
     """A DataFrame's names are checked, and an autoencoder that was fitted with them sees them again."""
     table = pd.DataFrame(bent, columns=["a", "b", "c"])
