@@ -81,6 +81,8 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if "labels" in args.only and args.only is not KINDS and not args.target_weight:
+        parser.error("--only labels needs a --target-weight")
     X, y, T, y_test = load_images(args.source)
     X, y, T, y_test = X[: args.rows], y[: args.rows], T[: args.test_rows], y_test[: args.test_rows]
     ceiling = 255.0 if X.dtype == np.uint8 else 1.0

@@ -1,5 +1,6 @@
 """What the benchmarks share: images, made or loaded, a clock, Markdown tables, and what was run on which machine."""
 
+import argparse
 import ast
 import contextlib
 import io
@@ -74,7 +75,9 @@ def add_image_source(parser, *, made_up=False):
 
 def parameter(text):
     """Read a parameter of an estimator from the command line: ``"max_iter=24"`` becomes ``("max_iter", 24)``."""
-    name, _, value = text.partition("=")
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"got {text!r}, but expected NAME=VALUE")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):

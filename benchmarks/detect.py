@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--idx", dest="images", help="folder with the four IDX files")
     parser.add_argument("--data", dest="images", help=".npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--classes", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--methods", nargs="+", help="which columns (default all)")
+    parser.add_argument("--methods", nargs="+", choices=list(methods(0)), help="which columns (default all)")
     parser.add_argument("--seeds", type=int, help="splits of each table (default 3), or fits for each class (default 1)")
     parser.add_argument("--most", type=int, default=20000, help="normal rows drawn from a table (default 20000)")
     parser.add_argument("--svm-rows", type=int, default=10000, help="training rows of the SVM (default 10000)")
@@ -157,7 +157,7 @@ def main():
             source = (X[chosen], T, others[chosen], T_others, y_test != label)
             results.append(measure(f"class {label}", [source] * seeds, compared))
         means("all", results)
-        if set(args.classes) == set(range(10)):
+        if args.classes == list(range(10)):
             means("even classes, that the rule was chosen on", results[::2])
             means("odd classes", results[1::2])
         row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]))

@@ -341,6 +341,8 @@ class BaseAutoencoder(
     def _known_rows(self, X):
         """Check X against what fit saw."""
         rows = self._check_X(X, reset=False)
+        if self.allow_nan and not self._spec["network"]["allow_nan"]:
+            check.check_finite(rows)  # set after fit: the network makes NaN of gaps
         check.check_units(rows, self._spec["dtype"])
         return rows
 

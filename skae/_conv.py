@@ -117,8 +117,8 @@ class ConvAutoencoder(BaseAutoencoder):
         the layers are wide. Codes and reconstructions are always computed in float32.
     allow_nan : bool, default=False
         Whether NaN in X is a gap: left out of the loss, and filled before encoding. In tables of up to 128 columns it is filled
-        with what a normal distribution expects given the rest of the row, else with the mean. `reconstruct` gives a number for
-        every gap.
+        with what a normal distribution expects given the rest of the row, else with the mean; the network is told where gaps
+        are. `reconstruct` gives a number for every gap.
     net_params : dict, default=None
         More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
         sets itself is an error.

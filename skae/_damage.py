@@ -8,7 +8,7 @@ import torch
 
 from skae import corruptions
 
-__all__ = ["check_corruption", "check_level", "check_pair"]
+__all__ = ["check_corruption", "check_level", "check_pair", "checked"]
 
 
 def check_level(corruption, level):
@@ -71,7 +71,7 @@ def check_corruption(corruption, level, *, allow_nan=False):
         return None
     low, high = check_level(corruption, level)
     level = (low, high) if low < high else low
-    function = partial(_checked, corruption, allow_nan) if callable(corruption) else getattr(corruptions, corruption)
+    function = partial(checked, corruption, allow_nan) if callable(corruption) else getattr(corruptions, corruption)
     return partial(_damage, function, level, corruption in ("masking", "patches") if allow_nan else None)
 
 
@@ -85,7 +85,7 @@ def _damage(function, level, makes_gaps, x, generator):
     return torch.where(x.isnan(), x, function(x.nan_to_num(0.0), level, generator))
 
 
-def _checked(function, allow_nan, x, level, generator):
+def checked(function, allow_nan, x, level, generator):
     """Do the damage of a function of the user's; refuse what it made, if that is no tensor like the one that it was given."""
     damaged = function(x, level, generator)
     expected = f"a tensor of shape {tuple(x.shape)} and dtype {str(x.dtype).removeprefix('torch.')}, as it was given"

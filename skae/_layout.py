@@ -61,7 +61,9 @@ class Layout:
             A view where the memory allows it.
         """
         X = as_array(X)
-        if tuple(getattr(X, "shape", ())) == self.image_shape and X.shape[-1] != self.n_features:
+        alone = tuple(getattr(X, "shape", ())) == self.image_shape and X.shape[-1] != self.n_features
+        # one of one channel, which comes first, is a row of one already
+        if alone and not (X.ndim == 3 and X.shape[1:] == _without_channel(self.image_shape, self)):
             raise ValueError(
                 f"Got X of shape {self.image_shape}, which is one image, but expected several: X[None] is a row of one."
             )

@@ -168,7 +168,7 @@ def _columns(y):
     """See y as columns (n_outputs, n_samples), and say where each has gaps."""
     y = np.asarray(y)
     y = column_or_1d(y, warn=y.ndim == 2)[None] if y.ndim < 2 or y.shape[1] == 1 else y.T
-    if y.ndim > 2:
+    if y.ndim > 2 or not len(y):
         raise ValueError(f"Got y of shape {y.T.shape}, but expected (n_samples,) or (n_samples, n_outputs).")
     if y.dtype == object:
         return y, np.array([[_is_gap(value) for value in column] for column in y], bool)

@@ -146,7 +146,7 @@ def _check_shape(estimator, X, *, least):
         )
 
 
-def check_finite(X, *, estimator=None, first=0, allow_nan=False):
+def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
     """Raise an error that names row and column of the first NaN or infinity.
 
     A number beyond the range of float32 is refused as well: codes and reconstructions are float32.
@@ -161,6 +161,8 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False):
         The number of the first row, where X is a part of something longer.
     allow_nan : bool, default=False
         Whether NaN is let through, as a gap.
+    name : str, default="X"
+        What the rows are called.
     """
     tensor = isinstance(X, torch.Tensor)
     if not (X.is_floating_point() if tensor else X.dtype.kind == "f"):
@@ -194,7 +196,7 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False):
         who = "" if estimator is None else f" {type(estimator).__name__} does not accept it."
         if np.isnan(value) and hasattr(estimator, "allow_nan"):
             who += " With allow_nan=True, NaN marks a gap."
-        raise ValueError(f"Input X contains {what} in column {column}{label}, row {first + piece.start + row}.{who}")
+        raise ValueError(f"Input {name} contains {what} in column {column}{label}, row {first + piece.start + row}.{who}")
 
 
 def check_units(X, seen, *, exact=False):

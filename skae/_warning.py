@@ -12,8 +12,8 @@ filters change, which they do in every fit of a search."""
 ONCE = ("default", "module", "once")
 """What filters can say that doesn't ask for every repetition."""
 
-OTHERS = ("skae", "sklearn", "skorch", "skops", "joblib", "torch")
-"""Packages whose lines are not the user's."""
+OTHERS = ("skae", "sklearn", "skorch", "skops", "joblib", "torch", "pickle", "copy")
+"""Packages whose lines are not the user's; the last two build an estimator again for joblib, and for copies."""
 
 
 def advise(text, category=UserWarning):

@@ -28,8 +28,11 @@ def default_autoencoder(X, n_components="auto", **parameters):
 
 
 def as_plain(found, dtype=None):
-    """Give what may be a tensor or a table as an array, in its own dtype or another."""
-    return np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=dtype)
+    """Give what may be a tensor or a table as an array, in its own dtype, if NumPy has it, or another."""
+    if hasattr(found, "detach"):
+        found = found.detach().cpu()
+        found = found.float() if str(found.dtype) == "torch.bfloat16" else found  # which NumPy doesn't have
+    return np.asarray(found, dtype=dtype)
 
 
 def check_methods(name, estimator, methods):

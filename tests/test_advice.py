@@ -1,9 +1,12 @@
 """Warnings: where a result is of little use, what to change, and not again and again."""
 
+import copy
+import io
 import subprocess
 import sys
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
@@ -196,7 +199,22 @@ SOMETHING = {
     "few rows": lambda: DenseAutoencoder(4, max_iter=1).partial_fit(np.eye(6)[:2]),
     "other units": lambda: DenseAutoencoder(1).fit(np.arange(60, dtype=np.uint8).reshape(20, 3)).transform(np.ones((2, 3))),
     "one row": lambda: DenseAutoencoder(1).fit(np.arange(60).reshape(20, 3)).score(np.ones((1, 3))),
+    "a copy": lambda: copy.deepcopy(of_another_machine()),
+    "a file of joblib": lambda: joblib.load(written(of_another_machine())),
 }
+
+
+def of_another_machine():
+    """Give an autoencoder that was fitted on a device that hardly a machine has."""
+    return DenseAutoencoder(1).fit(np.arange(60).reshape(20, 3)).set_params(device="cuda:99")
+
+
+def written(estimator):
+    """Write an estimator by joblib, and give the file."""
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    file.seek(0)
+    return file
 
 
 @pytest.mark.parametrize("name", SOMETHING)

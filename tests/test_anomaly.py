@@ -256,6 +256,14 @@ def test_tables_are_not_smoothed(bent):
     np.testing.assert_array_equal(*scores)
 
 
+def test_what_is_too_narrow_to_smooth_takes_no_matrices(rng):
+    """Signals, whose shorter side is one, are as if smoothing were 0, and long ones don't take the square of their length."""
+    X = rng.normal(size=(9, 30_001)).astype(np.float32)
+    autoencoder = FrozenEstimator(ConvAutoencoder(2, **FAST, n_filters=2).fit(X))
+    scores = [ReconstructionDetector(autoencoder, smoothing=width).fit(X).score_samples(X) for width in ("auto", 1e-300, 0)]
+    np.testing.assert_array_equal(scores[:2], scores[2:] * 2)
+
+
 def test_the_default_follows_the_dimensions():
     """None is a convolutional autoencoder for images and a dense one for rows."""
     X = np.random.default_rng(0).normal(size=(9, 4, 3))
@@ -269,6 +277,13 @@ def test_tensors_tables_and_lists_score_alike(fitted, bent):
     X = bent[:10]
     for same in (torch.from_numpy(X), X.tolist(), np.asfortranarray(X)):
         np.testing.assert_allclose(fitted.score_samples(same), fitted.score_samples(X), rtol=1e-6)
+
+
+def test_tensors_of_bfloat16_have_scores(rng):
+    """Images of a dtype that NumPy doesn't have are scored like those of float32 of the same numbers."""
+    X = torch.tensor(rng.normal(size=(9, 4, 4))).bfloat16()
+    detector = ReconstructionDetector(ConvAutoencoder(2, **FAST), random_state=0).fit(X)
+    np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X.float()))
 
 
 def test_names_are_kept_and_reach_a_fitted_autoencoder(bent, recwarn):
@@ -326,6 +341,24 @@ def test_the_fitted_detector_does_not_depend_on_later_parameters(fitted, bent):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(later)).score_samples(bent), before)
 
 
+def test_a_fit_that_fails_changes_nothing(bent):
+    """After an error in a second fit, or Ctrl-C, the first one is still there, and of a first one nothing is left."""
+
+    class Impatient(PCA):
+        def fit(self, X, y=None):
+            raise KeyboardInterrupt
+
+    detector = ReconstructionDetector(PCA(1), random_state=0).fit(bent)
+    expected = detector.score_samples(bent)
+    for autoencoder, error in ((PCA(99), ValueError), (Impatient(), KeyboardInterrupt)):
+        with pytest.raises(error):
+            detector.set_params(autoencoder=autoencoder).fit(bent[:, :2])
+        np.testing.assert_array_equal(detector.score_samples(bent), expected)
+        with pytest.raises(error):
+            (first := ReconstructionDetector(autoencoder)).fit(bent)
+        assert vars(first) == first.get_params(deep=False)
+
+
 def test_a_seed_makes_fits_alike(bent):
     """random_state reaches an autoencoder that has none, whose parameters stay what they were."""
     detector = ReconstructionDetector(DenseAutoencoder(1, max_iter=2), random_state=3)
@@ -347,6 +380,7 @@ def test_a_seed_makes_fits_alike(bent):
         ({"autoencoder": object()}, np.eye(6), TypeError, "expected an estimator with fit, transform and inverse_transform"),
         ({}, np.eye(3), ValueError, "Got X of 3 sample.*at least 4"),
         ({}, np.zeros((3, 2, 2)), ValueError, "Got X of 3 sample.*at least 4"),
+        ({}, ["a.png", "b.png"], TypeError, r"Got 'a.png' as X.*skae\.datasets\.ImageFolder"),
         ({}, [["a", "b"]] * 9, ValueError, "not compatible with arrays of bytes/strings"),
         ({}, np.full((9, 2), np.nan), ValueError, "NaN"),
         ({}, np.zeros((9, 0)), ValueError, "0 feature"),
@@ -358,6 +392,16 @@ def test_wrong_input_is_refused(parameters, X, error, message):
     """What can't be fitted is refused with its value and what is expected."""
     with pytest.raises(error, match=message):
         ReconstructionDetector(**parameters).fit(X)
+
+
+def test_gaps_are_refused_where_the_autoencoder_takes_them(rng):
+    """Images with gaps have no scores, neither in fit nor later, even if their autoencoder fills them."""
+    X = rng.normal(size=(9, 4, 4))
+    holed = np.where(X > 1, np.nan, X)
+    detector = ReconstructionDetector(ConvAutoencoder(2, **FAST, allow_nan=True), random_state=0).fit(X)
+    for method in (detector.predict, detector.error_map, clone(detector).fit):
+        with pytest.raises(ValueError, match="Got NaN in X"):
+            method(holed)
 
 
 @pytest.mark.parametrize(

@@ -604,6 +604,24 @@ def test_random_states_are_left_alone():
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
+def test_a_fit_that_fails_changes_nothing():
+    """After an error in a second fit messages of the first one can still be read."""
+    one = LatentCodec(PCA(4), context=False, random_state=0).fit(ROWS[:300])
+    message = one.compress(ROWS[:5])
+    expected = one.decompress(message)
+    with pytest.raises(ValueError, match="dim 3"):
+        one.set_params(tile=4).fit([ROWS[:9]])
+    np.testing.assert_array_equal(one.decompress(message), expected)
+
+
+def test_images_of_several_dtypes_are_held_by_one():
+    """Of bytes and floats together floats are learned from: as bytes, those between 0 and 1 would be nothing."""
+    images = [np.zeros((8, 8), np.uint8), *np.random.default_rng(0).random((3, 8, 8))]
+    one = LatentCodec(make_pipeline(Flat(), PCA(12)), tile=4, context=False, random_state=0).fit(images)
+    assert one.dtype_ == np.float64
+    assert np.square(one.decompress(one.compress(images[1:]))[0] - images[1]).mean() < 0.5 * images[1].var()
+
+
 def test_two_rows_are_enough():
     """As few rows as PCA takes are compressed, and one row can be."""
     one = LatentCodec(PCA(1)).fit([[0.0, 1.0], [2.0, 3.0]])

@@ -360,6 +360,15 @@ def test_levels_that_mean_nothing_are_refused(corruption, level, expected, rows)
         DenseAutoencoder(2, corruption=corruption, corruption_level=level).fit(rows)
 
 
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+def test_gaps_that_are_allowed_after_fit_are_refused(make):
+    """A network that was built without gaps would make NaN of them, so it is not given any."""
+    estimator = make(2, **FAST).fit(with_gaps(low_rank(40, 9), 0)).set_params(allow_nan=True)
+    for method in (estimator.transform, estimator.reconstruct, estimator.score):
+        with pytest.raises(ValueError, match="Input X contains NaN in column"):
+            method(with_gaps(low_rank(40, 9)))
+
+
 def test_with_gaps_the_notebook_shows_it():
     """The HTML of a fit on a table with gaps has its layers, as that of any other."""
     html = DenseAutoencoder(2, allow_nan=True, **FAST).fit(with_gaps(low_rank(40, 6)))._repr_html_()

@@ -170,6 +170,15 @@ def test_the_axis_of_one_channel_may_be_left_out(given_shape):
     assert estimator.inverse_transform(expected).shape == (5, *given_shape)
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_axis_of_one_channel_that_comes_first_may_be_left_out(n):
+    """(H, W) and (1, H, W) are the same image after fit, also where there is one, so that (1, H, W) may be either."""
+    X = np.random.default_rng(0).random((5, 1, 4, 6))
+    estimator = fast(channel_axis=1).fit(X)
+    np.testing.assert_array_equal(estimator.transform(X[:n, 0]), estimator.transform(X[:n]))
+    assert estimator.reconstruct(X[:n, 0]).shape == (n, 4, 6)
+
+
 def test_tensors_and_lists_have_layouts_too():
     """Nested lists and tensors are taken as arrays are."""
     X = np.random.default_rng(0).random((5, 3, 2))

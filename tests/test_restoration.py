@@ -114,14 +114,14 @@ def test_told_where_holes_are_it_fills_them_better():
 
 @pytest.mark.parametrize("corruption", ["masking", "patches"])
 def test_what_is_known_stays(photos, corruption):
-    """Where damage only leaves gaps, all else stays as it is, also in the mean of the training loss; without gaps all of it."""
-    model = restorer(corruption, 0.2, allow_nan=True, max_iter=3).fit(photos)
-    damaged = holed(photos, 30)
+    """Where damage only leaves gaps, all else stays as it is, to the last digit of float32; without gaps all of it."""
+    model = restorer(corruption, 0.2, allow_nan=True, max_iter=3, data_range=(-70.0, 333.3)).fit(photos)
+    damaged = holed(photos + 0.1, 30)
     found, gaps = model.predict(damaged), np.isnan(damaged)
-    np.testing.assert_allclose(found[~gaps], photos[~gaps], atol=1e-4)
+    np.testing.assert_array_equal(found[~gaps], damaged[~gaps].astype(np.float32))
     assert np.isfinite(found).all()
     assert (found[gaps] != model.fill_value_).mean() > 0.9
-    np.testing.assert_allclose(model.predict(photos), photos, atol=1e-4)
+    np.testing.assert_array_equal(model.predict(photos), photos)
 
 
 def test_gaps_may_lie_in_single_channels(photos):
@@ -172,6 +172,15 @@ def test_an_image_without_a_known_pixel_is_no_error():
     assert np.isfinite(found).all()
 
 
+def test_gaps_may_be_among_numbers_of_half_precision(recwarn):
+    """Images of float16 with gaps are restored like those of float64 of the same numbers, without a warning of their range."""
+    images = load_digits().images[:50]
+    damaged = holed(images, 3)
+    model = restorer("patches", allow_nan=True).fit(images)
+    np.testing.assert_array_equal(model.predict(damaged.astype(np.float16)), model.predict(damaged))
+    assert not recwarn
+
+
 def test_nothing_to_learn_gaps_from_is_an_error(photos):
     """Damage that leaves no gaps, damaged images without NaN, and clean ones with NaN are refused."""
     with pytest.raises(ValueError, match=r"Got allow_nan=True with corruption='blur', which leaves no gaps, but expected"):
@@ -179,9 +188,16 @@ def test_nothing_to_learn_gaps_from_is_an_error(photos):
     for damaged in (photos, photos.astype(float)):
         with pytest.raises(ValueError, match=r"Got X without NaN, but expected some with allow_nan=True"):
             restorer(allow_nan=True).fit(damaged, photos)
-    for clean in ([holed(photos, 9)], [photos, holed(photos, 9)]):
-        with pytest.raises(ValueError, match="contains NaN"):
-            restorer("patches", allow_nan=True).fit(*clean)
+    for name, given in (("X", [holed(photos, 9)]), ("y", [photos, holed(photos, 9)])):
+        with pytest.raises(ValueError, match=f"Input {name} contains NaN"):
+            restorer("patches", allow_nan=True).fit(*given)
+
+
+def test_damage_that_made_no_gaps_is_warned_of(photos):
+    """Where gaps may be, but training saw none, it is said that filling them was not learned."""
+    for corruption, level in ((lambda x, level, generator: x + level, 0.1), ("masking", 0)):
+        with pytest.warns(UserWarning, match="No gap was seen in training"):
+            restorer(corruption, level, allow_nan=True).fit(photos)
 
 
 def test_gaps_that_are_not_allowed_are_an_error_that_says_how(fitted, photos):
@@ -419,8 +435,11 @@ def test_the_bar_is_shown_only_if_asked_for(photos, capsys):
         ({"loss": "log_loss"}, "loss"),
         ({"device": "abacus"}, "Got device='abacus'"),
         ({"net_params": {"lr": 1}}, "Got net_params with the key 'lr'"),
-        ({"corruption": lambda x, level, generator: x[..., 1:]}, "Got a corruption that makes torch.Size"),
+        ({"corruption": lambda x, level, generator: x[..., 1:]}, "Got a corruption that makes a tensor of shape"),
         ({"corruption": lambda x, level, generator: None}, "Got a corruption that makes None"),
+        ({"corruption": lambda x, level, generator: x.numpy()}, "Got a corruption that makes ndarray, but expected a tensor"),
+        ({"corruption": lambda x, level, generator: x.double()}, "Got a corruption that makes a tensor .* dtype float64, but"),
+        ({"corruption": lambda x, level, generator: x / 0}, "Got a corruption that makes NaN or infinity, but expected finite"),
     ],
 )
 def test_wrong_parameters_say_so(photos, parameters, message):

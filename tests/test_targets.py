@@ -86,6 +86,7 @@ def test_several_outputs_of_several_kinds():
         ([1.5, np.inf], "infinity in y"),
         (np.array([1.5, -np.inf, None], dtype=object), "infinity in y"),
         (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\)"),
+        (np.zeros((2, 0)), r"shape \(2, 0\)"),
     ],
 )
 def test_unusable_targets(y, message):

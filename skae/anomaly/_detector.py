@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
 from skae._layout import as_array
+from skae._state import unchanged_on_error
 from skae._stored import Stored, stored
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import Interval, StrOptions, fit_context
 from skae._wrapped import ShownMixin, check_methods, default_autoencoder, seeded_clone
-from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces
+from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces, smoothed
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -174,7 +175,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            At least four rows, most of them normal.
+            At least four rows, most of them normal, and without gaps.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -190,6 +191,12 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         ValueError
             If X or a parameter is not as described.
         """
+        with unchanged_on_error(self):
+            self._learn(X)
+        return self
+
+    def _learn(self, X):
+        """Do what `fit` does; of a fit that fails its caller takes back what it left."""
         from sklearn.neighbors import NearestNeighbors  # slow to import, so only where it is needed
 
         seed = check.seeded(self.random_state)
@@ -206,7 +213,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         for piece in pieces(seen):
             some, rebuilt, missed = measure(self.autoencoder_, seen[piece], self._kernels)
             codes.append(some[chosen[piece]])
-            decoded.add(some, rebuilt)
+            decoded.add(some, smoothed(rebuilt, self._kernels))
             squares = squares + missed.sum(axis=0) / n
         self.code_metric_ = decoded.metric()
         codes = np.concatenate(codes) @ self.code_metric_
@@ -231,14 +238,13 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         errors, distances = self._parts(seen)
         if not isinstance(self.contamination, str):
             self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
-            return self
+            return
         for fit, rows, numbers in outside:
             for piece in pieces(rows):
                 errors[numbers[piece]] = self._errors(measure(fit, rows[piece], self._kernels)[2])
         usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
         low, high = np.quantile(usual, [0.25, 0.75])
         self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
-        return self
 
     # --------------------------------------------------------------------------------------------------- using
 
@@ -329,7 +335,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
 
     def _look_at(self, X, original=None):
         """Check X and give what the autoencoder sees of it; with the unfitted autoencoder, learn how it sees it."""
-        X = stored(as_array(X))
+        X = as_array(stored(X))
         images = getattr(X, "ndim", 2) > 2
         fitting = original is not None
         standardize = self.standardize if fitting else self.scaler_ is not None

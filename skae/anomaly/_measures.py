@@ -18,6 +18,10 @@ FARTHEST = 1e15
 SHARE = 1 / 28
 """Over which share of an image's shorter side errors are smoothed: as far as edges are usually out of place."""
 
+NARROWEST = 0.1
+"""A Gaussian of so few pixels gives the neighbours of a pixel less than rounding. It would take matrices as large as the square
+of an image's side all the same, which for a long signal is more than all else."""
+
 DEAD = 1e-10
 """What varies less than this share of the direction in which codes vary most, in squares, is rounding."""
 
@@ -98,11 +102,13 @@ def kernels(autoencoder, shape, width):
         float64. Channels that come first are taken for more images.
     """
     shape = tuple(getattr(autoencoder, "image_shape_", shape))
-    if width == 0 or not 2 <= len(shape) <= 3:
+    if not 2 <= len(shape) <= 3:
         return None
     first = getattr(autoencoder, "channel_axis_", None) == 1
     height, breadth, channels = (*shape[1:], 1) if first else (*shape, 1)[:3]
     width = SHARE * min(height, breadth) if isinstance(width, str) else width
+    if width < NARROWEST:
+        return None
     down, across = (np.arange(side)[:, None] - np.arange(side) for side in (height, breadth))
     down, across = (np.exp(-0.5 * np.square(apart / width)) for apart in (down, across))
     down, across = (weights / weights.sum(axis=1, keepdims=True) for weights in (down, across))
@@ -119,7 +125,10 @@ def smoothed(rows, kernels):
 
 
 def measure(autoencoder, rows, kernels):
-    """Give codes (n, k), and smoothed reconstructions and the squares of their errors (n, d), of one piece of rows."""
+    """Give codes (n, k), reconstructions, and the squares of their smoothed errors (n, d), of one piece of rows."""
     codes = autoencoder.transform(rows)
-    rebuilt = smoothed(as_numbers(autoencoder.inverse_transform(codes)), kernels)
-    return as_numbers(codes), rebuilt, np.square(rebuilt - smoothed(as_numbers(rows), kernels))
+    rebuilt = as_numbers(autoencoder.inverse_transform(codes))
+    squares = np.square(smoothed(rebuilt - as_numbers(rows), kernels))
+    if np.isnan(squares).any():  # of images only the autoencoder knows whether they will do, and one may take gaps
+        raise ValueError("Got NaN in X, or in reconstructions of it, but expected numbers: a detector has no errors of gaps.")
+    return as_numbers(codes), rebuilt, squares

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _validation as check
+from skae._state import unchanged_on_error
 from skae._typing import Auto, MatrixLike, RandomState
 from skae._validation import HasMethods, Interval, StrOptions, fit_context
 from skae._wrapped import ShownMixin, seeded_clone
@@ -159,6 +160,12 @@ class LatentCodec(ShownMixin, BaseEstimator):
         self : object
             The fitted codec.
         """
+        with unchanged_on_error(self):
+            self._learn(X)
+        return self
+
+    def _learn(self, X):
+        """Do what `fit` does; of a fit that fails its caller takes back what it left."""
         seed = check.seeded(self.random_state)
         self._tile, self._n_axes = self.tile, None
         if self.tile is not None:
@@ -186,7 +193,6 @@ class LatentCodec(ShownMixin, BaseEstimator):
             self._symbols = grids.learn(found, hidden, seed)
         self._fingerprint = self._find_fingerprint()
         self.fingerprint_ = self._fingerprint.hex()
-        return self
 
     def compress(self, X: MatrixLike) -> bytes:
         """Write all of X into one message.

@@ -103,7 +103,8 @@ def draw(images, tile, count, random):
     tiles : ndarray of shape (count, tile, tile) or (count, tile, tile, C)
     """
     sizes = np.array([image.shape[0] * image.shape[1] for image in images], float)
-    found = np.empty((count, tile, tile, *images[0].shape[2:]), images[0].dtype)
+    dtype = np.result_type(*{image.dtype for image in images})  # one that holds the numbers of all
+    found = np.empty((count, tile, tile, *images[0].shape[2:]), dtype)
     which = np.sort(random.choice(len(images), count, p=sizes / sizes.sum()))
     for i, chosen in enumerate(which):
         image = images[chosen]

@@ -8,8 +8,8 @@ from sklearn.utils import check_array
 
 from skae import _validation as check
 from skae import corruptions
-from skae._damage import check_level, check_pair
-from skae._stored import refuse_names
+from skae._damage import check_level, check_pair, checked
+from skae._stored import plain_dtype, refuse_names
 from skae._warning import advise
 
 __all__ = [
@@ -49,7 +49,8 @@ def check_images(estimator, X, name, *, gaps=None):
             f"Got {name} of shape {X.shape}, but expected at least one image: (n_samples, height, width) or "
             "(n_samples, height, width, n_channels)."
         )
-    check.check_finite(X.reshape(len(X), -1), estimator=estimator if gaps is False else None, allow_nan=bool(gaps))
+    X = X.astype(plain_dtype(X.dtype), copy=False)
+    check.check_finite(X.reshape(len(X), -1), estimator=estimator if gaps is False else None, allow_nan=bool(gaps), name=name)
     return X if X.ndim == 4 else X[..., None]
 
 
@@ -126,7 +127,7 @@ def find_corruption(corruption, level, fill):
         What stands in holes, in [0, 1]; NaN leaves gaps.
     """
     if callable(corruption):
-        return lambda x, generator: corruption(x, level, generator)
+        return lambda x, generator: checked(corruption, math.isnan(fill), x, level, generator)
     low, high = check_level(corruption, level)
     values = {"salt_and_pepper": {"low": 0.0, "high": 1.0}, "masking": {"fill": fill}, "patches": {"fill": fill}}
     damage = functools.partial(getattr(corruptions, corruption), **values.get(corruption, {}))

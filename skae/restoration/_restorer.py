@@ -272,6 +272,8 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
                     with torch.inference_mode():
                         restored = network.restore(x).movedim(1, -1)[:, kept_rows, kept_columns]
                     out[piece, rows, columns] = (restored * (high - low) + low).cpu().numpy()
+        if network.only_gaps:  # the way to units of the network and back costs digits
+            np.copyto(out, images, casting="same_kind", where=~np.isnan(images))
         return out.reshape(np.shape(X))
 
     def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:

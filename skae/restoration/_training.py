@@ -105,6 +105,7 @@ def trained(restorer, X, y):
     )
     spec = {"n_channels": channels, "n_filters": int(restorer.n_filters), "crop": crop}
     if restorer.allow_nan:
+        pieces.gaps = False
         spec |= {"allow_nan": True, "fill": filled, "only_gaps": y is None and restorer.corruption in GAP_MAKERS}
     network = restorer._build(spec)
     network.start(generator)
@@ -145,6 +146,10 @@ def trained(restorer, X, y):
             ) from error
     if end == "interrupted":
         advise("Training interrupted by user; what was learned so far is kept.")
+    if pieces.gaps is False:
+        advise(
+            "No gap was seen in training with allow_nan=True, so what is put into gaps was not learned. Make damage with NaN."
+        )
     return records(network)
 
 
