@@ -9,7 +9,7 @@ from skae._progress import Epochs
 from skae._settings import compile_settings
 from skae._starting import become
 from skae._training import Watcher
-from skae._warning import advise
+from skae._warning import advise, called_by_another
 
 __all__ = ["train", "train_once"]
 
@@ -26,7 +26,7 @@ def train(ready, hooks):
 
     Returns
     -------
-    problem : ValueError or None
+    problem : ValueError, KeyboardInterrupt or None
         To be raised, now that the last good weights are installed.
     """
     estimator, plan, net = ready.estimator, ready.plan, ready.net
@@ -55,9 +55,11 @@ def train(ready, hooks):
         except Diverged:
             end = "diverged"
         _finish(ready, watcher)
-    if end == "interrupted":
-        advise("Training interrupted by user; the best weights so far are kept.")
     _note_codes(ready)
+    if end == "interrupted":
+        if called_by_another(estimator):
+            return KeyboardInterrupt()
+        advise("Training interrupted by user; the best weights so far are kept.")
     if end == "diverged":
         return diverged(estimator, net.lr, watcher.epoch + 1)
     warn_of_end(estimator, watcher, plan.usual_epochs)
@@ -78,7 +80,9 @@ def train_once(ready):
         net = bare_net(network, ready.device)  # the optimizer remembers what went wrong
         network.load_state_dict(before, strict=False)
     else:
-        if end == "interrupted":
+        if end == "interrupted" and called_by_another(estimator):
+            problem = KeyboardInterrupt()
+        elif end == "interrupted":
             advise("Training interrupted by user; what was learned in this pass is kept.")
         else:
             n_iter += 1

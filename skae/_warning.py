@@ -1,9 +1,11 @@
-"""Warnings: each where the user's own code leads to it, and not again and again."""
+"""Warnings, each where the user's own code leads to it and not again and again; and whether that code called fit."""
 
 import sys
 import warnings
 
-__all__ = ["advise"]
+from sklearn.base import BaseEstimator
+
+__all__ = ["advise", "called_by_another"]
 
 SAID: set[tuple[str, str, int]] = set()
 """What was said, and where, for the whole process, as Python's own records of warnings are. These forget everything whenever
@@ -14,6 +16,9 @@ ONCE = ("default", "module", "once")
 
 OTHERS = ("skae", "sklearn", "skorch", "skops", "joblib", "torch", "pickle", "copy")
 """Packages whose lines are not the user's; the last two build an estimator again for joblib, and for copies."""
+
+DECORATORS = ("sklearn.base", "sklearn.callback", "sklearn.utils")
+"""Parts of scikit-learn that stand around every fit, whoever called it."""
 
 
 def advise(text, category=UserWarning):
@@ -38,6 +43,22 @@ def advise(text, category=UserWarning):
             return
         SAID.add((text, file, line))
     warnings.warn_explicit(text, category, file, line, module)
+
+
+def called_by_another(estimator):
+    """Say whether a search, a pipeline, a detector or the like called the fit of this estimator, and not the user's own code.
+
+    Then Ctrl-C is meant for all that it does, and is not to end the one fit that happens to run.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        module, owner = str(frame.f_globals.get("__name__")), frame.f_locals.get("self")
+        if module.startswith("sklearn.") and not module.startswith(DECORATORS):
+            return True
+        if module.startswith("skae.") and isinstance(owner, BaseEstimator) and owner is not estimator:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _action(text, category, module, line):

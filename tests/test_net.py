@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import skorch
 import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, ReconstructionDetector
 
 FAST = {"n_components": 2, "max_iter": 4, "early_stopping": False, "random_state": 0, "batch_size": 20}
 
@@ -236,6 +239,21 @@ def test_ctrl_c_in_the_first_epoch_gives_pca(rows):
         estimator = dense(early_stopping=True, net_params={"callbacks": [Interrupt(1)]}).fit(rows)
     assert estimator.n_iter_ == 0
     assert estimator.transform(rows).shape == (60, 2)
+
+
+@makers
+def test_ctrl_c_ends_what_called_fit(make, rows):
+    """In a search, a cross-validation, a pipeline or a detector, Ctrl-C ends all of it, not the fit that happens to run."""
+    estimator = make(max_iter=10, net_params={"callbacks": [Interrupt()]})
+    for run in (
+        lambda: GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2).fit(rows),
+        lambda: cross_val_score(estimator, rows, cv=2),
+        lambda: make_pipeline(estimator, LinearRegression()).fit(rows, rows[:, 0]),
+        lambda: ReconstructionDetector(estimator).fit(rows),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert np.isfinite(estimator.transform(rows)).all()  # the pipeline's, with its best weights
 
 
 @makers

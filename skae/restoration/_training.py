@@ -13,7 +13,7 @@ from skae._layout import warn_if_one_image
 from skae._net import Diverged, bare_net
 from skae._progress import Epochs
 from skae._settings import compile_settings, extra_settings, find_solver
-from skae._warning import advise
+from skae._warning import advise, called_by_another
 from skae.restoration._checks import (
     GAP_MAKERS,
     check_gaps,
@@ -145,6 +145,8 @@ def trained(restorer, X, y):
                 f"{net.lr:.3g} here: lower it."
             ) from error
     if end == "interrupted":
+        if called_by_another(restorer):
+            raise KeyboardInterrupt
         advise("Training interrupted by user; what was learned so far is kept.")
     if pieces.gaps is False:
         advise(
