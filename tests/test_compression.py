@@ -153,6 +153,14 @@ def test_numbers_that_hardly_occur_are_not_worth_their_bits(codec):
     assert np.square(chosen - codes).mean() < 1.3 * np.square(nearest - codes).mean()
 
 
+def test_codes_trained_for_their_rate_are_rounded_to_the_nearest_number():
+    """A decoder that has learned errors of up to half a step gets no larger ones."""
+    autoencoder = DenseAutoencoder(8, penalty="rate", max_iter=5, random_state=0)
+    codec = LatentCodec(autoencoder, context=False, random_state=0).fit(ROWS[:1500])
+    codes = codec._in_steps(codec.autoencoder_.transform(ROWS[1500:]))
+    assert np.abs(codec._number_rows(ROWS[1500:]) - codes).max() <= 0.5
+
+
 def test_gaussian_codes_take_about_their_entropy():
     """Tables of 4,000 rows cost at most 2 % more than the entropy of the rounded Gaussian."""
     rng = np.random.default_rng(0)

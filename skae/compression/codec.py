@@ -19,6 +19,7 @@ from skae._wrapped import ShownMixin, seeded_clone
 from skae.compression import container, grids, rows, tiles
 from skae.compression.coding import MOST_EXCESS, Reader, Writer
 from skae.compression.quantiser import answered_dtype, as_dtype, choose_steps, decode, default_codes, encode, encode_each
+from skae.compression.symbols import PRICE
 
 __all__ = ["LatentCodec"]
 
@@ -38,10 +39,11 @@ MOST_TILES = 20_000
 class LatentCodec(ShownMixin, BaseEstimator):
     """Turn images, or rows of a table, into few bytes and back.
 
-    The codes of an autoencoder are rounded to multiples of a step, up or down, whichever is better worth its bits, and the
-    whole numbers are written with as few bits as their distribution allows. That distribution is learned in fit. It consists of
-    a table for each code and a small network that sees the codes before it, both in whole numbers, so that every machine reads
-    the same codes [1]_. The range coder is that of constriction [2]_.
+    The codes of an autoencoder are rounded to multiples of a step: to the nearest if it was trained for that, by
+    ``penalty="rate"``, else up or down, whichever is better worth its bits. The whole numbers are written with as few bits as
+    their distribution allows. That distribution is learned in fit. It consists of a table for each code and a small network
+    that sees the codes before it, both in whole numbers, so that every machine reads the same codes [1]_. The range coder is
+    that of constriction [2]_.
 
     A fitted codec is needed to read what it wrote: the bytes hold no weights. So keep it where they are, by `skae.export.save`.
 
@@ -183,14 +185,16 @@ class LatentCodec(ShownMixin, BaseEstimator):
         self.centre_ = codes.mean(0)
         self.steps_ = choose_steps(self.autoencoder_, X, codes, self.step)
         hidden = HIDDEN if self.context else 0
+        # a decoder that was trained with the noise of these steps has learned errors of up to half a step, and no more
+        price = PRICE if getattr(self.autoencoder_, "code_steps_", None) is None else 0.0
         if self.tile is None:
             chosen = np.random.default_rng(seed).permutation(len(codes))[: _most_learned(codes.shape[1])]  # rows may be sorted
-            self._symbols = rows.learn(self._in_steps(codes[np.sort(chosen)]), hidden, seed)
+            self._symbols = rows.learn(self._in_steps(codes[np.sort(chosen)]), hidden, seed, price)
         else:
             parts = list(tiles.shifted(images, self.tile, _most_learned(3 * codes.shape[1]), np.random.default_rng(seed)))
             each = self._encode_images(part for part, _ in parts)
             found = [(codes, self._grid(part.shape), role) for codes, (part, role) in zip(each, parts, strict=True)]
-            self._symbols = grids.learn(found, hidden, seed)
+            self._symbols = grids.learn(found, hidden, seed, price)
         self._fingerprint = self._find_fingerprint()
         self.fingerprint_ = self._fingerprint.hex()
 

@@ -52,7 +52,7 @@ def lengths(symbols, numbers, shape):
     return symbols.lengths(numbers, before(numbers, *shape))
 
 
-def learn(parts, hidden, seed):
+def learn(parts, hidden, seed, price):
     """Learn the distribution of the numbers of tiles.
 
     Parameters
@@ -63,13 +63,15 @@ def learn(parts, hidden, seed):
         Units of the network; 0 for none.
     seed : int
         Of the network.
+    price : float
+        What a bit is worth, as `SymbolModel` has it.
 
     Returns
     -------
     symbols : SymbolModel
     """
     codes, shapes, roles = zip(*parts, strict=True)
-    numbers = choose_roughly(np.concatenate(codes))
+    numbers = choose_roughly(np.concatenate(codes), price)
     each = np.split(numbers, np.cumsum([len(part) for part in codes])[:-1])
     around = np.concatenate([before(part, *shape) for part, shape in zip(each, shapes, strict=True)])
-    return SymbolModel(numbers, around, hidden, seed, np.concatenate(roles))
+    return SymbolModel(numbers, around, hidden, seed, np.concatenate(roles), price)

@@ -47,7 +47,7 @@ def lengths(symbols, numbers):
     return np.concatenate([symbols.lengths(numbers[part], _nothing(numbers[part])) for part in slices(len(numbers), BLOCK)])
 
 
-def learn(codes, hidden, seed):
+def learn(codes, hidden, seed, price):
     """Learn the distribution of the numbers of rows.
 
     Parameters
@@ -58,12 +58,14 @@ def learn(codes, hidden, seed):
         Units of the network; 0 for none.
     seed : int
         Of the network.
+    price : float
+        What a bit is worth, as `SymbolModel` has it.
 
     Returns
     -------
     symbols : SymbolModel
     """
-    return SymbolModel(choose_roughly(codes), _nothing(codes), hidden, seed)
+    return SymbolModel(choose_roughly(codes, price), _nothing(codes), hidden, seed, price=price)
 
 
 def _nothing(rows):

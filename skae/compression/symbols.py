@@ -12,7 +12,7 @@ import numpy as np
 from skae.compression.coding import MOST_EXCESS
 from skae.compression.learning import learn
 
-__all__ = ["SymbolModel", "choose_roughly"]
+__all__ = ["PRICE", "SymbolModel", "choose_roughly"]
 
 MOST_SYMBOLS = 1024
 """Of a table; numbers beyond it are written as an escape and a distance."""
@@ -52,9 +52,12 @@ class SymbolModel:
         Of the network.
     role : ndarray of shape (n_samples,), default=None
         1 for the rows that the network learns from, 0 for those that say whether it pays; None draws some.
+    price : float, default=PRICE
+        What a bit is worth in squared steps where codes are rounded; 0 rounds to the nearest number.
     """
 
-    def __init__(self, numbers, before, hidden, seed, role=None):
+    def __init__(self, numbers, before, hidden, seed, role=None, price=PRICE):
+        self.price = price
         self.order = np.argsort(-numbers.std(0), kind="stable")
         original, numbers = numbers, numbers[:, self.order]
         self.low, self.sizes = np.array([_range(column) for column in numbers.T]).T
@@ -166,7 +169,7 @@ class SymbolModel:
             bits = np.stack([-np.log2(weights[all_rows, self._symbols(number, j)]) for number in (lower, lower + 1)])
             inside = (lower >= self.low[j]) & (lower + 1 < self.low[j] + self.sizes[j])
             part = codes[:, column] - lower
-            dearer = PRICE * (bits[1] - bits[0]) + np.square(1 - part) - np.square(part)
+            dearer = self.price * (bits[1] - bits[0]) + np.square(1 - part) - np.square(part)
             found[inside, column] = (lower + (dearer < 0))[inside]
             state = self.see(state, j, found[:, column])
         return found.astype(np.int64)
@@ -229,13 +232,15 @@ class SymbolModel:
         return found.digest()
 
 
-def choose_roughly(codes):
+def choose_roughly(codes, price):
     """Round codes as `SymbolModel.choose` does, by a distribution without a network that is learned from these codes.
 
     Parameters
     ----------
     codes : ndarray of shape (n, k)
         In units of the step.
+    price : float
+        As there.
 
     Returns
     -------
@@ -243,7 +248,7 @@ def choose_roughly(codes):
         int64.
     """
     nothing = np.empty((len(codes), 0))
-    return SymbolModel(np.rint(codes).astype(np.int64), nothing, 0, 0).choose(codes, nothing)
+    return SymbolModel(np.rint(codes).astype(np.int64), nothing, 0, 0, price=price).choose(codes, nothing)
 
 
 def _shares(n, streams):
