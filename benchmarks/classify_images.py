@@ -18,7 +18,7 @@ import argparse
 import time
 
 import numpy as np
-from common import add_image_source, flat, head, load_images, mean_squared_error, parameter, row, setting, timed
+from common import add_image_source, add_settings, flat, head, load_images, mean_squared_error, row, setting, timed
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -71,14 +71,7 @@ def main():
     parser.add_argument("--mirror", action="store_true", help="that one learns from mirror images, too")
     parser.add_argument("--max-iter", type=int, help="of that one (default: as everywhere)")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="rows of the table (default all)")
-    parser.add_argument(
-        "--settings",
-        type=parameter,
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameters of the variational autoencoders",
-    )
+    add_settings(parser)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if "labels" in args.only and args.only is not KINDS and not args.target_weight:

@@ -84,6 +84,18 @@ def parameter(text):
         return name, value  # a word
 
 
+def add_settings(parser):
+    """Add an option for parameters of the variational autoencoders: ``args.settings`` are pairs of name and value."""
+    parser.add_argument(
+        "--settings",
+        type=parameter,
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters of the variational autoencoders",
+    )
+
+
 def blobs(n, shape, seed=0):
     """Make images of three soft spots at random places, with some noise.
 

@@ -17,7 +17,7 @@ import time
 import warnings
 
 import numpy as np
-from common import add_image_source, flat, head, load_images, parameter, row, setting
+from common import add_image_source, add_settings, flat, head, load_images, row, setting
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -75,14 +75,7 @@ def main():
     parser.add_argument("--k", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--normalise", action="store_true", help="divide each image by its length first")
     parser.add_argument("--together", type=int, help="so many variational autoencoders' codes side by side (default: none)")
-    parser.add_argument(
-        "--settings",
-        type=parameter,
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameters of the variational autoencoders",
-    )
+    add_settings(parser)
     parser.add_argument("--only", nargs="+", default=[""], help="words: contenders that have one of them in their names")
     args = parser.parse_args()
     X, y, T, y_test = load_images(args.source)
