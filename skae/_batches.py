@@ -75,8 +75,7 @@ def chunks(n_samples, width):
 def padded(rows):
     """Fill up with rows of zeros to a multiple of 8.
 
-    Matrix products of one row, or of a few, run through other kernels than those of many. With this a row comes out the same
-    whatever else is in the call.
+    Convolutions of one image, or of a few, run through other kernels than those of many.
     """
     missing = -len(rows) % MULTIPLE
     return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows

@@ -3,15 +3,21 @@
 import numpy as np
 import torch
 
-from skae._batches import chunks, padded, to_tensor
+from skae._batches import CHUNK_BYTES, chunks, padded, to_tensor
+from skae.networks.blocks import double_products
 
 __all__ = ["errors", "explained", "pieces", "run"]
+
+
+MAX_CHUNK_ROWS = 1024
+"""With more rows at once the hidden layers of a small network would leave the caches."""
 
 
 def pieces(net, n_samples):
     """Cut ``range(n_samples)`` into slices of rows that a network takes at once."""
     network = net.module_
-    return chunks(n_samples, max(network.n_features, network.most_numbers))
+    numbers = max(network.n_features, network.most_numbers, CHUNK_BYTES // (4 * MAX_CHUNK_ROWS))
+    return chunks(n_samples, numbers)
 
 
 def run(net, function, rows, width):
@@ -34,7 +40,7 @@ def run(net, function, rows, width):
         float32, on the device of the rows.
     """
     out = torch.empty(len(rows), width, device=rows.device if isinstance(rows, torch.Tensor) else "cpu")
-    with torch.inference_mode():
+    with torch.inference_mode(), double_products(has_double(net) and net.module_.prefers_double_products):
         for piece in pieces(net, len(rows)):
             part = to_tensor(rows[piece], net.device)
             out[piece] = function(padded(part))[: len(part)]
@@ -91,8 +97,13 @@ def explained(net, rows, weights):
     return float(1 - missed[varies].sum() / spread[varies].sum())
 
 
+def has_double(net):
+    """Return whether products in float64 are of use: on CPUs, which compute float32 products in many ways."""
+    return torch.device(net.device).type == "cpu"
+
+
 def _residual(net, rows):
     """Give reconstructions less rows, and the rows, both centred and in units of `centre.scale`, float64, on the CPU."""
-    with torch.inference_mode():
+    with torch.inference_mode(), double_products(has_double(net)):
         found = net.module_.residual(padded(to_tensor(rows, net.device)))
     return [part[: len(rows)].cpu().double() for part in found]

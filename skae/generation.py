@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae._validation import fit_context, seeded
 from skae._wrapped import ShownMixin, as_plain, check_methods, default_autoencoder, seeded_clone
+from skae.networks.blocks import double_products
 
 __all__ = ["LatentSampler"]
 
@@ -221,7 +222,8 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
             says nothing of how well a row is reconstructed.
         """
         check_is_fitted(self)
-        codes = (self._encode(X) - self.code_mean_) / self.code_scale_
+        with double_products():  # densities are float64
+            codes = (self._encode(X) - self.code_mean_) / self.code_scale_
         return self.density_.score_samples(codes) - np.log(self.code_scale_).sum()
 
     def score(self, X: MatrixLike, y: object = None) -> float:

@@ -1,5 +1,11 @@
 """Options and fixtures for all tests."""
 
+import os
+
+# Two workers with two threads each would wait for each other on two cores. The variable counts for subprocesses and has to be
+# set before NumPy and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +15,7 @@ from sklearn.datasets import load_digits
 
 from .cases import CASES, grey_images, low_rank
 
-collect_ignore = ["consumers"]  # programs that are checked, not run
+collect_ignore = ["consumers", "mutations"]  # programs that are checked or run by themselves
 
 
 def pytest_addoption(parser):

@@ -91,6 +91,36 @@ def test_a_hole_is_a_square_inside_of_the_image():
     assert len({tuple(one.nonzero()[0].tolist()) for one in hole[:, 0]}) > 100
 
 
+@pytest.mark.parametrize(("height", "width"), [(12, 27), (27, 12)])
+def test_a_hole_is_a_square_in_images_that_are_not(height, width):
+    """The hole has sides of equal length and the share of the area asked for, and may lie at any place in the image."""
+    x = torch.rand(500, 2, height, width, generator=drawn())
+    hole = (corruptions.patches(x, 0.25, drawn(), fill=9.0) == 9).numpy()
+    np.testing.assert_array_equal(hole[:, 0], hole[:, 1])
+    assert (hole[:, 0].sum((1, 2)) == 9 * 9).all()  # the root of a quarter of 12 * 27
+    for length, lines in ((height, hole[:, 0].any(2)), (width, hole[:, 0].any(1))):
+        first, last = lines.argmax(1), length - 1 - lines[:, ::-1].argmax(1)
+        assert (last - first == 8).all()
+        assert set(first) == set(range(length - 8))
+
+
+def test_holes_of_drawn_sizes_are_squares():
+    """With a pair of levels every image has a square hole of its own size, between the two shares of the area."""
+    x = torch.rand(300, 1, 20, 45, generator=drawn())
+    hole = (corruptions.patches(x, (0.04, 0.36), drawn(), fill=9.0) == 9).numpy()[:, 0]
+    tall, wide = hole.any(2).sum(1), hole.any(1).sum(1)
+    np.testing.assert_array_equal(tall, wide)
+    np.testing.assert_array_equal(hole.sum((1, 2)), tall * wide)
+    assert set(tall) == set(range(6, 19))  # the roots of 0.04 * 900 and of 0.36 * 900
+
+
+def test_a_hole_longer_than_the_image_is_cut_off():
+    """A square that would be taller than a flat image takes all of its height, and keeps its width."""
+    hole = corruptions.patches(torch.ones(5, 1, 4, 25), 0.81, drawn())[:, 0] == 0
+    assert (hole.any(2).sum(1) == 4).all()
+    assert (hole.any(1).sum(1) == 9).all()
+
+
 def test_a_hole_may_be_all_of_an_image():
     """A level of 1 leaves nothing of a square image, and 0 leaves it as it is."""
     x = torch.rand(3, 1, 9, 9, generator=drawn())

@@ -334,6 +334,19 @@ def test_large_photographs_are_decoded_small(tmp_path):
     assert ImageFolder(tmp_path, size=(48, 64), mode="L")[0].shape == (48, 64)
 
 
+def test_photographs_are_decoded_at_twice_the_size_that_is_wanted(tmp_path):
+    """A JPEG eight times too large is not decoded at an eighth, which loses detail."""
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    photograph = Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)
+    photograph.save(tmp_path / "a.jpg", quality=95)
+    expected = np.asarray(photograph.resize((100, 75), Image.Resampling.BICUBIC), float)
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.draft("RGB", (100, 75))
+        coarse = np.asarray(image, float)
+    found = ImageFolder(tmp_path, size=(75, 100))[0]
+    assert np.abs(found - expected).mean() < 0.6 * np.abs(coarse - expected).mean()
+
+
 @pytest.mark.parametrize("size", [0, -3, 2.5, (3,), (3, 0), (1, 2, 3), "large", (3, None)])
 def test_sizes_that_are_none(size, tmp_path):
     """A size is a whole number, or two of them."""

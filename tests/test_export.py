@@ -312,6 +312,14 @@ def test_a_detector_is_one_model(tmp_path):
         to_onnx(fitted, tmp_path / "x", method="transform")
 
 
+def test_a_detector_in_onnx_keeps_the_digits_of_large_numbers(tmp_path):
+    """Columns near 1.7e9 are standardized in float64, so that scores are those of the detector."""
+    X = TABLE + 1.7e9
+    fitted = ReconstructionDetector(DENSE, random_state=0).fit(X)
+    to_onnx(fitted, tmp_path / "x", dtype="float64")
+    np.testing.assert_allclose(run(tmp_path / "x", X)[0], fitted.score_samples(X), rtol=1e-5)
+
+
 def test_onnx_fills_gaps(tmp_path):
     """NaN is a gap for the ONNX model, too, if it is for the autoencoder."""
     X = np.where(np.random.default_rng(0).random((60, 5)) < 0.2, np.nan, low_rank(60, 5)).astype(np.float32)

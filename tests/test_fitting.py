@@ -538,6 +538,21 @@ def test_a_broken_off_fit_is_taken_back():
     np.testing.assert_array_equal(autoencoder.transform(X), before)
 
 
+def test_ctrl_c_before_the_training_is_taken_back(rows, monkeypatch):
+    """Ctrl-C while a second fit looks for principal components leaves the first fit as it was."""
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    autoencoder = DenseAutoencoder(2, max_iter=2, random_state=0).fit(rows)
+    before = autoencoder.transform(rows)
+    monkeypatch.setattr("skae._preparing.start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        autoencoder.fit(rows[:, :5])
+    assert autoencoder.n_features_in_ == 8
+    np.testing.assert_array_equal(autoencoder.transform(rows), before)
+
+
 def test_x_val_in_other_units_is_refused_or_warned_of():
     """X_val that was divided by 255 where X was not is an error for log_loss, and a warning else."""
     X = np.random.default_rng(0).integers(0, 256, size=(60, 6)).astype(np.uint8)

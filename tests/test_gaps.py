@@ -16,6 +16,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils import get_tags
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae._damage import check_corruption
 from skae._principal import normal_with_gaps
 
 from .cases import curve, grey_images, low_rank
@@ -310,6 +311,17 @@ def test_gaps_are_filled_before_damage_is_done(rows):
     estimator = DenseAutoencoder(3, corruption=keep, allow_nan=True, **FAST).fit(with_gaps(rows))
     assert all(torch.isfinite(x).all() for x in seen)
     assert np.isfinite(estimator.loss_curve_).all()
+
+
+@pytest.mark.parametrize("name", ["masking", "patches"])
+def test_what_is_masked_becomes_a_missing_value(name):
+    """With allow_nan, masked numbers and holes in images are NaN, and all others stay."""
+    x = torch.rand(6, 2, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
+    means = check_corruption(name, 0.25)(x, seeds[0])
+    gaps = check_corruption(name, 0.25, allow_nan=True)(x, seeds[1])
+    assert means.eq(0).any()
+    torch.testing.assert_close(gaps, means.where(means != 0, nan), equal_nan=True, rtol=0, atol=0)
 
 
 def _shift(x, level, generator, *, by):

@@ -279,3 +279,12 @@ def test_wrong_walks_are_refused(fitted, digits):
         fitted.interpolate(a, b * np.nan)
     with pytest.raises(ValueError, match="Got a of shape"):
         fitted.interpolate(3.0, 4.0)
+
+
+def test_the_density_is_learned_from_rows_of_all_of_x(monkeypatch):
+    """Where X has too many rows, the default density learns from a random subset."""
+    monkeypatch.setattr("skae.generation.MOST_ROWS", 50)
+    X = np.sort(np.random.default_rng(0).normal(size=400))[:, None] * [1.0, 2.0, 3.0]
+    found = LatentSampler(PCA(1), random_state=0).fit(X).sample(2000)
+    np.testing.assert_allclose(found.mean(0) / X.std(0), X.mean(0) / X.std(0), atol=0.4)
+    np.testing.assert_allclose(found.std(0), X.std(0), rtol=0.3)

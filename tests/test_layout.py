@@ -149,7 +149,8 @@ def test_there_is_no_cycle():
 def test_torch_does_not_know_scikit_learn(name):
     """Networks and objectives import neither scikit-learn nor skorch nor NumPy."""
     foreign = {module.split(".")[0] for module, _ in imports(FILES[name].read_text(), name)} - {"torch", "skae"}
-    standard = {"copy", "math", "dataclasses", "collections", "functools", "itertools", "typing"}
+    standard = {"collections", "contextlib", "contextvars", "copy", "dataclasses", "functools"}
+    standard |= {"itertools", "math", "typing"}
     assert foreign <= standard, f"skae.{name} imports {sorted(foreign - standard)}, but should know torch only."
 
 

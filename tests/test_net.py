@@ -98,6 +98,17 @@ def test_the_learning_rate_rises_and_falls_along_lines(make, rows):
 
 
 @makers
+@pytest.mark.parametrize("solver", ["adamw", "adam", "rmsprop", "sgd"])
+def test_a_given_learning_rate_is_that_of_every_solver(make, solver, rows):
+    """The peak of the learning rate is learning_rate_init, whichever solver is used."""
+    notes = []
+    net_params = {"callbacks": [Recorder(notes)]}
+    make(solver=solver, net_params=net_params, learning_rate_init=1e-3).fit(rows)
+    rates = [float(note.split()[1]) for note in notes if note.startswith("rate")]
+    assert max(rates) == pytest.approx(1e-3)
+
+
+@makers
 def test_a_learning_rate_scheduler_of_the_user_takes_over(make, rows):
     """With skorch's LRScheduler among the callbacks, the rate is what that says."""
     notes = []
@@ -163,6 +174,40 @@ def test_clipping_of_gradients(make, rows):
     assert np.abs(free.transform(rows) - start.transform(rows)).max() > 1e-3
 
 
+class Norms(Callback):
+    """Note the norm of the gradient at each step, in a list that copies of the callback share."""
+
+    def __init__(self, notes):
+        self.notes = notes
+
+    def __deepcopy__(self, memo):
+        return Norms(self.notes)
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):  # noqa: D102
+        gradients = [parameter.grad for _, parameter in named_parameters if parameter.grad is not None]
+        self.notes.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
+
+
+@makers
+def test_long_gradients_of_convolutions_are_shortened(make, rows):
+    """With convolutions no gradient is longer than twice a running norm, which rises by at most 5% per step."""
+    norms, few = [], rows[:20].copy()
+    few[7] += 1000 * np.random.default_rng(0).normal(size=8)  # the batch of this row has a gradient far longer than usual
+    make(batch_size=2, net_params={"callbacks": [Norms(norms)]}).fit(few)
+    usual, bounds = norms[0], []
+    for norm in norms:
+        usual = min(0.95 * usual + 0.05 * norm, 1.05 * usual)
+        bounds.append(2 * usual)
+    norms, bounds = np.array(norms), np.array(bounds)
+    assert len(norms) == 40
+    if make is dense:
+        assert (norms > 3 * bounds).any()
+    else:
+        assert (norms <= 1.0001 * bounds).all()
+        assert np.isclose(norms, bounds, rtol=1e-4).any()
+        assert (norms < 0.99 * bounds).any()
+
+
 @makers
 def test_optimizer_parameters_reach_torch(make, rows):
     """optimizer__ keys go to the optimizer: weights decay as they were told to."""
@@ -173,6 +218,14 @@ def test_optimizer_parameters_reach_torch(make, rows):
 
     plain = make(learning_rate_init=0.05)
     assert size(make(learning_rate_init=0.05, net_params={"optimizer__weight_decay": 5.0})) < 0.6 * size(plain)
+
+
+@makers
+def test_weights_do_not_decay_by_default(make, rows):
+    """Training with the default solver equals training with a weight decay of zero."""
+    plain = make(learning_rate_init=0.05).fit(rows)
+    without = make(learning_rate_init=0.05, net_params={"optimizer__weight_decay": 0.0}).fit(rows)
+    np.testing.assert_array_equal(plain.transform(rows), without.transform(rows))
 
 
 @pytest.mark.parametrize("solver", [torch.optim.Adagrad, torch.optim.SGD, torch.optim.NAdam])

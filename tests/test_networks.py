@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
+from skae import DenseAutoencoder
 from skae._principal import principal_components
 from skae.networks import ConvNetwork, DenseNetwork
 from skae.networks.blocks import (
@@ -24,7 +25,7 @@ from skae.networks.blocks import (
 )
 from skae.networks.grid import CELLS, COARSE, MOST_PIXELS, Grid
 
-from .cases import grey_images, low_rank
+from .cases import curve, grey_images, low_rank
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40))
 
@@ -330,3 +331,29 @@ def test_any_size_goes_through_a_convolutional_network(size, filters, k, fine):
     assert Z.shape == (5, k)
     assert X_hat.shape == (5, d)
     assert torch.isfinite(X_hat).all()
+
+
+@pytest.mark.parametrize("size", [(1, 64, 128), (1, 128, 64)])
+def test_images_of_one_brightness_keep_it_at_the_border(size, rng):
+    """Before training, large images of one brightness are reconstructed exactly at the border."""
+    X = np.repeat(rng.normal(size=(20, 1)) + 3, 64 * 128, axis=1).astype(np.float32)
+    network = started(X, 1, size=size)
+    assert network.grid.block != (1, 1)
+    x = torch.from_numpy(X)
+    np.testing.assert_allclose(network.decode(network.encode(x)).detach().numpy(), X, atol=1e-4)
+
+
+def test_the_correction_to_the_encoder_is_bounded():
+    """Codes of rows 20 and 100 standard deviations away differ as the trained linear map says."""
+    X = curve(200)
+    fast = {"max_iter": 20, "early_stopping": False, "random_state": 0, "learning_rate_init": 0.01}
+    estimator = DenseAutoencoder(2, **fast).fit(X)
+    far = X.mean(0) + np.array([[20.0], [100.0]]) * X.std(0)
+    network = estimator.net_.module_
+    with torch.inference_mode():
+        x = network.prepare(torch.from_numpy(far))
+        u = x if network.rotated else x @ network.components.mT
+        linear = network.trunk.encoder_linear(u) * network.code_units
+    correction = (estimator.transform(far) - linear.numpy()) / X.std()
+    assert np.abs(correction).max() > 0.1
+    np.testing.assert_allclose(correction[1], correction[0], atol=0.05)

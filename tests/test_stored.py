@@ -308,6 +308,17 @@ def test_rows_without_weight_count_nothing(tmp_path):
     assert autoencoder.net_.module_.centre.mean.sum(0).abs().max() < 100
 
 
+def test_weights_of_stored_rows_enter_validation():
+    """In the validation set of streamed data, rows of hardly any weight do not count."""
+    X = table()
+    weights = np.ones(N)
+    weights[::2] = 1e-9
+    strange = X.copy()
+    strange[::2] += 5
+    fits = [dense(max_iter=2).fit(Source(rows), sample_weight=weights) for rows in (X, strange)]
+    assert_allclose(fits[0].validation_scores_, fits[1].validation_scores_, atol=1e-3)
+
+
 def test_partial_fit_streams(tmp_path):
     """One pass over stored rows, and then one over others in memory."""
     X = table()

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_rel
 from sklearn.decomposition import PCA
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, _fitting, _preparing
 from skae._batches import Rows
-from skae._training import Choice, FoldBatches
+from skae._training import Choice, FoldBatches, Watcher
 
 from .cases import curve, low_rank
 
@@ -37,8 +38,6 @@ def test_each_copy_learns_from_its_members_only():
 @pytest.mark.parametrize("n", [53, 61])
 def test_every_row_is_judged_once_by_a_copy_that_did_not_see_it(n, monkeypatch):
     """The folds are disjoint, cover all rows, and each copy is trained without its own."""
-    from skae import _preparing
-
     seen = {}
     crossed = _preparing.crossed
 
@@ -68,6 +67,54 @@ def test_every_row_is_judged_once_by_a_copy_that_did_not_see_it(n, monkeypatch):
     for mine, start in zip(held, seen["starts"], strict=True):
         without = np.delete(X, mine.numpy(), axis=0)
         np.testing.assert_allclose(start.reference.numpy() + start.shift.numpy(), without.mean(0), rtol=1e-6)
+
+
+def explained_by_others(X, held, weights, k):
+    """Give the share of the loss of the mean that PCA of all rows but those of a fold explains of that fold, in NumPy."""
+    lost = null = 0.0
+    for mine in held:
+        others = np.setdiff1d(np.arange(len(X)), mine)
+        mean = np.average(X[others], axis=0, weights=weights[others])
+        covariance = np.cov(X[others].T, aweights=weights[others], ddof=0)
+        directions = np.linalg.eigh(covariance)[1][:, -k:]
+        away, scale = X[mine] - mean, np.trace(covariance)  # the loss of every copy is in units of its own scale
+        null += weights[mine] @ np.square(away).sum(1) / scale
+        lost += weights[mine] @ np.square(away - away @ directions @ directions.T).sum(1) / scale
+    return 1 - lost / null
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_folds", [1, 5])
+def test_validation_begins_with_pca_of_the_other_rows(n_folds, weighted, monkeypatch):
+    """The first validation score is that of the principal components and the mean of the rows that are not held out."""
+    n, seen = 40, []
+    X = np.random.default_rng(0).normal(size=(n, 12)) + 3
+    weights = np.arange(n) % 4 + 1.0 if weighted else np.ones(n)
+    if n_folds == 1:
+        held, more = [np.arange(0, n, 4)], {"net_params": {"callbacks": []}}  # callbacks rule out folds
+        monkeypatch.setattr(_preparing, "choose", lambda *_: torch.from_numpy(held[0]))
+    else:
+        crossed, more = _preparing.crossed, {}
+        monkeypatch.setattr(_preparing, "crossed", lambda *given: seen.append(given[2]) or crossed(*given))
+    estimator = DenseAutoencoder(6, max_iter=1, random_state=0, **more)
+    estimator.fit(X, sample_weight=weights if weighted else None)
+    held = held if n_folds == 1 else [rows.numpy() for rows in seen[0]]
+    assert estimator.n_folds_ == len(held) == n_folds
+    expected = explained_by_others(X, held, weights, 6)
+    assert estimator.validation_scores_[0] == pytest.approx(expected, abs=1e-4)
+    assert expected < PCA(6).fit(X).explained_variance_ratio_.sum() - 0.05
+
+
+def test_weights_enter_cross_validation():
+    """Rows with almost no weight change neither the training in cross-validation nor its scores."""
+    X = low_rank(200, 5)
+    weights = np.where(np.arange(200) % 2, 1.0, 1e-9)
+    strange = np.where(weights[:, None] == 1, X, X[::-1] + 5)
+    settings = {"max_iter": 5, "random_state": 0, "batch_size": 50, "learning_rate_init": 5e-3}
+    found, other = (DenseAutoencoder(2, **settings).fit(rows, sample_weight=weights) for rows in (X, strange))
+    assert found.n_folds_ > 1
+    assert len(found.validation_scores_) > 2
+    np.testing.assert_allclose(other.validation_scores_, found.validation_scores_, atol=1e-3)
 
 
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
@@ -120,10 +167,56 @@ def test_a_choice_must_be_surely_better():
     assert better.loss == pytest.approx(start.loss - 0.1)
 
 
+@pytest.mark.parametrize("n", [3, 10, 400])
+def test_the_caution_is_in_standard_errors(n):
+    """One choice beats another up to the caution that equals SciPy's t statistic of their paired losses."""
+    rng = np.random.default_rng(n)
+    start = Choice(0, rng.random(n) + 1, {})
+    better = Choice(3, start.losses - 0.1 - 0.1 * rng.random(n), {})
+    statistic = ttest_rel(start.losses, better.losses).statistic
+    assert better.beats(start, 0.999 * statistic)
+    assert not better.beats(start, 1.001 * statistic)
+
+
+ASKED = {
+    "reconstruction": {},
+    "ordered": {"bottleneck": "ordered"},
+    "variational": {"bottleneck": "variational"},
+    "quantized": {"bottleneck": "quantized"},
+    "sparsity": {"penalty": "sparsity"},
+    "rate": {"penalty": "rate"},
+    "targets": {"target_weight": 0.1},
+    "corruption": {"corruption": "masking"},
+    "missing values": {"allow_nan": True},
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_only_plain_reconstruction_is_cautious(asked, monkeypatch):
+    """Plain reconstruction must beat PCA by two standard errors; if anything else is asked, any gain is enough."""
+    watchers = []
+
+    class Spy(Watcher):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            watchers.append(self)
+
+    monkeypatch.setattr(_fitting, "Watcher", Spy)
+    X = low_rank(60, 6)
+    DenseAutoencoder(2, max_iter=1, random_state=0, **ASKED[asked]).fit(X, X[:, 0] if asked == "targets" else None)
+    (watcher,) = watchers
+    n = len(watcher.start.losses)
+    noise = np.random.default_rng(0).normal(size=n)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    chosen = []
+    for errors in (-0.5, 0.5, 1.9, 2.1):  # by how many standard errors the best epoch is better
+        watcher.best = Choice(1, watcher.start.losses - noise - errors / np.sqrt(n), {})
+        chosen.append(watcher.chosen().epoch)
+    assert chosen == ([0, 0, 0, 1] if asked == "reconstruction" else [0, 1, 1, 1])
+
+
 def test_only_part_of_the_way_may_be_gone(monkeypatch):
     """Between the start and the trained weights, shares of the way are tried, and the trained weights come back after."""
-    from skae._training import Watcher
-
     tried = []
     part = Watcher.part_of_the_way
 
@@ -165,6 +258,21 @@ def test_losses_are_in_units_of_x(make, loss, unit):
     assert estimator.best_loss_ == pytest.approx(expected, rel=1e-2)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize("n", [40, 450])
+def test_losses_of_many_features_are_in_units_of_x(n, loss):
+    """Losses are means over all features of X, however few principal coordinates the network is trained in."""
+    X = 7 * np.random.default_rng(0).normal(size=(n, 600)) + 2
+    settings = {"n_components": 2, "max_iter": 1, "random_state": 0, "learning_rate_init": 1e-9, "loss": loss}
+    for given, early_stopping in ((None, False), (X, True)):
+        estimator = DenseAutoencoder(early_stopping=early_stopping, **settings).fit(X, X_val=given)
+        away = X - estimator.reconstruct(X)
+        expected = np.square(away).mean() if loss == "squared_error" else np.abs(away).mean()
+        np.testing.assert_allclose(estimator.loss_curve_, expected, rtol=1e-3)
+        assert estimator.best_loss_ == pytest.approx(expected, rel=1e-3)
+    assert estimator.net_.module_.components.shape == (min(n - 1, 384), 600)
+
+
 @pytest.mark.parametrize("n", [60, 3100])
 def test_validation_scores_start_with_pca(n):
     """The first entry is the share that the start explains of the rows held out, the rest those of the looks."""
@@ -173,3 +281,42 @@ def test_validation_scores_start_with_pca(n):
     scores = estimator.validation_scores_
     assert len(scores) >= 2
     assert scores[0] == pytest.approx(PCA(3).fit(X).explained_variance_ratio_.sum(), abs=0.08)
+
+
+@pytest.mark.parametrize("n", [53, 60])
+def test_the_loss_of_folds_is_the_mean_over_all_rows(n, monkeypatch):
+    """The loss at the start is the mean error of each row under PCA of the other folds."""
+    from skae import _preparing
+
+    folds = []
+    crossed = _preparing.crossed
+
+    def spy(network, starts, held, weights, prepare):
+        folds.extend(rows.numpy() for rows in held)
+        return crossed(network, starts, held, weights, prepare)
+
+    monkeypatch.setattr(_preparing, "crossed", spy)
+    X = low_rank(n, 6)
+    estimator = DenseAutoencoder(2, max_iter=1, random_state=0, learning_rate_init=1e-12).fit(X)
+    squares = []
+    for rows in folds:
+        others = np.delete(X, rows, axis=0)
+        pca = PCA(2).fit(others)
+        missed = np.square(X[rows] - pca.inverse_transform(pca.transform(X[rows])))
+        # each fold scales its rows by the standard deviation of the rows that it learns from
+        squares.append(missed * X.var(0).sum() / others.var(0).sum())
+    assert estimator.best_loss_ == pytest.approx(np.concatenate(squares).mean(), rel=1e-3)
+
+
+def test_a_gain_that_is_unsure_at_the_first_look_does_not_end_the_training(monkeypatch):
+    """Training goes on after a small first gain, and the epoch with the lowest loss is kept."""
+    from skae._training import Watcher
+
+    away = np.random.default_rng(0).normal(size=50)
+    away -= away.mean()
+    losses = [2 + 0 * away, 1.95 + away, *(mean + 0.1 * away for mean in (1, 0.9, 1.1, 1.2))]
+    assert not Choice(1, losses[1], {}).beats(Choice(0, losses[0], {}), 2.0)
+    monkeypatch.setattr(Watcher, "judge", lambda self: (losses[self.epoch], losses[self.epoch]))
+    estimator = DenseAutoencoder(2, max_iter=5, random_state=0).fit(low_rank(60, 6))
+    assert estimator.n_iter_ == 5
+    assert estimator.best_iter_ == 3

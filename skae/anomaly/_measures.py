@@ -6,6 +6,7 @@ import numpy as np
 
 from skae._stored import slices
 from skae._wrapped import as_plain
+from skae.networks.blocks import double_products
 
 __all__ = ["FARTHEST", "Decoded", "Standardised", "as_numbers", "kernels", "measure", "pieces", "smoothed"]
 
@@ -126,8 +127,9 @@ def smoothed(rows, kernels):
 
 def measure(autoencoder, rows, kernels):
     """Give codes (n, k), reconstructions, and the squares of their smoothed errors (n, d), of one piece of rows."""
-    codes = autoencoder.transform(rows)
-    rebuilt = as_numbers(autoencoder.inverse_transform(codes))
+    with double_products():  # scores are float64
+        codes = autoencoder.transform(rows)
+        rebuilt = as_numbers(autoencoder.inverse_transform(codes))
     squares = np.square(smoothed(rebuilt - as_numbers(rows), kernels))
     if np.isnan(squares).any():  # of images only the autoencoder knows whether they will do, and one may take gaps
         raise ValueError("Got NaN in X, or in reconstructions of it, but expected numbers: a detector has no errors of gaps.")

@@ -1,15 +1,20 @@
 """What dense and convolutional networks share: a linear autoencoder with a nonlinear correction, and X's units."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.blocks import ACTIVATIONS, Centre, Linear, initialise, multilayer, squash
+from skae.networks.blocks import ACTIVATIONS, Centre, Linear, initialise, multilayer, squash, widened
 from skae.networks.bottlenecks import BOTTLENECKS
 
 __all__ = ["Autoencoder", "Passed", "Trunk"]
+
+MAX_DOUBLE_PRODUCTS = 50_000
+"""Up to this many multiplications a row, products in float64 take no longer than the rest of a call. Beyond it they take up to
+twice as long."""
 
 
 class Passed(NamedTuple):
@@ -211,6 +216,12 @@ class Autoencoder(nn.Module):
         """Numbers per row in the space of training."""
         return self.n_features
 
+    @cached_property
+    def prefers_double_products(self):
+        """Whether the network is so small that products in float64 take no longer."""
+        layers = sum(part.weight.numel() for part in self.modules() if isinstance(part, Linear))
+        return layers + 2 * self.components.numel() <= MAX_DOUBLE_PRODUCTS
+
     @property
     def most_numbers(self):
         """The most numbers per row that encoding or decoding holds at once, at about 4 bytes."""
@@ -280,7 +291,7 @@ class Autoencoder(nn.Module):
     def finish(self, x_hat):
         """Turn what the decoder gives into X's units."""
         if self.output == "sigmoid":
-            return self.logits(x_hat).sigmoid() * self.ceiling
+            return widened(self.logits(x_hat)).sigmoid().to(x_hat.dtype) * self.ceiling
         return self.centre.inverse(self.restore(x_hat))
 
     def logits(self, x_hat):

@@ -2,12 +2,28 @@
 
 import copy
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-__all__ = ["ACTIVATIONS", "Centre", "Conv2d", "Linear", "conditional_means", "initialise", "multilayer", "squash", "stacked"]
+__all__ = [
+    "ACTIVATIONS",
+    "Centre",
+    "Conv2d",
+    "Linear",
+    "conditional_means",
+    "double_products",
+    "initialise",
+    "multilayer",
+    "product",
+    "squash",
+    "stacked",
+    "widened",
+]
 
 ACTIVATIONS = {
     "gelu": nn.GELU,
@@ -17,6 +33,43 @@ ACTIVATIONS = {
     "identity": nn.Identity,
 }
 """What `activation` may be."""
+
+
+_double_products = ContextVar("double_products", default=False)
+
+
+@contextmanager
+def double_products(enabled=True):
+    """Compute matrix products in float64, and round their results to float32.
+
+    How a float32 product is summed depends on the number of rows, on the alignment of its operands and on the processor. In
+    float64 the difference vanishes when the result is rounded. So the result for a row does not depend on the other rows of
+    a call. Convolutions need no such care: for eight images or more their sums have one order.
+
+    Parameters
+    ----------
+    enabled : bool, default=True
+        False leaves products as they are outside of the block.
+    """
+    token = _double_products.set(enabled or _double_products.get())
+    try:
+        yield
+    finally:
+        _double_products.reset(token)
+
+
+def widened(x):
+    """Return x as float64 in a block of `double_products`, and x itself elsewhere."""
+    wanted = not torch.compiler.is_compiling() and _double_products.get()
+    return x.double() if wanted else x
+
+
+def product(x, matrix):
+    """Return ``x @ matrix`` in the dtype of x, computed in float64 in a block of `double_products`."""
+    wide = widened(x)
+    if wide is x:
+        return x @ matrix
+    return (wide @ matrix.double()).to(x.dtype)
 
 
 class Centre(nn.Module):
@@ -81,10 +134,10 @@ class Centre(nn.Module):
             whole = high.double().round().long()
             x = (x - whole).double() - ((high.double() - whole) + middle + low)
         elif x.dtype == torch.float64:
-            x = (x - high) - middle.double() - low.double()
+            x = (x - high).sub_(middle.double()).sub_(low.double())
         else:
-            x = (x.float() - high) - middle
-        return (x / self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
+            x = (x.float() - high).sub_(middle)
+        return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
 
     def inverse(self, x):
         """Give back X's units, as float32."""
@@ -97,7 +150,11 @@ class Linear(nn.Linear):
     def forward(self, x):
         """Map (b, in) to (b, out), or for copies (copies, b, in) to (copies, b, out)."""
         if self.weight.ndim == 2:
-            return super().forward(x)
+            x = widened(x)
+            if x.dtype != torch.float64:
+                return super().forward(x)
+            bias = None if self.bias is None else self.bias.double()
+            return functional.linear(x, self.weight.double(), bias).float()
         if self.bias is None:
             return torch.bmm(x, self.weight.mT)
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)

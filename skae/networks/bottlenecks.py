@@ -9,7 +9,7 @@ import math
 import torch
 from torch import nn
 
-from skae.networks.blocks import Linear
+from skae.networks.blocks import Linear, widened
 
 __all__ = ["BOTTLENECKS", "Deterministic", "Ordered", "Quantized", "Rated", "Variational"]
 
@@ -145,7 +145,7 @@ class Quantized(Deterministic):
 
     def nearest(self, z):
         """Give the numbers of the nearest vectors: (groups, b)."""
-        return torch.cdist(self.grouped(z).float(), self.codebooks).argmin(-1)
+        return torch.cdist(widened(self.grouped(z).float()), widened(self.codebooks)).argmin(-1)
 
     def vectors(self, chosen):
         """Give codes (b, k) from numbers of vectors (groups, b)."""

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from skae.networks.autoencoder import Autoencoder
-from skae.networks.blocks import ACTIVATIONS, Conv2d, Linear
+from skae.networks.blocks import ACTIVATIONS, Conv2d, Linear, product
 from skae.networks.grid import Grid, halved
 
 __all__ = ["ConvNetwork"]
@@ -114,7 +114,7 @@ class ConvNetwork(Autoencoder):
         """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
         gaps = x.isnan().to(x.dtype) if self.allow_nan else None
         x = self._inside(self.filled(x))  # codes can't depend on what isn't in the image
-        u = self.grid.low(x) @ self.components.mT  # (b, m)
+        u = product(self.grid.low(x), self.components.mT)  # (b, m)
         read = self._read(x) if gaps is None else torch.cat([self._read(x), self._read(gaps)], -3)
         features = self.encoder_convolutions(read)  # (b, c, h, w)
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
@@ -122,7 +122,7 @@ class ConvNetwork(Autoencoder):
     def rebuild(self, z):
         """Turn whitened codes into patches."""
         u, hidden = self.trunk.decode(z)
-        low = _as_maps(u @ self.components, self.grid.shape)  # (b, q, gh, gw)
+        low = _as_maps(product(u, self.components), self.grid.shape)  # (b, q, gh, gw)
         maps = _as_maps(self.decoder_maps(hidden), self.lowest)  # (b, n_maps, h, w)
         finer = [*self.grid.coarser[-2::-1], self.grid.shape] if self.grid.coarser else []
         for layer, (h, w) in zip(self.decoder_convolutions, finer, strict=True):

@@ -3,7 +3,7 @@
 import torch
 
 from skae.networks.autoencoder import Autoencoder
-from skae.networks.blocks import conditional_means
+from skae.networks.blocks import conditional_means, product, widened
 
 __all__ = ["DenseNetwork"]
 
@@ -51,23 +51,24 @@ class DenseNetwork(Autoencoder):
         if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
             with torch.autocast(kind, enabled=False):  # a linear system is not solved in bfloat16
                 return self.filled(x)
-        return torch.where(x.isnan(), conditional_means(x, self.precision), x)
+        expected = conditional_means(widened(x), widened(self.precision)).to(x.dtype)
+        return torch.where(x.isnan(), expected, x)
 
     def arrange(self, x):
         """Rotate into principal coordinates, if that is where training is done."""
-        return x @ self.components.mT if self.rotated else x
+        return product(x, self.components.mT) if self.rotated else x
 
     def restore(self, x):
         """Rotate back."""
-        return x @ self.components if self.rotated else x
+        return product(x, self.components) if self.rotated else x
 
     def code(self, x):
         """Turn prepared rows into whitened codes, and give the encoder's last hidden layer beside them."""
         gaps = x.isnan().to(x.dtype) if self.allow_nan else None  # the correction is to know what is a mean, and what is filled
         x = self.filled(x)
-        return self.trunk.encode(x if self.rotated else x @ self.components.mT, gaps)
+        return self.trunk.encode(x if self.rotated else product(x, self.components.mT), gaps)
 
     def rebuild(self, z):
         """Turn whitened codes into what prepared rows look like."""
         u = self.trunk.decode(z)[0]
-        return u if self.rotated else u @ self.components
+        return u if self.rotated else product(u, self.components)
