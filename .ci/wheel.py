@@ -24,8 +24,13 @@ pipeline = make_pipeline(autoencoder, SVC()).fit(X[:1000], y[:1000])
 assert pipeline.score(X[1000:], y[1000:]) > 0.8
 assert np.array_equal(pickle.loads(pickle.dumps(pipeline)).predict(X), pipeline.predict(X))
 images = X.reshape(-1, 8, 8)[:100]
-assert skae.ConvAutoencoder(4, max_iter=1, random_state=0).fit(images).reconstruct(images).shape == images.shape
-assert skae.ReconstructionDetector(autoencoder, random_state=0).fit(X[:200]).predict(X).shape == (len(X),)
+assert (
+    skae.ConvAutoencoder(4, max_iter=1, random_state=0).fit(images).reconstruct(images).shape
+    == images.shape
+)
+assert skae.ReconstructionDetector(autoencoder, random_state=0).fit(X[:200]).predict(X).shape == (
+    len(X),
+)
 assert skae.LatentSampler(autoencoder, random_state=0).fit(X).sample(3).shape == (3, 64)
 
 for use, extra in (

@@ -62,7 +62,10 @@ def colour_patches(seed, *, apart, size=32, block=64):
     rng = np.random.default_rng(seed)
     photos = [np.asarray(photo) for photo in datasets.load_sample_images().images]
     if not apart:
-        places = [(i, *(rng.integers(n - size + 1) for n in photos[i].shape[:2])) for i in rng.integers(2, size=2000)]
+        places = [
+            (i, *(rng.integers(n - size + 1) for n in photos[i].shape[:2]))
+            for i in rng.integers(2, size=2000)
+        ]
     else:
         corners = [
             (photo, top, left)
@@ -78,7 +81,9 @@ def colour_patches(seed, *, apart, size=32, block=64):
                 photo, top, left = chosen[i % len(chosen)]
                 down, right = rng.integers(block - size + 1, size=2)
                 places.append((photo, top + down, left + right))
-    patches = np.stack([photos[photo][top : top + size, left : left + size] for photo, top, left in places])
+    patches = np.stack(
+        [photos[photo][top : top + size, left : left + size] for photo, top, left in places]
+    )
     return patches[:1600], patches[1600:]
 
 
@@ -102,7 +107,9 @@ def all_cases(args):
             cases += [(words, "patches", where, network, (32, 128)) for network in NETWORKS]
     if "images" in wanted:
         for path in args.images:
-            cases += [(Path(path).stem, "images", path, network, (2, 8, 32)) for network in NETWORKS]
+            cases += [
+                (Path(path).stem, "images", path, network, (2, 8, 32)) for network in NETWORKS
+            ]
     return cases, left_out
 
 
@@ -147,23 +154,47 @@ def measure(kind, where, network, k, seed):
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tables", help="folder of .npz files with X")
-    parser.add_argument("--max-rows", type=int, default=60000, help="leave out tables with more (default 60000)")
+    parser.add_argument(
+        "--max-rows", type=int, default=60000, help="leave out tables with more (default 60000)"
+    )
     parser.add_argument("--images", nargs="*", default=[], help=".npz files or IDX folders")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
-    parser.add_argument("--quarter", action="store_true", help="of tables only a quarter of the features as components")
-    parser.add_argument("--only", nargs="*", choices=["bundled", "digits", "patches", "tables", "images"])
+    parser.add_argument(
+        "--quarter",
+        action="store_true",
+        help="of tables only a quarter of the features as components",
+    )
+    parser.add_argument(
+        "--only", nargs="*", choices=["bundled", "digits", "patches", "tables", "images"]
+    )
     args = parser.parse_args()
     cases, left_out = all_cases(args)
     runs = []
     for name, kind, where, network, ks in cases:
         for k in ks or sizes(load(kind, where, 0)[0], args.quarter):
             runs += [(name, kind, where, network, k, seed) for seed in range(args.seeds)]
-    found = Parallel(n_jobs=args.jobs, return_as="generator")(delayed(measure)(*run[1:]) for run in runs)
+    found = Parallel(n_jobs=args.jobs, return_as="generator")(
+        delayed(measure)(*run[1:]) for run in runs
+    )
     seeds = [f"seed {seed}" for seed in range(args.seeds)]
-    columns = ["network", "rows", "features", "k", *seeds, "median", "PCA's error", "fit, s", "PCA, s", "epochs", "best"]
+    columns = [
+        "network",
+        "rows",
+        "features",
+        "k",
+        *seeds,
+        "median",
+        "PCA's error",
+        "fit, s",
+        "PCA, s",
+        "epochs",
+        "best",
+    ]
     head("test error / PCA's", *columns)
     medians, worse = [], []
     for name, _, _, network, k, seed in runs:

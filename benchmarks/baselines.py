@@ -86,10 +86,15 @@ def write(path, folder):
         results[f"{name}/codes"] = np.asarray(estimator.transform(X[:N_SAVED]))
         results[f"{name}/reconstructions"] = np.asarray(estimator.reconstruct(X[:N_SAVED]))
         results[f"{name}/loss curve"] = np.asarray(estimator.loss_curve_)
-        results[f"{name}/validation scores"] = np.asarray(estimator.validation_scores_ or [], dtype=float)
+        results[f"{name}/validation scores"] = np.asarray(
+            estimator.validation_scores_ or [], dtype=float
+        )
         results[f"{name}/score"] = np.asarray(estimator.score(X[:N_SAVED]))
         results[f"{name}/chosen epoch"] = np.asarray(estimator.best_iter_)
-        print(f"{name:40} epoch {estimator.best_iter_:3}  score {float(results[f'{name}/score']):.5f}", flush=True)
+        print(
+            f"{name:40} epoch {estimator.best_iter_:3}  score {float(results[f'{name}/score']):.5f}",
+            flush=True,
+        )
     np.savez_compressed(path, **results)
 
 
@@ -97,7 +102,9 @@ def compare(before, after):
     """Print the largest difference of each kind of result; return how many results differ by more than the tolerance."""
     first, second = np.load(before), np.load(after)
     if set(first.files) != set(second.files):
-        raise SystemExit(f"The files hold different results: {sorted(set(first.files) ^ set(second.files))}.")
+        raise SystemExit(
+            f"The files hold different results: {sorted(set(first.files) ^ set(second.files))}."
+        )
     worst, n_different = {}, 0
     for key in first.files:
         a, b = first[key], second[key]
@@ -129,7 +136,9 @@ def compare_times(other, repeats):
     print(f"{'':40} {'other, ms':>10} {'this, ms':>10} {'ratio':>6}")
     for name, (others, own) in times.items():
         ratio = statistics.median(b / a for a, b in zip(others, own, strict=True))
-        print(f"{name:40} {1e3 * statistics.median(others):10.2f} {1e3 * statistics.median(own):10.2f} {ratio:6.2f}")
+        print(
+            f"{name:40} {1e3 * statistics.median(others):10.2f} {1e3 * statistics.median(own):10.2f} {ratio:6.2f}"
+        )
 
 
 def main():
@@ -138,7 +147,9 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("write", help="fit everything and save the results")
     writing.add_argument("file")
-    writing.add_argument("--idx", type=Path, default=None, metavar="FOLDER", help="folder of Fashion-MNIST's files")
+    writing.add_argument(
+        "--idx", type=Path, default=None, metavar="FOLDER", help="folder of Fashion-MNIST's files"
+    )
     comparing = commands.add_parser("compare", help="compare two files of results")
     comparing.add_argument("before")
     comparing.add_argument("after")

@@ -18,7 +18,17 @@ import argparse
 import time
 
 import numpy as np
-from common import add_image_source, add_settings, flat, head, load_images, mean_squared_error, row, setting, timed
+from common import (
+    add_image_source,
+    add_settings,
+    flat,
+    head,
+    load_images,
+    mean_squared_error,
+    row,
+    setting,
+    timed,
+)
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -55,22 +65,36 @@ def neighbours(Z, y, Z_test, y_test):
 def accuracies(Z, y, Z_test, y_test, chosen):
     """Score the classifiers on codes: nearest neighbours among all rows, the SVCs on the `chosen` ones."""
     score, number = neighbours(Z, y, Z_test, y_test)
-    machines = (model.fit(Z[chosen], y[chosen]) for model in (SVC(), make_pipeline(StandardScaler(), SVC())))
-    return f"{score:.4f} ({number})", *(f"{machine.score(Z_test, y_test):.4f}" for machine in machines)
+    machines = (
+        model.fit(Z[chosen], y[chosen]) for model in (SVC(), make_pipeline(StandardScaler(), SVC()))
+    )
+    return f"{score:.4f} ({number})", *(
+        f"{machine.score(Z_test, y_test):.4f}" for machine in machines
+    )
 
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser)
     parser.add_argument("--rows", type=int, help="training rows (default all)")
     parser.add_argument("--test-rows", type=int, help="test rows (default all)")
-    parser.add_argument("--svc-rows", type=int, default=10000, help="training rows of the SVC (default 10000)")
+    parser.add_argument(
+        "--svc-rows", type=int, default=10000, help="training rows of the SVC (default 10000)"
+    )
     parser.add_argument("--k", type=int, nargs="+", default=[16, 32, 64])
-    parser.add_argument("--target-weight", type=float, help="of an autoencoder that sees the labels (default: none)")
-    parser.add_argument("--mirror", action="store_true", help="that one learns from mirror images, too")
+    parser.add_argument(
+        "--target-weight", type=float, help="of an autoencoder that sees the labels (default: none)"
+    )
+    parser.add_argument(
+        "--mirror", action="store_true", help="that one learns from mirror images, too"
+    )
     parser.add_argument("--max-iter", type=int, help="of that one (default: as everywhere)")
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="rows of the table (default all)")
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=KINDS, help="rows of the table (default all)"
+    )
     add_settings(parser)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -94,13 +118,24 @@ def main():
 
     pixels, test_pixels = ((flat(part) / ceiling).astype(np.float32) for part in (X, T))
     if "pixels" in args.only:
-        row("raw pixels", pixels.shape[1], None, None, None, *accuracies(pixels, y, test_pixels, y_test, chosen))
+        row(
+            "raw pixels",
+            pixels.shape[1],
+            None,
+            None,
+            None,
+            *accuracies(pixels, y, test_pixels, y_test, chosen),
+        )
     spread = float(test_pixels.astype(np.float64).var(axis=0).mean())
     for warm in (DenseAutoencoder, ConvAutoencoder):
         some = X[:600] if warm is ConvAutoencoder else flat(X[:600])
-        timed(lambda warm=warm, some=some: warm(2, max_iter=1).fit(some))  # what only a first fit pays
+        timed(
+            lambda warm=warm, some=some: warm(2, max_iter=1).fit(some)
+        )  # what only a first fit pays
     asked = {"target_weight": args.target_weight, "max_iter": args.max_iter or "auto"}
-    labelled = (np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])) if args.mirror else (X, y)
+    labelled = (
+        (np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])) if args.mirror else (X, y)
+    )
     variational = {"bottleneck": "variational", **dict(args.settings)}
     for k in args.k:
         shared = {"n_components": k, "random_state": args.seed}
@@ -108,8 +143,22 @@ def main():
             ("pca", "PCA", PCA, {"n_components": k, "svd_solver": "covariance_eigh"}, pixels, None),
             ("dense", "DenseAutoencoder", DenseAutoencoder, shared, flat(X), None),
             ("conv", "ConvAutoencoder", ConvAutoencoder, shared, X, None),
-            ("variational", "ConvAutoencoder, variational", ConvAutoencoder, shared | variational, X, None),
-            ("variational-dense", "DenseAutoencoder, variational", DenseAutoencoder, shared | variational, flat(X), None),
+            (
+                "variational",
+                "ConvAutoencoder, variational",
+                ConvAutoencoder,
+                shared | variational,
+                X,
+                None,
+            ),
+            (
+                "variational-dense",
+                "DenseAutoencoder, variational",
+                DenseAutoencoder,
+                shared | variational,
+                flat(X),
+                None,
+            ),
         ]
         if args.target_weight:
             name = f"ConvAutoencoder, with labels{' and mirror images' if args.mirror else ''}"
@@ -136,7 +185,9 @@ def main():
                 f"{1 - error / spread:.4f}",
                 *accuracies(Z, y, Z_test, y_test, chosen),
             )
-    print(f"\n{len(X):,} training and {len(T):,} test images; errors are of pixels in [0, 1]. {setting()}")
+    print(
+        f"\n{len(X):,} training and {len(T):,} test images; errors are of pixels in [0, 1]. {setting()}"
+    )
 
 
 if __name__ == "__main__":

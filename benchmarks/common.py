@@ -58,7 +58,9 @@ def load_images(path):
     if path.is_dir():
         return load_idx(path)
     with np.load(path, allow_pickle=False) as file:
-        X_train, y_train, X_test, y_test = (file[name] for name in ("X_train", "y_train", "X_test", "y_test"))
+        X_train, y_train, X_test, y_test = (
+            file[name] for name in ("X_train", "y_train", "X_test", "y_test")
+        )
     if X_train.ndim == 2:
         side = round(X_train.shape[1] ** 0.5)
         X_train, X_test = X_train.reshape(-1, side, side), X_test.reshape(-1, side, side)
@@ -123,12 +125,16 @@ def blobs(n, shape, seed=0):
 
         def bumps(pixels, spread=spread):
             along = np.linspace(0, 1, pixels, dtype=np.float32)
-            return np.exp(-np.square((along - rng.random((len(spread), 3, 1), np.float32)) / spread) / 2)
+            return np.exp(
+                -np.square((along - rng.random((len(spread), 3, 1), np.float32)) / spread) / 2
+            )
 
         down, right = bumps(height), bumps(width)
         for channel in range(channels):
             brightness = rng.uniform(40, 110, (len(part), 3, 1)).astype(np.float32)
-            image = (down * brightness).swapaxes(1, 2) @ right  # (images, height, width), at most 330
+            image = (down * brightness).swapaxes(
+                1, 2
+            ) @ right  # (images, height, width), at most 330
             part[..., channel] = np.minimum(image, 239)
         part += rng.integers(0, 16, part.shape, np.uint8)
     return X.reshape(n, *shape)
@@ -160,7 +166,11 @@ def mean_squared_error(X, X_hat, ceiling=1.0):
 def timed(run):
     """Run, and give the seconds it took, and what it gave; what it prints is dropped."""
     silence = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(silence),
+        contextlib.redirect_stderr(silence),
+    ):
         warnings.simplefilter("ignore")
         start = time.perf_counter()
         found = run()
@@ -223,7 +233,9 @@ def _commit():
     folder = Path(skae.__file__).parent
 
     def git(*words):
-        return subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", folder, *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", "__init__.py")
@@ -236,6 +248,8 @@ def _processor():
     """Name the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

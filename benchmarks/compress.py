@@ -66,9 +66,17 @@ def saved(image, **options):
 def webp_curve(T, qualities):
     """Give (quality, bytes, bytes less the container, error) of WebP."""
     for quality in qualities:
-        sizes, images = zip(*(saved(image, format="WEBP", quality=quality, method=6) for image in T), strict=True)
+        sizes, images = zip(
+            *(saved(image, format="WEBP", quality=quality, method=6) for image in T), strict=True
+        )
         size = float(np.mean(sizes))
-        yield f"WebP, quality {quality}", None, size, size - AROUND["webp"], mean_squared_error(T, np.stack(images), 255)
+        yield (
+            f"WebP, quality {quality}",
+            None,
+            size,
+            size - AROUND["webp"],
+            mean_squared_error(T, np.stack(images), 255),
+        )
 
 
 def codec_curve(autoencoders, X, T, context, seed):
@@ -79,7 +87,13 @@ def codec_curve(autoencoders, X, T, context, seed):
         seconds = time.perf_counter() - start
         messages = codec.compress_each(T)
         size = float(np.mean([len(message) for message in messages]))
-        yield name, seconds, size, size - AROUND["skae"], mean_squared_error(T, codec.decompress(messages), 255)
+        yield (
+            name,
+            seconds,
+            size,
+            size - AROUND["skae"],
+            mean_squared_error(T, codec.decompress(messages), 255),
+        )
 
 
 def at(curve, wanted, column):
@@ -111,7 +125,9 @@ def compare_small(args):
             [
                 (
                     f'ConvAutoencoder({n}, penalty="rate"), weight {weight}',
-                    ConvAutoencoder(n, penalty="rate", penalty_weight=weight, random_state=args.seed),
+                    ConvAutoencoder(
+                        n, penalty="rate", penalty_weight=weight, random_state=args.seed
+                    ),
                     "auto",
                 )
                 for weight, n in zip(args.weights, k, strict=True)
@@ -122,7 +138,10 @@ def compare_small(args):
             args.seed,
         ),
         "plain": lambda: codec_curve(
-            [(f"ConvAutoencoder({n})", ConvAutoencoder(n, random_state=args.seed), "auto") for n in (16, 32, 64)],
+            [
+                (f"ConvAutoencoder({n})", ConvAutoencoder(n, random_state=args.seed), "auto")
+                for n in (16, 32, 64)
+            ],
             X,
             T,
             not args.no_context,
@@ -138,7 +157,14 @@ def compare_small(args):
             label, seconds, size, codes, error = point
             row(label, seconds and f"{seconds:.0f}", f"{size:.2f}", f"{codes:.2f}", f"{error:.5f}")
     size = np.mean(
-        [len(lzma.compress(image.tobytes(), format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}])) for image in T]
+        [
+            len(
+                lzma.compress(
+                    image.tobytes(), format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}]
+                )
+            )
+            for image in T
+        ]
     )
     row("lzma, raw", None, f"{size:.2f}", f"{size:.2f}", "0")
     print()
@@ -146,19 +172,27 @@ def compare_small(args):
     for name, curve in found.items():
         cells = [at(curve, wanted, column) for wanted in WANTED for column in (2, 3)]
         row(name, *(cell and f"{cell:.2f}" for cell in cells))
-    print(f"\n{len(X):,} training and {len(T):,} test images, {time.perf_counter() - start:.0f} s. {setting()}")
+    print(
+        f"\n{len(X):,} training and {len(T):,} test images, {time.perf_counter() - start:.0f} s. {setting()}"
+    )
 
 
 def compare_photographs(args):
     """Print the tables of photographs."""
-    images = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(args.photographs).glob("*.png"))]
+    images = [
+        np.asarray(Image.open(path).convert("RGB"))
+        for path in sorted(Path(args.photographs).glob("*.png"))
+    ]
     images, others = images[::2], images[1::2]
     curves = {}
     head("codec", "bits per pixel", "PSNR, dB", "fit, s")
 
     def put(kind, name, sizes, found, seconds=None):
         pixels = np.array([image.shape[0] * image.shape[1] for image in images])
-        errors = [mean_squared_error(image, other, 255) for image, other in zip(images, found, strict=True)]
+        errors = [
+            mean_squared_error(image, other, 255)
+            for image, other in zip(images, found, strict=True)
+        ]
         bits, psnr = np.mean(8 * np.array(sizes) / pixels), -10 * np.mean(np.log10(errors))
         curves.setdefault(kind, []).append((bits, psnr))
         row(f"{kind}, {name}", f"{bits:.3f}", f"{psnr:.2f}", seconds and f"{seconds:.0f}")
@@ -166,15 +200,28 @@ def compare_photographs(args):
     for kind, name, settings, more in (
         ("JPEG", "quality", (4, 5, 7, 10, 20, 40), {"optimize": True}),
         ("WebP", "quality", (0, 5, 20, 50), {"method": 6}),
-        ("JPEG2000", "quality_layers", ([200], [100], [80], [50], [25]), {"irreversible": True, "mct": 1}),
+        (
+            "JPEG2000",
+            "quality_layers",
+            ([200], [100], [80], [50], [25]),
+            {"irreversible": True, "mct": 1},
+        ),
     ):
         for value in settings:
-            results = [saved(image, format=kind.upper(), **{name: value}, **more) for image in images]
+            results = [
+                saved(image, format=kind.upper(), **{name: value}, **more) for image in images
+            ]
             put(kind, f"{name} {value}", *zip(*results, strict=True))
 
     def code(kind, name, autoencoder, step):
         start = time.perf_counter()
-        codec = LatentCodec(autoencoder, step=step, tile=args.tile, context=not args.no_context, random_state=args.seed)
+        codec = LatentCodec(
+            autoencoder,
+            step=step,
+            tile=args.tile,
+            context=not args.no_context,
+            random_state=args.seed,
+        )
         codec.fit(others)
         seconds = time.perf_counter() - start
         messages = codec.compress_each(images)
@@ -182,11 +229,23 @@ def compare_photographs(args):
 
     if "pca" in args.only:
         for step in args.pca_steps:
-            code(f"PCA({args.pca_k}) of tiles of {args.tile}", f"step {255 * step:.0f}", ImagePCA(args.pca_k), 255 * step)
+            code(
+                f"PCA({args.pca_k}) of tiles of {args.tile}",
+                f"step {255 * step:.0f}",
+                ImagePCA(args.pca_k),
+                255 * step,
+            )
     if "rate" in args.only:
         for weight, k in zip(args.weights, args.k, strict=True):
-            autoencoder = ConvAutoencoder(k, penalty="rate", penalty_weight=weight, random_state=args.seed)
-            code(f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}', f"weight {weight}", autoencoder, "auto")
+            autoencoder = ConvAutoencoder(
+                k, penalty="rate", penalty_weight=weight, random_state=args.seed
+            )
+            code(
+                f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}',
+                f"weight {weight}",
+                autoencoder,
+                "auto",
+            )
     print()
     head("PSNR at bits per pixel", *map(str, BITS))
     for kind, curve in curves.items():
@@ -198,17 +257,35 @@ def compare_photographs(args):
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser, made_up=True)
-    parser.add_argument("--photographs", help="folder of .png photographs; they are compressed by tiles")
+    parser.add_argument(
+        "--photographs", help="folder of .png photographs; they are compressed by tiles"
+    )
     parser.add_argument("--tile", type=int, default=16, help="side of the tiles (default 16)")
     parser.add_argument("--rows", type=int, help="training images (default all)")
     parser.add_argument("--test-rows", type=int, default=1000, help="test images (default 1000)")
-    parser.add_argument("--only", nargs="+", default=["webp", "pca", "rate", "plain"], help="webp, pca, rate, plain")
-    parser.add_argument("--weights", type=float, nargs="+", default=[0.12, 0.35, 0.7], help="penalty_weight of each codec")
-    parser.add_argument("--k", type=int, nargs="+", default=[128, 64, 64], help="n_components of each codec")
     parser.add_argument(
-        "--pca-steps", type=float, nargs="+", default=[0.35, 0.5, 0.7, 1.0], help="in units of pixels in [0, 1]"
+        "--only", nargs="+", default=["webp", "pca", "rate", "plain"], help="webp, pca, rate, plain"
+    )
+    parser.add_argument(
+        "--weights",
+        type=float,
+        nargs="+",
+        default=[0.12, 0.35, 0.7],
+        help="penalty_weight of each codec",
+    )
+    parser.add_argument(
+        "--k", type=int, nargs="+", default=[128, 64, 64], help="n_components of each codec"
+    )
+    parser.add_argument(
+        "--pca-steps",
+        type=float,
+        nargs="+",
+        default=[0.35, 0.5, 0.7, 1.0],
+        help="in units of pixels in [0, 1]",
     )
     parser.add_argument("--pca-k", type=int, default=256, help="components of PCA (default 256)")
     parser.add_argument("--no-context", action="store_true", help="tables alone")
@@ -219,7 +296,9 @@ def main():
     elif args.source:
         compare_small(args)
     else:
-        parser.error("Got neither images nor photographs, but expected --data, --idx or --photographs.")
+        parser.error(
+            "Got neither images nor photographs, but expected --data, --idx or --photographs."
+        )
 
 
 if __name__ == "__main__":

@@ -93,7 +93,11 @@ def split(path, seed, most):
     train, test = np.split(normal, [len(normal) // 2])
     scaler = StandardScaler().fit(X[train].astype(np.float64))
     test = np.concatenate([test, np.flatnonzero(y)])
-    return scaler.transform(X[train].astype(np.float64)), scaler.transform(X[test].astype(np.float64)), y[test]
+    return (
+        scaler.transform(X[train].astype(np.float64)),
+        scaler.transform(X[test].astype(np.float64)),
+        y[test],
+    )
 
 
 def measure(name, sources, compared):
@@ -103,48 +107,89 @@ def measure(name, sources, compared):
         for number, (method, run) in enumerate(compared.items()):
             parts = (given, T) if method == "skae" else (others, T_others)
             seconds, scores = timed(lambda run=run, parts=parts, seed=seed: run(*parts, seed))
-            found[number] += roc_auc_score(odd, scores), average_precision_score(odd, scores), seconds
+            found[number] += (
+                roc_auc_score(odd, scores),
+                average_precision_score(odd, scores),
+                seconds,
+            )
     found /= seed + 1
-    row(name, len(given), int(odd.sum()), *(f"{100 * auc:.1f} / {100 * precision:.1f}" for auc, precision in found[:, :2]))
+    row(
+        name,
+        len(given),
+        int(odd.sum()),
+        *(f"{100 * auc:.1f} / {100 * precision:.1f}" for auc, precision in found[:, :2]),
+    )
     return found
 
 
 def means(name, results):
     """Print the means over some data sets."""
     values = 100 * np.mean(results, axis=0)
-    row(f"**mean, {name}**", "", "", *(f"**{auc:.2f} / {precision:.2f}**" for auc, precision in values[:, :2]))
+    row(
+        f"**mean, {name}**",
+        "",
+        "",
+        *(f"**{auc:.2f} / {precision:.2f}**" for auc, precision in values[:, :2]),
+    )
 
 
 def main():
     """Print a table for each kind of data."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tables", help="folder of .npz files with X and y, where 1 is an anomaly")
-    parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of the tables to take")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="parts of the names of the tables to take"
+    )
     parser.add_argument("--idx", dest="images", help="folder with the four IDX files")
     parser.add_argument("--data", dest="images", help=".npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--classes", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--methods", nargs="+", choices=list(methods(0)), help="which columns (default all)")
-    parser.add_argument("--seeds", type=int, help="splits of each table (default 3), or fits for each class (default 1)")
-    parser.add_argument("--most", type=int, default=20000, help="normal rows drawn from a table (default 20000)")
-    parser.add_argument("--svm-rows", type=int, default=10000, help="training rows of the SVM (default 10000)")
+    parser.add_argument(
+        "--methods", nargs="+", choices=list(methods(0)), help="which columns (default all)"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="splits of each table (default 3), or fits for each class (default 1)",
+    )
+    parser.add_argument(
+        "--most", type=int, default=20000, help="normal rows drawn from a table (default 20000)"
+    )
+    parser.add_argument(
+        "--svm-rows", type=int, default=10000, help="training rows of the SVM (default 10000)"
+    )
     parser.add_argument("--test-rows", type=int, help="test images (default all)")
     args = parser.parse_args()
     compared = methods(args.svm_rows)
     compared = {name: compared[name] for name in args.methods or compared}
-    timed(lambda: detector(np.random.default_rng(0).normal(size=(50, 4)), np.zeros((1, 4)), 0))  # what only a first fit pays
+    timed(
+        lambda: detector(np.random.default_rng(0).normal(size=(50, 4)), np.zeros((1, 4)), 0)
+    )  # what only a first fit pays
 
     if args.tables:
-        paths = [path for path in sorted(Path(args.tables).glob("*.npz")) if any(part in path.stem for part in args.only)]
+        paths = [
+            path
+            for path in sorted(Path(args.tables).glob("*.npz"))
+            if any(part in path.stem for part in args.only)
+        ]
         head("ROC-AUC / AUCPR, x 100", "training rows", "anomalies", *compared)
         results, seeds = [], args.seeds or 3
         for path in paths:
             splits = (split(path, seed, args.most) for seed in range(seeds))
-            results.append(measure(path.stem, ((X, T, X, T, odd) for X, T, odd in splits), compared))
+            results.append(
+                measure(path.stem, ((X, T, X, T, odd) for X, T, odd in splits), compared)
+            )
         means("all", results)
         if len(results) > 1:
             means("those that the rule was chosen on", results[1::2])
             means("the others", results[::2])
-        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]))
+        row(
+            "seconds, all",
+            "",
+            "",
+            *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]),
+        )
 
     if args.images:
         X, y, T, y_test = load_images(args.images)
@@ -160,8 +205,15 @@ def main():
         if args.classes == list(range(10)):
             means("even classes, that the rule was chosen on", results[::2])
             means("odd classes", results[1::2])
-        row("seconds, all", "", "", *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]))
-    print(f"\nThe SVM sees at most {args.svm_rows:,} rows, of tables at most {args.most:,} normal rows are drawn. {setting()}")
+        row(
+            "seconds, all",
+            "",
+            "",
+            *(f"{seconds:.0f}" for seconds in seeds * np.sum(results, axis=0)[:, 2]),
+        )
+    print(
+        f"\nThe SVM sees at most {args.svm_rows:,} rows, of tables at most {args.most:,} normal rows are drawn. {setting()}"
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ CLASSIFIERS = {
     "1-NN": lambda: KNeighborsClassifier(1),
     "SVC": SVC,
     "SVC, standardised": lambda: make_pipeline(StandardScaler(), SVC()),
-    "logistic, standardised": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+    "logistic, standardised": lambda: make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=1000)
+    ),
 }
 
 JOINED = 7
@@ -46,51 +48,83 @@ def joined(Z, others, *, itself):
     search = NearestNeighbors(n_neighbors=JOINED + itself, algorithm="brute").fit(Z)
     distances, near = (part[:, int(itself) :] for part in search.kneighbors(others))
     weights = np.exp(-4 * np.square(distances / np.maximum(distances[:, -1:], 1e-12)))
-    return sparse.csr_array((weights.ravel(), near.ravel(), np.arange(0, near.size + 1, JOINED)), shape=(len(others), len(Z)))
+    return sparse.csr_array(
+        (weights.ravel(), near.ravel(), np.arange(0, near.size + 1, JOINED)),
+        shape=(len(others), len(Z)),
+    )
 
 
 def spreading(Z, y, Z_test, y_test, draws):
     """Score label spreading over all rows of Z, of which those of a draw have a label: one accuracy for each draw."""
     Z, Z_test = (np.ascontiguousarray(part, np.float32) for part in (Z, Z_test))
     graph = joined(Z, Z, itself=True)
-    graph, beyond = (graph + graph.T) / 2, joined(Z, Z_test, itself=False).T  # found once, for all draws
+    graph, beyond = (
+        (graph + graph.T) / 2,
+        joined(Z, Z_test, itself=False).T,
+    )  # found once, for all draws
     found = []
     for one in draws:
         known = np.full(len(y), -1)
         known[one] = y[one]
         # scikit-learn's own graph counts neighbours that are chosen on one side only, and no distances
-        model = LabelSpreading(kernel=lambda A, B: graph if len(B) == len(Z) else beyond, alpha=0.99, max_iter=100)
+        model = LabelSpreading(
+            kernel=lambda A, B: graph if len(B) == len(Z) else beyond, alpha=0.99, max_iter=100
+        )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # by a thousandth of the sum over all images
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # by a thousandth of the sum over all images
             found.append(model.fit(Z, known).score(Z_test, y_test))
     return found
 
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser)
     parser.add_argument("--labels", type=int, default=10, help="of each class (default 10)")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--k", type=int, nargs="+", default=[16, 64])
-    parser.add_argument("--normalise", action="store_true", help="divide each image by its length first")
-    parser.add_argument("--together", type=int, help="so many variational autoencoders' codes side by side (default: none)")
+    parser.add_argument(
+        "--normalise", action="store_true", help="divide each image by its length first"
+    )
+    parser.add_argument(
+        "--together",
+        type=int,
+        help="so many variational autoencoders' codes side by side (default: none)",
+    )
     add_settings(parser)
-    parser.add_argument("--only", nargs="+", default=[""], help="words: contenders that have one of them in their names")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[""],
+        help="words: contenders that have one of them in their names",
+    )
     args = parser.parse_args()
     X, y, T, y_test = load_images(args.source)
     rng = np.random.default_rng(0)
     draws = [
-        np.concatenate([rng.permutation(np.flatnonzero(y == label))[: args.labels] for label in np.unique(y)])
+        np.concatenate(
+            [rng.permutation(np.flatnonzero(y == label))[: args.labels] for label in np.unique(y)]
+        )
         for _ in range(args.draws)
     ]
 
     def accuracies(Z, Z_test):
-        found = [[make().fit(Z[one], y[one]).score(Z_test, y_test) for one in draws] for make in CLASSIFIERS.values()]
-        return [f"{np.mean(scores):.3f}" for scores in (*found, spreading(Z, y, Z_test, y_test, draws))]
+        found = [
+            [make().fit(Z[one], y[one]).score(Z_test, y_test) for one in draws]
+            for make in CLASSIFIERS.values()
+        ]
+        return [
+            f"{np.mean(scores):.3f}" for scores in (*found, spreading(Z, y, Z_test, y_test, draws))
+        ]
 
     def variational(k, seed):
-        return ConvAutoencoder(k, bottleneck="variational", random_state=seed, **dict(args.settings))
+        return ConvAutoencoder(
+            k, bottleneck="variational", random_state=seed, **dict(args.settings)
+        )
 
     head("codes of", "numbers", *CLASSIFIERS, "label spreading", "fit, s of processor")
     ceiling = 255.0 if X.dtype == np.uint8 else 1.0
@@ -107,7 +141,9 @@ def main():
             ("ConvAutoencoder, variational", variational(k, 0), X, T),
         ]
         if args.together:
-            union = FeatureUnion([(str(seed), variational(k, seed)) for seed in range(args.together)])
+            union = FeatureUnion(
+                [(str(seed), variational(k, seed)) for seed in range(args.together)]
+            )
             contenders.append((f"{args.together} of ConvAutoencoder, variational", union, X, T))
     for name, model, seen, unseen in contenders:
         if not any(word.lower() in name.lower() for word in args.only):
@@ -119,7 +155,9 @@ def main():
         codes = model.fit(seen).transform(seen)
         seconds = time.process_time() - start
         row(name, codes.shape[1], *accuracies(codes, model.transform(unseen)), f"{seconds:.1f}")
-    print(f"\nMeans over {args.draws} draws of {args.labels} labels a class, {len(T):,} test images. {setting()}")
+    print(
+        f"\nMeans over {args.draws} draws of {args.labels} labels a class, {len(T):,} test images. {setting()}"
+    )
 
 
 if __name__ == "__main__":

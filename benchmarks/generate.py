@@ -17,7 +17,17 @@ import tempfile
 
 import numpy as np
 import torch
-from common import add_image_source, as_maps, flat, head, in_pieces, load_images, row, setting, timed
+from common import (
+    add_image_source,
+    as_maps,
+    flat,
+    head,
+    in_pieces,
+    load_images,
+    row,
+    setting,
+    timed,
+)
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -64,7 +74,9 @@ def moments(features, images, like):
 def frechet(first, second):
     """Fréchet distance of two normal distributions."""
     (mean, cov), (other_mean, other_cov) = first, second
-    roots = np.sqrt(np.maximum(np.linalg.eigvals(cov @ other_cov).real, 0))  # of the eigenvalues of a product of covariances
+    roots = np.sqrt(
+        np.maximum(np.linalg.eigvals(cov @ other_cov).real, 0)
+    )  # of the eigenvalues of a product of covariances
     return float(np.square(mean - other_mean).sum() + np.trace(cov + other_cov) - 2 * roots.sum())
 
 
@@ -87,7 +99,9 @@ class PythaeAutoencoder(BaseEstimator):
         images = as_maps(X)
         options = {"reconstruction_loss": self.loss} if self.kind == "VAE" else {}
         config = getattr(pythae.models, f"{self.kind}Config")
-        model = getattr(pythae.models, self.kind)(config(input_dim=images.shape[1:], latent_dim=self.n_components, **options))
+        model = getattr(pythae.models, self.kind)(
+            config(input_dim=images.shape[1:], latent_dim=self.n_components, **options)
+        )
         with tempfile.TemporaryDirectory() as folder:
             settings = BaseTrainerConfig(
                 output_dir=folder,
@@ -103,11 +117,15 @@ class PythaeAutoencoder(BaseEstimator):
 
     def transform(self, X):
         """Encode."""
-        return in_pieces(lambda x: self.model_.encoder(x).embedding, torch.from_numpy(as_maps(X)), "cpu")
+        return in_pieces(
+            lambda x: self.model_.encoder(x).embedding, torch.from_numpy(as_maps(X)), "cpu"
+        )
 
     def inverse_transform(self, Z):
         """Decode."""
-        found = in_pieces(lambda z: self.model_.decoder(z).reconstruction, torch.from_numpy(Z), "cpu")
+        found = in_pieces(
+            lambda z: self.model_.decoder(z).reconstruction, torch.from_numpy(Z), "cpu"
+        )
         return 255 * found.reshape(-1, *self.shape_)
 
 
@@ -118,10 +136,16 @@ def contenders(k, epochs, max_iter, seed):
         "PCA": (True, PCA(k, svd_solver="covariance_eigh")),
         "DenseAutoencoder": (True, DenseAutoencoder(k, **ours)),
         "ConvAutoencoder": (False, ConvAutoencoder(k, **ours)),
-        "ConvAutoencoder, variational": (False, ConvAutoencoder(k, bottleneck="variational", **ours)),
+        "ConvAutoencoder, variational": (
+            False,
+            ConvAutoencoder(k, bottleneck="variational", **ours),
+        ),
         f"Pythae AE, {epochs} epochs": (False, PythaeAutoencoder("AE", k, epochs, seed=seed)),
         f"Pythae VAE, {epochs} epochs": (False, PythaeAutoencoder("VAE", k, epochs, seed=seed)),
-        f"Pythae VAE with bce, {epochs} epochs": (False, PythaeAutoencoder("VAE", k, epochs, "bce", seed=seed)),
+        f"Pythae VAE with bce, {epochs} epochs": (
+            False,
+            PythaeAutoencoder("VAE", k, epochs, "bce", seed=seed),
+        ),
     }
 
 
@@ -132,7 +156,11 @@ def densities(name, k, seed):
         found["Gaussian"] = GaussianMixture(1)
     if "VAE" in name or "variational" in name:
         prior = GaussianMixture(1, reg_covar=0)
-        prior.weights_, prior.means_, prior.covariances_ = np.ones(1), np.zeros((1, k)), np.eye(k)[None]
+        prior.weights_, prior.means_, prior.covariances_ = (
+            np.ones(1),
+            np.zeros((1, k)),
+            np.eye(k)[None],
+        )
         prior.precisions_cholesky_ = np.eye(k)[None]
         found["its prior"] = FrozenEstimator(prior)
     return found
@@ -140,25 +168,47 @@ def densities(name, k, seed):
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser)
     parser.add_argument("--k", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=10, help="of Pythae's training (default 10)")
     parser.add_argument("--max-iter", type=int, help="epochs of ours (default: as everywhere)")
     parser.add_argument("--samples", type=int, default=10000)
-    parser.add_argument("--only", nargs="+", help="words: contenders that have one of them in their names")
+    parser.add_argument(
+        "--only", nargs="+", help="words: contenders that have one of them in their names"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     X, y, T, y_test = load_images(args.source)
     if X.dtype != np.uint8:
         raise SystemExit(f"Got images of dtype {X.dtype}, but expected uint8.")
     classifier = train_classifier(X, y, 3, args.seed)
-    accuracy = float((in_pieces(classifier, torch.from_numpy(as_maps(T)), "cpu").argmax(1) == y_test).mean())
+    accuracy = float(
+        (in_pieces(classifier, torch.from_numpy(as_maps(T)), "cpu").argmax(1) == y_test).mean()
+    )
     features = classifier[:-1]
     real = moments(features, T, T)
     chosen = np.random.default_rng(args.seed).permutation(len(X))[: args.samples]
-    head("autoencoder", "density", "fit, s", "density's fit, s", "log density, test", "reconstructions", "Fréchet distance")
-    row("training images", None, None, None, None, None, f"{frechet(moments(features, X[chosen], T), real):.1f}")
+    head(
+        "autoencoder",
+        "density",
+        "fit, s",
+        "density's fit, s",
+        "log density, test",
+        "reconstructions",
+        "Fréchet distance",
+    )
+    row(
+        "training images",
+        None,
+        None,
+        None,
+        None,
+        None,
+        f"{frechet(moments(features, X[chosen], T), real):.1f}",
+    )
 
     for name, (as_rows, model) in contenders(args.k, args.epochs, args.max_iter, args.seed).items():
         if args.only and not any(word.lower() in name.lower() for word in args.only):
@@ -171,9 +221,17 @@ def main():
             sampler = LatentSampler(FrozenEstimator(model), density=density, random_state=args.seed)
             more, sampler = timed(lambda sampler=sampler, seen=seen: sampler.fit(seen))
             distance = frechet(moments(features, sampler.sample(args.samples), T), real)
-            cells = f"{seconds:.0f}", f"{more:.1f}", f"{sampler.score(unseen):.2f}", f"{bound:.1f}", f"{distance:.1f}"
+            cells = (
+                f"{seconds:.0f}",
+                f"{more:.1f}",
+                f"{sampler.score(unseen):.2f}",
+                f"{bound:.1f}",
+                f"{distance:.1f}",
+            )
             row(name, label, *cells)
-    print(f"\n{len(X):,} training images, {len(T):,} test images and {args.samples:,} generated ones, {args.k} components.")
+    print(
+        f"\n{len(X):,} training images, {len(T):,} test images and {args.samples:,} generated ones, {args.k} components."
+    )
     print(f"The classifier is right for {accuracy:.1%} of the test images. {setting()}")
 
 

@@ -51,7 +51,9 @@ def times(repeats):
     for name, taken in found.items():
         cells = []
         for part in range(2):
-            ratio = statistics.median(one[part] / other[part] for one, other in zip(taken, base, strict=True))
+            ratio = statistics.median(
+                one[part] / other[part] for one, other in zip(taken, base, strict=True)
+            )
             cells += [f"{statistics.median(one[part] for one in taken):.3f}", f"{ratio:.3f}"]
         row(name, *cells)
 
@@ -63,20 +65,31 @@ def needed(name, seen):
         seen[name] = distribution(name)
         for requirement in seen[name].requires or []:
             wanted, _, marker = requirement.partition(";")
-            if "extra ==" not in marker and "platform" not in marker and "python_version" not in marker:
+            if (
+                "extra ==" not in marker
+                and "platform" not in marker
+                and "python_version" not in marker
+            ):
                 needed(re.match(r"[\w.-]+", wanted)[0], seen)
     return seen
 
 
 def weight(files):
     """Give the megabytes of files."""
-    return sum(path.stat().st_size for path in files if path.is_file() and path.suffix != ".pyc") / 1e6
+    return (
+        sum(path.stat().st_size for path in files if path.is_file() and path.suffix != ".pyc") / 1e6
+    )
 
 
 def sizes():
     """Print how large an installation is."""
-    found = {name: weight(Path(file.locate()) for file in one.files or []) for name, one in needed("skae", {}).items()}
-    found["skae"] = weight(Path(skae.__file__).parent.rglob("*"))  # also where it is installed from its repository
+    found = {
+        name: weight(Path(file.locate()) for file in one.files or [])
+        for name, one in needed("skae", {}).items()
+    }
+    found["skae"] = weight(
+        Path(skae.__file__).parent.rglob("*")
+    )  # also where it is installed from its repository
     head("distribution", "MB")
     for name in sorted(found, key=found.get, reverse=True):
         row(name, f"{found[name]:.1f}")
@@ -85,8 +98,12 @@ def sizes():
 
 def main():
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=11, help="processes for each row (default 11)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=11, help="processes for each row (default 11)"
+    )
     arguments = parser.parse_args()
     print(setting(), end="\n\n")
     times(arguments.repeats)

@@ -43,17 +43,38 @@ def reconstructed(model, X):
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", help="folder of .npz files with an X (default: scikit-learn's own tables)")
-    parser.add_argument("--rows", type=int, default=3000, help="rows of each table at the most (default 3000)")
-    parser.add_argument("--columns", type=int, default=100, help="larger tables are left out (default 100)")
-    parser.add_argument("--missing", type=float, default=0.2, help="share of the cells (default 0.2)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tables", help="folder of .npz files with an X (default: scikit-learn's own tables)"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=3000, help="rows of each table at the most (default 3000)"
+    )
+    parser.add_argument(
+        "--columns", type=int, default=100, help="larger tables are left out (default 100)"
+    )
+    parser.add_argument(
+        "--missing", type=float, default=0.2, help="share of the cells (default 0.2)"
+    )
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--half", type=int, choices=[0, 1], help="every second table alone, from the first or the second")
-    parser.add_argument("--trees", action="store_true", help="also the iterative imputer with trees")
+    parser.add_argument(
+        "--half",
+        type=int,
+        choices=[0, 1],
+        help="every second table alone, from the first or the second",
+    )
+    parser.add_argument(
+        "--trees", action="store_true", help="also the iterative imputer with trees"
+    )
     args = parser.parse_args()
     tables = {} if args.tables else {name: load().data for name, load in BUNDLED.items()}
-    for path in sorted(Path(args.tables).glob("*.npz"))[args.half :: 1 if args.half is None else 2] if args.tables else ():
+    for path in (
+        sorted(Path(args.tables).glob("*.npz"))[args.half :: 1 if args.half is None else 2]
+        if args.tables
+        else ()
+    ):
         with np.load(path) as file:
             tables[path.stem] = file["X"]
     ways = {
@@ -62,7 +83,9 @@ def main():
         "5 neighbours": lambda seed: KNNImputer(),
     }
     if args.trees:
-        ways["iterative, trees"] = lambda seed: IterativeImputer(ExtraTreesRegressor(10, random_state=seed), random_state=seed)
+        ways["iterative, trees"] = lambda seed: IterativeImputer(
+            ExtraTreesRegressor(10, random_state=seed), random_state=seed
+        )
     head("table", "rows x columns", *ways, "DenseAutoencoder", "best", "its seconds")
     won = []
     for name, table in tables.items():
@@ -78,10 +101,18 @@ def main():
             found = [timed(partial(make(seed).fit_transform, gappy))[1] for make in ways.values()]
             model = autoencoder(X.shape[1], seed)
             seconds, filled = timed(partial(reconstructed, model, gappy))
-            errors.append([np.sqrt(np.square(some - X)[hidden].mean()) for some in (*found, filled)])
+            errors.append(
+                [np.sqrt(np.square(some - X)[hidden].mean()) for some in (*found, filled)]
+            )
         errors = np.median(errors, axis=0)
         won.append(int(errors.argmin()))
-        row(name, f"{len(X):,} x {X.shape[1]}", *(f"{error:.3f}" for error in errors), model.best_iter_, f"{seconds:.1f}")
+        row(
+            name,
+            f"{len(X):,} x {X.shape[1]}",
+            *(f"{error:.3f}" for error in errors),
+            model.best_iter_,
+            f"{seconds:.1f}",
+        )
     wins = ", ".join(f"{way} {won.count(i)}" for i, way in enumerate([*ways, "DenseAutoencoder"]))
     print(f"\nLowest on so many of {len(won)} tables: {wins}. {setting()}")
 

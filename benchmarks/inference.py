@@ -15,11 +15,21 @@ import time
 
 import numpy as np
 import torch
-from common import add_image_source, blobs, flat, head, interleaved, load_images, row, setting, timed
+from common import (
+    add_image_source,
+    blobs,
+    flat,
+    head,
+    interleaved,
+    load_images,
+    row,
+    setting,
+    timed,
+)
 from sklearn.decomposition import PCA
 
 from skae import ConvAutoencoder, DenseAutoencoder
-from skae._using import pieces
+from skae.autoencoders._inference import inference_chunks
 
 # ------------------------------------------------------------------------------------------------------- bare networks
 
@@ -44,7 +54,7 @@ class Bare:
         self.encode = torch.compile(self.module.encode) if compiled else self.module.encode
         self.device = next(self.module.parameters()).device
         # with pieces of other sizes this would compare caches
-        self.size = size or pieces(model.net_, 2**20)[0].stop
+        self.size = size or inference_chunks(model.net_, 2**20)[0].stop
         self.widths = {"transform": model.n_components_, "reconstruct": n_features}
 
     def __call__(self, method, X):
@@ -55,7 +65,9 @@ class Bare:
             for begin in range(0, len(rows), self.size):
                 x = torch.from_numpy(rows[begin : begin + self.size]).to(self.device)
                 z = self.encode(x)
-                out[begin : begin + self.size] = z if method == "transform" else self.module.decode(z)
+                out[begin : begin + self.size] = (
+                    z if method == "transform" else self.module.decode(z)
+                )
         return out.numpy()
 
 
@@ -70,7 +82,15 @@ def linear(pca, method, X):
 
 def many_rows(fitted, pca, images, args):
     """Print the table of all rows in one call."""
-    head(f"{len(images):,} rows", "X", "skae, s", "bare network, s", "skae / bare", "PCA, s", "skae, rows per second")
+    head(
+        f"{len(images):,} rows",
+        "X",
+        "skae, s",
+        "bare network, s",
+        "skae / bare",
+        "PCA, s",
+        "skae, rows per second",
+    )
     for name, model in fitted.items():
         X = flat(images) if isinstance(model, DenseAutoencoder) else images
         bare = Bare(model, flat(X).shape[1], args.piece)
@@ -78,9 +98,15 @@ def many_rows(fitted, pca, images, args):
             for dtype in (np.uint8, np.float32):
                 given = np.ascontiguousarray(X, dtype)
                 contenders = {
-                    "skae": lambda _, given=given, method=method, model=model: timed(lambda: getattr(model, method)(given))[0],
-                    "bare": lambda _, given=given, method=method, bare=bare: timed(lambda: bare(method, given))[0],
-                    "pca": lambda _, given=given, method=method: timed(lambda: linear(pca, method, given))[0],
+                    "skae": lambda _, given=given, method=method, model=model: timed(
+                        lambda: getattr(model, method)(given)
+                    )[0],
+                    "bare": lambda _, given=given, method=method, bare=bare: timed(
+                        lambda: bare(method, given)
+                    )[0],
+                    "pca": lambda _, given=given, method=method: timed(
+                        lambda: linear(pca, method, given)
+                    )[0],
                 }
                 for run in contenders.values():
                     run(0)  # pages of the answers, kernels
@@ -111,7 +137,9 @@ def one_row(fitted, pca, images, args):
             calls[f"its bare network ({name})", dtype] = lambda X=X, bare=bare: bare("transform", X)
             if any(other.startswith("compiled") for other in fitted):
                 quick = Bare(model, flat(X).shape[1], compiled=True)
-                calls[f"its bare encoder, compiled ({name})", dtype] = lambda X=X, quick=quick: quick("transform", X)
+                calls[f"its bare encoder, compiled ({name})", dtype] = lambda X=X, quick=quick: (
+                    quick("transform", X)
+                )
         calls["PCA.transform", dtype] = lambda one=one: pca.transform(flat(one))
 
     def measured(call):
@@ -135,22 +163,49 @@ def one_row(fitted, pca, images, args):
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser, made_up=True)
-    parser.add_argument("--rows", type=int, default=100000, help="images are repeated up to so many (default 100000)")
-    parser.add_argument("--fit-rows", type=int, default=20000, help="one epoch on so many: enough for the widest layers")
-    parser.add_argument("--calls", type=int, default=500, help="with one row, a repeat (default 500)")
-    parser.add_argument("--piece", type=int, help="rows that the bare network takes at once (default as skae)")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=100000,
+        help="images are repeated up to so many (default 100000)",
+    )
+    parser.add_argument(
+        "--fit-rows",
+        type=int,
+        default=20000,
+        help="one epoch on so many: enough for the widest layers",
+    )
+    parser.add_argument(
+        "--calls", type=int, default=500, help="with one row, a repeat (default 500)"
+    )
+    parser.add_argument(
+        "--piece", type=int, help="rows that the bare network takes at once (default as skae)"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--skip-compile", action="store_true", help="leave out torch.compile, which takes a minute")
+    parser.add_argument(
+        "--skip-compile", action="store_true", help="leave out torch.compile, which takes a minute"
+    )
     args = parser.parse_args()
     images = load_images(args.source)[0] if args.source else blobs(min(args.rows, 60000), (28, 28))
     images = np.resize(images, (args.rows, *images.shape[1:]))
     learned = images[: args.fit_rows]
 
-    settings = {"n_components": 32, "max_iter": 1, "early_stopping": False, "device": args.device, "random_state": 0}
-    wanted = {"DenseAutoencoder": DenseAutoencoder(**settings), "ConvAutoencoder": ConvAutoencoder(**settings)}
+    settings = {
+        "n_components": 32,
+        "max_iter": 1,
+        "early_stopping": False,
+        "device": args.device,
+        "random_state": 0,
+    }
+    wanted = {
+        "DenseAutoencoder": DenseAutoencoder(**settings),
+        "ConvAutoencoder": ConvAutoencoder(**settings),
+    }
     if not args.skip_compile:
         # beyond its limit of 8 torch gives up compiling without an error, and here are more networks and dtypes in a process
         torch._dynamo.config.recompile_limit = 64
@@ -159,7 +214,9 @@ def main():
     fitted, left_out = {}, []
     for name, model in wanted.items():
         try:
-            fitted[name] = model.fit(flat(learned) if isinstance(model, DenseAutoencoder) else learned)
+            fitted[name] = model.fit(
+                flat(learned) if isinstance(model, DenseAutoencoder) else learned
+            )
         except Exception as error:  # torch.compile needs a C++ compiler, and some luck
             if not name.startswith("compiled"):
                 raise
@@ -171,8 +228,13 @@ def main():
     one_row(fitted, pca, images, args)
     if left_out:
         print(f"\nLeft out: {'; '.join(left_out)}.")
-    weights = [f"{name} {sum(p.numel() for p in model.net_.module_.parameters()):,}" for name, model in fitted.items()]
-    print(f"\nWeights trained: {', '.join(weights)}. Medians of {args.repeats} runs, and of as many times {args.calls} calls.")
+    weights = [
+        f"{name} {sum(p.numel() for p in model.net_.module_.parameters()):,}"
+        for name, model in fitted.items()
+    ]
+    print(
+        f"\nWeights trained: {', '.join(weights)}. Medians of {args.repeats} runs, and of as many times {args.calls} calls."
+    )
     print(setting())
 
 

@@ -30,7 +30,12 @@ from sklearn.decomposition import PCA, IncrementalPCA
 from skae import ConvAutoencoder, DenseAutoencoder
 
 MB = 1e6
-ESTIMATORS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder, "pca": PCA, "ipca": IncrementalPCA}
+ESTIMATORS = {
+    "dense": DenseAutoencoder,
+    "conv": ConvAutoencoder,
+    "pca": PCA,
+    "ipca": IncrementalPCA,
+}
 
 
 @dataclass
@@ -117,7 +122,9 @@ def child(task):
     found["seconds"] = time.perf_counter() - start
     _wait("end")
     if task["what"] == "fit":
-        found["n_iter"] = getattr(model, "n_iter_", None) if task["estimator"] in ("dense", "conv") else None
+        found["n_iter"] = (
+            getattr(model, "n_iter_", None) if task["estimator"] in ("dense", "conv") else None
+        )
         Path(task["model"]).write_bytes(pickle.dumps(model))
     _wait(json.dumps(found))
 
@@ -149,7 +156,9 @@ class Peak(threading.Thread):
     def now(self):
         """Give RssAnon in bytes."""
         lines = self.path.read_text().splitlines()
-        return 1024 * next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0)
+        return 1024 * next(
+            (int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0
+        )
 
     def run(self):
         """Look until it is enough."""
@@ -168,7 +177,9 @@ class Peak(threading.Thread):
 def measure(task):
     """Run a task in a new process, and give what it found, with its peak."""
     command = [sys.executable, __file__, "--case", json.dumps(task)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         peak, found = None, {}
         for line in process.stdout:
             word = line.strip()
@@ -186,7 +197,9 @@ def measure(task):
         if peak is not None:
             peak.going = False
     if process.returncode:
-        raise RuntimeError(f"The process ended with {process.returncode}: perhaps for want of memory.")
+        raise RuntimeError(
+            f"The process ended with {process.returncode}: perhaps for want of memory."
+        )
     return found
 
 
@@ -201,13 +214,30 @@ def write_images(path, n, shape):
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", help="where the files go (default: a temporary folder)")
-    parser.add_argument("--gigabytes", type=float, default=20.0, help="of the rows in a file (default 20)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of all numbers of images (default 1)")
-    parser.add_argument("--max-iter", type=int, help="epochs of all fits (default: 1 for rows in a file, else the estimator's)")
-    parser.add_argument("--limit", type=int, help="MB that a fit may take (default: another for each case)")
-    parser.add_argument("--repeats", type=int, default=1, help="of every process; medians, but the largest peak (default 1)")
+    parser.add_argument(
+        "--gigabytes", type=float, default=20.0, help="of the rows in a file (default 20)"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of all numbers of images (default 1)"
+    )
+    parser.add_argument(
+        "--max-iter",
+        type=int,
+        help="epochs of all fits (default: 1 for rows in a file, else the estimator's)",
+    )
+    parser.add_argument(
+        "--limit", type=int, help="MB that a fit may take (default: another for each case)"
+    )
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=1,
+        help="of every process; medians, but the largest peak (default 1)",
+    )
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--case", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -215,7 +245,17 @@ def main():
         return child(json.loads(args.case))
     if not Path("/proc/self/status").exists():
         parser.error("there is no /proc here to read memory from")
-    what = ("fit, s", "epochs", "fit, peak MB", "limit, MB", "within", "transform of", "s", "peak MB", "of these the codes")
+    what = (
+        "fit, s",
+        "epochs",
+        "fit, peak MB",
+        "limit, MB",
+        "within",
+        "transform of",
+        "s",
+        "peak MB",
+        "of these the codes",
+    )
     head("data", "estimator", "rows", "numbers each", "data, MB", *what)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for name in args.only:
@@ -226,16 +266,31 @@ def main():
             write_images(path, n, case.shape)
             subprocess.run(["sync"], check=False)  # so that writing doesn't go on beside the fit
             task = {
-                **{key: getattr(case, key) for key in ("estimator", "mapped", "transformed", "hidden")},
+                **{
+                    key: getattr(case, key)
+                    for key in ("estimator", "mapped", "transformed", "hidden")
+                },
                 "images": [n, *case.shape],
                 "path": str(path),
                 "model": str(Path(folder, "model")),
-                "max_iter": (args.max_iter or case.max_iter) if case.estimator in ("dense", "conv") else None,
+                "max_iter": (args.max_iter or case.max_iter)
+                if case.estimator in ("dense", "conv")
+                else None,
             }
             try:
-                rounds = [[measure({**task, "what": what}) for what in ("fit", "transform")] for _ in range(args.repeats)]
+                rounds = [
+                    [measure({**task, "what": what}) for what in ("fit", "transform")]
+                    for _ in range(args.repeats)
+                ]
             except RuntimeError as error:
-                row(case.label, ESTIMATORS[case.estimator].__name__, f"{n:,}", f"{each:,}", f"{n * each / MB:,.0f}", str(error))
+                row(
+                    case.label,
+                    ESTIMATORS[case.estimator].__name__,
+                    f"{n:,}",
+                    f"{each:,}",
+                    f"{n * each / MB:,.0f}",
+                    str(error),
+                )
                 continue
             fits, transforms = zip(*rounds, strict=True)
             peaks = [max(run["peak"] for run in runs) / MB for runs in (fits, transforms)]
@@ -256,8 +311,12 @@ def main():
                 f"{peaks[1]:,.0f}",
                 f"{transforms[0]['result'] / MB:.0f}",
             )
-    print("\nPeaks are above what was there before, in MB of a million bytes; that of a transform includes the codes it gives.")
-    print("Of many rows only the first are transformed in one call: for all of them, a caller would go over slices.")
+    print(
+        "\nPeaks are above what was there before, in MB of a million bytes; that of a transform includes the codes it gives."
+    )
+    print(
+        "Of many rows only the first are transformed in one call: for all of them, a caller would go over slices."
+    )
     return print(f"Each process was run {args.repeats} times. {setting()}")
 
 

@@ -16,15 +16,25 @@ import functools
 
 import numpy as np
 import torch
-from common import add_image_source, blobs, flat, head, interleaved, load_images, row, setting, timed
+from common import (
+    add_image_source,
+    blobs,
+    flat,
+    head,
+    interleaved,
+    load_images,
+    row,
+    setting,
+    timed,
+)
 from sklearn.datasets import load_digits
 from skorch import NeuralNetRegressor
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skae import ConvAutoencoder, DenseAutoencoder
-from skae._settings import find_solver
-from skae.objectives import squared_error
+from skae._training.optimizers import resolve_optimizer
+from skae.losses import squared_error
 
 RATE = 1e-4
 """Of the loops written here: small, so that their weights stay ordinary numbers however long they are run."""
@@ -50,7 +60,9 @@ class InPrecision(nn.Module):
 
     def forward(self, x):
         """Reconstruct prepared rows."""
-        with torch.autocast(x.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
+        with torch.autocast(
+            x.device.type, dtype=self.precision, enabled=self.precision != torch.float32
+        ):
             return self.network(x).x_hat
 
 
@@ -82,7 +94,13 @@ class Case:
     """
 
     def __init__(self, estimator, X, batch, epochs, precision, device):
-        self.estimator, self.X, self.batch, self.epochs, self.precision = estimator, X, batch, epochs, precision
+        self.estimator, self.X, self.batch, self.epochs, self.precision = (
+            estimator,
+            X,
+            batch,
+            epochs,
+            precision,
+        )
         self.device = device
         module = self.fitted(1, 0).net_.module_
         self.start = InPrecision(module, getattr(torch, precision)).train()
@@ -90,7 +108,9 @@ class Case:
         with torch.no_grad():
             rows = torch.from_numpy(flat(X))
             # as skae keeps them: prepared once, in the precision of the products
-            self.rows = torch.cat([module.prepare(part.to(where)) for part in rows.split(1000)]).to(getattr(torch, precision))
+            self.rows = torch.cat([module.prepare(part.to(where)) for part in rows.split(1000)]).to(
+                getattr(torch, precision)
+            )
 
     def fitted(self, epochs, seed):
         """Fit skae, with nothing held out."""
@@ -106,7 +126,7 @@ class Case:
 
     def optimizer(self, module):
         """Make skae's optimizer, with its settings."""
-        solver, settings, _ = find_solver("adamw")
+        solver, settings, _ = resolve_optimizer("adamw")
         return solver(module.parameters(), lr=RATE, **settings)
 
     def skae(self, epochs, seed):
@@ -116,12 +136,17 @@ class Case:
     def sliced(self, epochs, seed):
         """Train by the plain loop."""
         torch.manual_seed(seed)
-        self.loop(epochs, lambda: self.slices())
+        self.loop(epochs, lambda: self.chunk_slices())
 
     def equipped(self, epochs, seed):
         """Train by the plain loop that also does what skae does for the learning: rates that rise and fall, and clipping."""
         torch.manual_seed(seed)
-        self.loop(epochs, lambda: self.slices(), schedule=True, clip=self.estimator is ConvAutoencoder)
+        self.loop(
+            epochs,
+            lambda: self.chunk_slices(),
+            schedule=True,
+            clip=self.estimator is ConvAutoencoder,
+        )
 
     def loader(self, epochs, seed):
         """Train by the loop of the textbooks, on batches from a DataLoader."""
@@ -132,7 +157,7 @@ class Case:
     def skorch(self, epochs, seed):
         """Train by skorch as it comes, but for the optimizer, the loss and that nothing is held out."""
         torch.manual_seed(seed)
-        solver, settings, _ = find_solver("adamw")
+        solver, settings, _ = resolve_optimizer("adamw")
         net = NeuralNetRegressor(
             copy.deepcopy(self.start),
             criterion=Loss,
@@ -147,7 +172,7 @@ class Case:
         )
         net.fit(self.rows, self.rows)
 
-    def slices(self):
+    def chunk_slices(self):
         """Take batches out of the rows, in a new order."""
         order = torch.randperm(len(self.rows)).to(self.rows.device)
         for chosen in order.split(self.batch):
@@ -163,7 +188,9 @@ class Case:
             for x in batches():
                 if schedule:
                     for group in optimizer.param_groups:
-                        group["lr"] = RATE * min((step + 1) / steps / 0.25, (1 - step / steps) / 0.75)
+                        group["lr"] = RATE * min(
+                            (step + 1) / steps / 0.25, (1 - step / steps) / 0.75
+                        )
                 optimizer.zero_grad(set_to_none=True)
                 loss = loss_of(module(x), x)
                 loss.backward()
@@ -178,8 +205,12 @@ class Case:
         """Give a function of a seed that measures the seconds per step of one of the loops above."""
 
         def run(seed):
-            few, many = (timed(lambda epochs=epochs: loop(epochs, seed))[0] for epochs in self.epochs)
-            return (many - few) / ((self.epochs[1] - self.epochs[0]) * (len(self.rows) // self.batch))
+            few, many = (
+                timed(lambda epochs=epochs: loop(epochs, seed))[0] for epochs in self.epochs
+            )
+            return (many - few) / (
+                (self.epochs[1] - self.epochs[0]) * (len(self.rows) // self.batch)
+            )
 
         return run
 
@@ -195,28 +226,50 @@ LOOPS = {
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser, made_up=True)
     parser.add_argument("--images", type=int, default=8192, help="how many (default 8192)")
     parser.add_argument("--effort", type=float, default=1.0, help="share of the epochs (default 1)")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="of the large networks")
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of the large networks",
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", nargs="+", choices=list(LOOPS), default=list(LOOPS))
     args = parser.parse_args()
-    images = load_images(args.source)[0][: args.images] if args.source else blobs(args.images, (28, 28))
+    images = (
+        load_images(args.source)[0][: args.images] if args.source else blobs(args.images, (28, 28))
+    )
     digits = load_digits().data.astype(np.float32)
     cases = [
         ("digits, dense", DenseAutoencoder, digits, 128, 60, "float32"),
         ("images, dense", DenseAutoencoder, flat(images), 512, 10, args.precision),
         ("images, conv", ConvAutoencoder, images, 512, 5, args.precision),
     ]
-    head("network", "loop", "rows x features", "batch", "precision", "µs per batch", "each run", "of the plain loop's")
+    head(
+        "network",
+        "loop",
+        "rows x features",
+        "batch",
+        "precision",
+        "µs per batch",
+        "each run",
+        "of the plain loop's",
+    )
     for label, estimator, X, batch, epochs, precision in cases:
         X = X[: len(X) // batch * batch]
         epochs = (1, 1 + max(1, round(epochs * args.effort)))
         case = Case(estimator, X, batch, epochs, precision, args.device)
-        chosen = {name: case.cost(getattr(case, name)) for name in LOOPS if name in args.only or name == "sliced"}
+        chosen = {
+            name: case.cost(getattr(case, name))
+            for name in LOOPS
+            if name in args.only or name == "sliced"
+        }
         for name in chosen:
             timed(functools.partial(getattr(case, name), 1, 0))  # what only a first run pays
         found = interleaved(chosen, args.repeats)
@@ -231,7 +284,9 @@ def main():
                 " ".join(f"{1e6 * cost:.0f}" for cost in costs),
                 f"{np.median(np.divide(costs, found['sliced'])):.3f}",
             )
-    print(f"\nMedians of {args.repeats} runs; the last column has the median of the ratios of each round. {setting()}")
+    print(
+        f"\nMedians of {args.repeats} runs; the last column has the median of the ratios of each round. {setting()}"
+    )
 
 
 if __name__ == "__main__":

@@ -36,8 +36,14 @@ CLASSIFIERS = {"svc": SVC(), "logistic": LogisticRegression(max_iter=1000)}
 
 def search(task):
     """Make the search."""
-    autoencoder = DenseAutoencoder(max_iter=task["max_iter"] or "auto", device="cpu", random_state=0)
-    steps = [("ae", autoencoder), ("scaler", StandardScaler()), ("clf", CLASSIFIERS[task["classifier"]])]
+    autoencoder = DenseAutoencoder(
+        max_iter=task["max_iter"] or "auto", device="cpu", random_state=0
+    )
+    steps = [
+        ("ae", autoencoder),
+        ("scaler", StandardScaler()),
+        ("clf", CLASSIFIERS[task["classifier"]]),
+    ]
     grid = {"ae__n_components": task["k"], "clf__C": [0.1, 1, 10]}
     return GridSearchCV(Pipeline(steps), grid, cv=task["folds"], n_jobs=task["n_jobs"], refit=False)
 
@@ -46,11 +52,24 @@ def child(task):
     """Search twice, and print what it took."""
     warnings.simplefilter("ignore")
     X, y = load_digits(return_X_y=True)
-    DenseAutoencoder(2, max_iter=1, device="cpu").fit(X)  # what only a first fit pays; the workers have yet to pay it
+    DenseAutoencoder(2, max_iter=1, device="cpu").fit(
+        X
+    )  # what only a first fit pays; the workers have yet to pay it
     first, _ = timed(lambda: search(task).fit(X, y))
     second, done = timed(lambda: search(task).fit(X, y))
-    threads = Parallel(n_jobs=task["n_jobs"])(delayed(torch.get_num_threads)() for _ in range(task["n_jobs"]))
-    print(json.dumps({"first": first, "second": second, "threads": max(threads), "score": float(done.best_score_)}))
+    threads = Parallel(n_jobs=task["n_jobs"])(
+        delayed(torch.get_num_threads)() for _ in range(task["n_jobs"])
+    )
+    print(
+        json.dumps(
+            {
+                "first": first,
+                "second": second,
+                "threads": max(threads),
+                "score": float(done.best_score_),
+            }
+        )
+    )
 
 
 def measure(task, threads):
@@ -66,18 +85,29 @@ def measure(task, threads):
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--n-jobs", type=int, default=2, help="processes (default 2)")
-    parser.add_argument("--k", type=int, nargs="+", default=[8, 16], help="numbers of components to search")
+    parser.add_argument(
+        "--k", type=int, nargs="+", default=[8, 16], help="numbers of components to search"
+    )
     parser.add_argument("--classifier", choices=list(CLASSIFIERS), default="svc")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--max-iter", type=int, help="epochs of each fit (default: the estimator's)")
+    parser.add_argument(
+        "--max-iter", type=int, help="epochs of each fit (default: the estimator's)"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--task", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.task:
         return child(json.loads(args.task))
-    task = {"k": args.k, "classifier": args.classifier, "folds": args.folds, "max_iter": args.max_iter}
+    task = {
+        "k": args.k,
+        "classifier": args.classifier,
+        "folds": args.folds,
+        "max_iter": args.max_iter,
+    }
     labels = {
         (1, 1): "n_jobs=1, one thread",
         (1, None): "n_jobs=1, torch's default",
@@ -86,7 +116,14 @@ def main():
     }
     ways = {key: lambda _, key=key: measure({**task, "n_jobs": key[0]}, key[1]) for key in labels}
     found = interleaved(ways, args.repeats)
-    columns = ("torch threads", "first search, s", "second search, s", "each run", "times faster", "best score")
+    columns = (
+        "torch threads",
+        "first search, s",
+        "second search, s",
+        "each run",
+        "times faster",
+        "best score",
+    )
     head("", *columns)
     base = np.array([run["second"] for run in found[1, 1]])
     for key, label in labels.items():
@@ -101,8 +138,12 @@ def main():
             " ".join(sorted({f"{score:.4f}" for score in column["score"]})),
         )
     fits = len(args.k) * 3 * args.folds
-    print(f"\n{fits} fits a search, with the classifier {args.classifier}; medians of {args.repeats} runs. Times faster: the")
-    return print(f"second search, against one process with one thread, the median of the rounds' ratios. {setting()}")
+    print(
+        f"\n{fits} fits a search, with the classifier {args.classifier}; medians of {args.repeats} runs. Times faster: the"
+    )
+    return print(
+        f"second search, against one process with one thread, the median of the rounds' ratios. {setting()}"
+    )
 
 
 if __name__ == "__main__":

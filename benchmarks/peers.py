@@ -16,7 +16,9 @@ __all__ = ["PEERS", "present"]
 
 def run_mlp(X, T, args, seed):
     """scikit-learn's MLPRegressor that has its input as target."""
-    model = MLPRegressor(hidden_layer_sizes=(512, args.k, 512), max_iter=args.epochs, random_state=seed)
+    model = MLPRegressor(
+        hidden_layer_sizes=(512, args.k, 512), max_iter=args.epochs, random_state=seed
+    )
     rows = as_floats(flat(X))
     seconds, model = timed(lambda: model.fit(rows, rows))
     tests = as_floats(flat(T))
@@ -31,7 +33,9 @@ def run_keras(X, T, args, seed):
 
     if keras.backend.backend() != "torch":
         raise ImportError(f"imported with {keras.backend.backend()} behind it already")
-    keras.config.set_image_data_format("channels_first")  # torch's own order, in which it is faster than in Keras's
+    keras.config.set_image_data_format(
+        "channels_first"
+    )  # torch's own order, in which it is faster than in Keras's
     keras.utils.set_random_seed(seed)
 
     def fit():
@@ -67,7 +71,11 @@ def run_pyod(X, T, args, seed):
     from pyod.models.auto_encoder import AutoEncoder
 
     model = AutoEncoder(
-        preprocessing=False, hidden_neuron_list=[64, args.k], epoch_num=args.epochs, random_state=seed, verbose=0
+        preprocessing=False,
+        hidden_neuron_list=[64, args.k],
+        epoch_num=args.epochs,
+        random_state=seed,
+        verbose=0,
     )
     seconds, _ = timed(lambda: model.fit(as_floats(flat(X))))
     distances = model.decision_function(as_floats(flat(T)))  # from each row to its reconstruction
@@ -82,7 +90,9 @@ def run_pythae(X, T, args, seed):
 
     images, tests = as_maps(X), as_maps(T)
     with tempfile.TemporaryDirectory() as folder:
-        settings = BaseTrainerConfig(output_dir=folder, num_epochs=args.epochs, learning_rate=1e-3, seed=seed)
+        settings = BaseTrainerConfig(
+            output_dir=folder, num_epochs=args.epochs, learning_rate=1e-3, seed=seed
+        )
         settings.no_cuda = torch_device(args.device) == "cpu"
         model = AE(AEConfig(input_dim=images.shape[1:], latent_dim=args.k))
         seconds, _ = timed(lambda: TrainingPipeline(model=model, training_config=settings)(images))
@@ -112,7 +122,11 @@ PEERS = {
     "mlp": ("MLPRegressor 512-k-512, {epochs} epochs", run_mlp, ["sklearn"]),
     "keras": ("the same in Keras on torch, {epochs} epochs", run_keras, []),
     "pyod": ("PyOD AutoEncoder, {epochs} epochs", run_pyod, ["pyod.models.auto_encoder"]),
-    "pythae": ("Pythae AE, {epochs} epochs", run_pythae, ["pythae.models", "pythae.pipelines", "pythae.trainers"]),
+    "pythae": (
+        "Pythae AE, {epochs} epochs",
+        run_pythae,
+        ["pythae.models", "pythae.pipelines", "pythae.trainers"],
+    ),
     "encdr": ("encdr 512-k-512, {epochs} epochs", run_encdr, ["encdr"]),
 }
 
@@ -123,7 +137,10 @@ def present(peers):
     for name in peers:
         label, run, modules = PEERS[name]
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
                 for module in modules:
                     importlib.import_module(module)
         except Exception as error:  # a package that is broken is left out as well

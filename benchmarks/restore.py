@@ -31,7 +31,10 @@ from skae import ConvAutoencoder, ImageRestorer
 
 def load_folder(folder):
     """Load all PNG files of a folder as grey images in [0, 1]."""
-    return [np.asarray(Image.open(path).convert("L"), np.float32) / 255 for path in sorted(Path(folder).glob("*.png"))]
+    return [
+        np.asarray(Image.open(path).convert("L"), np.float32) / 255
+        for path in sorted(Path(folder).glob("*.png"))
+    ]
 
 
 def fitted(restorer, X, path):
@@ -50,12 +53,17 @@ def fitted(restorer, X, path):
 
 def psnr(pairs):
     """Mean peak signal-to-noise ratio of pairs of clean and other images, in dB."""
-    return float(np.mean([peak_signal_noise_ratio(clean, other, data_range=1) for clean, other in pairs]))
+    return float(
+        np.mean([peak_signal_noise_ratio(clean, other, data_range=1) for clean, other in pairs])
+    )
 
 
 def best(candidates, method, clean, noisy):
     """Give the candidate with which a method does best on some images."""
-    return max(candidates, key=lambda value: psnr((c, method(d, value)) for c, d in zip(clean, noisy, strict=True)))
+    return max(
+        candidates,
+        key=lambda value: psnr((c, method(d, value)) for c, d in zip(clean, noisy, strict=True)),
+    )
 
 
 def noise(args):
@@ -66,7 +74,9 @@ def noise(args):
     rng = np.random.default_rng(args.seed)
 
     def add_noise(images):
-        return [image + rng.normal(scale=sigma, size=image.shape).astype(np.float32) for image in images]
+        return [
+            image + rng.normal(scale=sigma, size=image.shape).astype(np.float32) for image in images
+        ]
 
     train, test = load_folder(args.train), load_folder(args.test)
     noisy, some = add_noise(test), train[:: max(1, len(train) // 6)][:6]
@@ -76,11 +86,15 @@ def noise(args):
         return denoise_tv_chambolle(image, weight=weight, eps=1e-4, max_num_iter=200)
 
     def means(image, h):
-        return denoise_nl_means(image, h=h * sigma, sigma=sigma, patch_size=7, patch_distance=11, fast_mode=False)
+        return denoise_nl_means(
+            image, h=h * sigma, sigma=sigma, patch_size=7, patch_distance=11, fast_mode=False
+        )
 
     weight = best(np.array([0.8, 1, 1.2, 1.4, 1.7]) * sigma, variation, some, some_noisy)
     h = best((0.5, 0.6, 0.7, 0.8), means, some, some_noisy)
-    model = ImageRestorer("gaussian", sigma, max_iter=args.epochs, random_state=args.seed, device=args.device)
+    model = ImageRestorer(
+        "gaussian", sigma, max_iter=args.epochs, random_state=args.seed, device=args.device
+    )
     restorer, cpu, wall = fitted(model, np.stack(train), args.model)
     head("", "mean PSNR, dB", "worst gain", "restoring, CPU s", "learning, CPU s")
     for name, method, seconds in (
@@ -88,13 +102,25 @@ def noise(args):
         (f"total variation, weight {weight:.3f}", lambda image: variation(image, weight), None),
         (f"non-local means, h = {h} sigma", lambda image: means(image, h), None),
         ("BM3D", lambda image: bm3d.bm3d(image, sigma), None),
-        (f"ImageRestorer, {restorer.n_iter_} epochs", lambda image: restorer.predict(image[None])[0], f"{cpu:.0f}"),
+        (
+            f"ImageRestorer, {restorer.n_iter_} epochs",
+            lambda image: restorer.predict(image[None])[0],
+            f"{cpu:.0f}",
+        ),
     ):
         start = time.process_time()
         found = [method(image) for image in noisy]
         taken = time.process_time() - start
-        gains = [psnr([(c, f)]) - psnr([(c, d)]) for c, f, d in zip(test, found, noisy, strict=True)]
-        row(name, f"{psnr(zip(test, found, strict=True)):.2f}", f"{min(gains):+.2f}", f"{taken:.1f}", seconds)
+        gains = [
+            psnr([(c, f)]) - psnr([(c, d)]) for c, f, d in zip(test, found, noisy, strict=True)
+        ]
+        row(
+            name,
+            f"{psnr(zip(test, found, strict=True)):.2f}",
+            f"{min(gains):+.2f}",
+            f"{taken:.1f}",
+            seconds,
+        )
     print(
         f"\n{len(train)} training and {len(test)} test images, sigma {args.sigma}/255. Learning took {wall:.0f} s of wall time."
     )
@@ -119,7 +145,10 @@ def by_components(pca, X, mask, ridge):
     for image, hole in zip(out, mask, strict=True):
         known = ~hole.ravel()
         A = pca.components_[:, known]
-        scores = np.linalg.solve(A @ A.T + ridge * np.diag(1 / pca.explained_variance_), A @ (image.ravel() - pca.mean_)[known])
+        scores = np.linalg.solve(
+            A @ A.T + ridge * np.diag(1 / pca.explained_variance_),
+            A @ (image.ravel() - pca.mean_)[known],
+        )
         image[hole] = (pca.mean_ + scores @ pca.components_)[~known]
     return out
 
@@ -146,11 +175,20 @@ def hole(args):
     }
     k, ridge = min(tried, key=tried.get)
     plain, _ = min((key for key in tried if key[1] == 1e-6), key=tried.get)
-    same = {"corruption": "patches", "corruption_level": args.hole**2 / X[0].size, "allow_nan": True, "random_state": args.seed}
+    same = {
+        "corruption": "patches",
+        "corruption_level": args.hole**2 / X[0].size,
+        "allow_nan": True,
+        "random_state": args.seed,
+    }
     same["device"] = args.device
-    autoencoder, ae_cpu, _ = fitted(ConvAutoencoder(args.k, max_iter=args.epochs, **same), X, kept("autoencoder"))
-    restorer, cpu, wall = fitted(ImageRestorer(max_iter=args.restorer_epochs, **same), X, kept("restorer"))
-    damaged = np.where(mask, np.nan, T[: args.test_rows].astype(np.float32))
+    autoencoder, ae_cpu, _ = fitted(
+        ConvAutoencoder(args.k, max_iter=args.epochs, **same), X, kept("autoencoder")
+    )
+    restorer, cpu, wall = fitted(
+        ImageRestorer(max_iter=args.restorer_epochs, **same), X, kept("restorer")
+    )
+    corrupted = np.where(mask, np.nan, T[: args.test_rows].astype(np.float32))
 
     def components(k, ridge):
         pca = PCA(k, random_state=0).fit(train.reshape(len(train), -1))
@@ -159,33 +197,70 @@ def hole(args):
     head("hole filled by", "MSE in the hole", "CPU s per 1,000 images", "learning, CPU s")
     methods = [
         ("mean of the training images", lambda: np.where(mask, train.mean(0), test), None),
-        ("biharmonic", lambda: np.stack([inpaint_biharmonic(i, m) for i, m in zip(test, mask, strict=True)]), None),
+        (
+            "biharmonic",
+            lambda: np.stack([inpaint_biharmonic(i, m) for i, m in zip(test, mask, strict=True)]),
+            None,
+        ),
         (f"PCA, k = {plain}, least squares", lambda: components(plain, 1e-6), None),
         (f"PCA, k = {k}, ridge {ridge}", lambda: components(k, ridge), None),
-        (f"ConvAutoencoder({args.k}), {autoencoder.n_iter_} epochs", lambda: autoencoder.reconstruct(damaged) / 255, ae_cpu),
-        (f"ImageRestorer, {restorer.n_iter_} epochs", lambda: restorer.predict(damaged) / 255, cpu),
+        (
+            f"ConvAutoencoder({args.k}), {autoencoder.n_iter_} epochs",
+            lambda: autoencoder.reconstruct(corrupted) / 255,
+            ae_cpu,
+        ),
+        (
+            f"ImageRestorer, {restorer.n_iter_} epochs",
+            lambda: restorer.predict(corrupted) / 255,
+            cpu,
+        ),
     ]
     for name, method, seconds in methods:
         start = time.process_time()
         found = method()
         taken = (time.process_time() - start) / len(test) * 1000
         row(name, f"{error(found, test, mask):.5f}", f"{taken:.1f}", seconds and f"{seconds:.0f}")
-    print(f"\nHoles of {args.hole} x {args.hole} in {len(test):,} test images. The restorer learned {wall:.0f} s of wall time.")
+    print(
+        f"\nHoles of {args.hole} x {args.hole} in {len(test):,} test images. The restorer learned {wall:.0f} s of wall time."
+    )
 
 
 def main():
     """Print the table that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser, made_up=True)
     parser.add_argument("--train", help="folder of clean PNG images of one size, to learn from")
     parser.add_argument("--test", help="folder of clean PNG images to add noise to")
-    parser.add_argument("--sigma", type=float, default=25, help="standard deviation of the noise, of 255 (default 25)")
-    parser.add_argument("--hole", type=int, default=14, help="side of the hole in pixels (default 14)")
-    parser.add_argument("--test-rows", type=int, default=1000, help="test images with a hole (default 1000)")
-    parser.add_argument("--epochs", type=int, default=60, help="of the restorer of noise, or of the autoencoder (default 60)")
-    parser.add_argument("--k", type=int, default=128, help="components of the autoencoder (default 128)")
-    parser.add_argument("--restorer-epochs", type=int, default=5, help="of the restorer of holes (default 5)")
-    parser.add_argument("--model", help="file to keep the fitted restorer in; of two files the beginning of their names")
+    parser.add_argument(
+        "--sigma",
+        type=float,
+        default=25,
+        help="standard deviation of the noise, of 255 (default 25)",
+    )
+    parser.add_argument(
+        "--hole", type=int, default=14, help="side of the hole in pixels (default 14)"
+    )
+    parser.add_argument(
+        "--test-rows", type=int, default=1000, help="test images with a hole (default 1000)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=60,
+        help="of the restorer of noise, or of the autoencoder (default 60)",
+    )
+    parser.add_argument(
+        "--k", type=int, default=128, help="components of the autoencoder (default 128)"
+    )
+    parser.add_argument(
+        "--restorer-epochs", type=int, default=5, help="of the restorer of holes (default 5)"
+    )
+    parser.add_argument(
+        "--model",
+        help="file to keep the fitted restorer in; of two files the beginning of their names",
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -21,7 +21,10 @@ from skae import ConvAutoencoder, DenseAutoencoder
 def sheet(n, d=32, inner=8, seed=0):
     """Make a table of `n` rows of `d` numbers that lie near a curved sheet of `inner` dimensions, as float32."""
     rng = np.random.default_rng(seed)
-    first, second = rng.standard_normal((inner, d)) / np.sqrt(inner), rng.standard_normal((d, d)) / np.sqrt(d)
+    first, second = (
+        rng.standard_normal((inner, d)) / np.sqrt(inner),
+        rng.standard_normal((d, d)) / np.sqrt(d),
+    )
     X = np.empty((n, d), np.float32)
     for begin in range(0, n, 100000):
         part = X[begin : begin + 100000]
@@ -38,11 +41,21 @@ def all_cases(args):
         cases += [("tables, 32 float32", n, DenseAutoencoder, lambda n=n: sheet(n)) for n in sizes]
     if "wide" in args.only:
         sizes = [n for n in (1000, 10000, 100000) if n <= args.most_wide_rows]
-        cases += [("tables, 784 uint8", n, DenseAutoencoder, lambda n=n: flat(blobs(n, (28, 28)))) for n in sizes]
+        cases += [
+            ("tables, 784 uint8", n, DenseAutoencoder, lambda n=n: flat(blobs(n, (28, 28))))
+            for n in sizes
+        ]
     if "images" in args.only:
         for side in (32, 64, 128, 256, 512):
             if side <= args.most_side:
-                cases.append((f"{args.images} images", side**2, ConvAutoencoder, lambda s=side: blobs(args.images, (s, s))))
+                cases.append(
+                    (
+                        f"{args.images} images",
+                        side**2,
+                        ConvAutoencoder,
+                        lambda s=side: blobs(args.images, (s, s)),
+                    )
+                )
     return cases
 
 
@@ -52,32 +65,67 @@ def measure(estimator, X, seed, device):
     model = estimator(device=device, **settings)
     seconds, _ = timed(lambda: model.fit(X))
     # bytes in [0, 1] take PCA half of the memory, and of the time, that float64 takes
-    pca_seconds, _ = timed(lambda: PCA(model.n_components_).fit(as_floats(flat(X)) if X.dtype == np.uint8 else X))
-    return {"seconds": seconds, "pca_seconds": pca_seconds, "n_iter": model.n_iter_, "best_iter": model.best_iter_}
+    pca_seconds, _ = timed(
+        lambda: PCA(model.n_components_).fit(as_floats(flat(X)) if X.dtype == np.uint8 else X)
+    )
+    return {
+        "seconds": seconds,
+        "pca_seconds": pca_seconds,
+        "n_iter": model.n_iter_,
+        "best_iter": model.best_iter_,
+    }
 
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most-rows", type=int, default=1000000, help="of 32 numbers (default 1000000)")
-    parser.add_argument("--most-wide-rows", type=int, default=100000, help="of 784 bytes (default 100000)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--most-rows", type=int, default=1000000, help="of 32 numbers (default 1000000)"
+    )
+    parser.add_argument(
+        "--most-wide-rows", type=int, default=100000, help="of 784 bytes (default 100000)"
+    )
     parser.add_argument("--most-side", type=int, default=512, help="of grey images (default 512)")
     parser.add_argument("--images", type=int, default=500, help="how many (default 500)")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--long", type=float, default=120.0, help="seconds after which a fit isn't repeated (default 120)")
+    parser.add_argument(
+        "--long",
+        type=float,
+        default=120.0,
+        help="seconds after which a fit isn't repeated (default 120)",
+    )
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--only", nargs="+", choices=["tables", "wide", "images"], default=["tables", "wide", "images"])
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=["tables", "wide", "images"],
+        default=["tables", "wide", "images"],
+    )
     args = parser.parse_args()
     cases = all_cases(args)
     for estimator, shape in ((DenseAutoencoder, (8, 8)), (ConvAutoencoder, (8, 8))):
         X = blobs(300, shape)
-        measure(estimator, flat(X) if estimator is DenseAutoencoder else X, None, args.device)  # what only a first fit pays
+        measure(
+            estimator, flat(X) if estimator is DenseAutoencoder else X, None, args.device
+        )  # what only a first fit pays
     results = [[] for _ in cases]
     for seed in range(args.repeats):
         for (_, _, estimator, make), found in zip(cases, results, strict=True):
             if not found or found[0]["seconds"] <= args.long:
                 found.append(measure(estimator, make(), seed, args.device))
-    columns = ("rows or pixels", "fit, s", "each run, s", "exponent", "PCA, s", "exponent", "fit / PCA", "epochs", "best")
+    columns = (
+        "rows or pixels",
+        "fit, s",
+        "each run, s",
+        "exponent",
+        "PCA, s",
+        "exponent",
+        "fit / PCA",
+        "epochs",
+        "best",
+    )
     head("data", "estimator", *columns)
     before = None
     for (kind, size, estimator, _), found in zip(cases, results, strict=True):
@@ -85,7 +133,10 @@ def main():
         now = {key: np.median(column[key]) for key in ("seconds", "pca_seconds")}
         exponents = dict.fromkeys(now, "")
         if before is not None and before[0] == kind:
-            exponents = {key: f"{np.log(now[key] / before[2][key]) / np.log(size / before[1]):.2f}" for key in now}
+            exponents = {
+                key: f"{np.log(now[key] / before[2][key]) / np.log(size / before[1]):.2f}"
+                for key in now
+            }
         row(
             kind,
             estimator.__name__,
@@ -100,7 +151,9 @@ def main():
             " ".join(map(str, column["best_iter"])),
         )
         before = kind, size, now
-    print(f"\nAs many components as is the default; medians of {args.repeats} runs, but for those that take long. {setting()}")
+    print(
+        f"\nAs many components as is the default; medians of {args.repeats} runs, but for those that take long. {setting()}"
+    )
 
 
 if __name__ == "__main__":

@@ -172,21 +172,33 @@ def compared(name, results):
     """
     if "textbook" not in results:
         return None, None
-    seconds, error = (np.median([pick(run) for run in results[name]]) for pick in (lambda run: run[0], lambda run: run[1][-1]))
+    seconds, error = (
+        np.median([pick(run) for run in results[name]])
+        for pick in (lambda run: run[0], lambda run: run[1][-1])
+    )
     errors, clock = (np.median([run[i] for run in results["textbook"]], axis=0) for i in (1, 2))
     times = f"{np.median([run[0] for run in results['textbook']]) / seconds:.2f}"
     good = np.flatnonzero(errors <= error)
     if name == "textbook":
         return times, None
-    return times, f"{clock[good[0]]:.1f} (epoch {good[0] + 1})" if len(good) else f"not in {clock[-1]:.1f}"
+    return times, f"{clock[good[0]]:.1f} (epoch {good[0] + 1})" if len(
+        good
+    ) else f"not in {clock[-1]:.1f}"
 
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_image_source(parser)
     parser.add_argument("--k", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=10, help="of the loops that have no rule of their own (default 10)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=10,
+        help="of the loops that have no rule of their own (default 10)",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", type=int, help="training rows (default all)")
     parser.add_argument("--device", default="auto")
@@ -207,7 +219,9 @@ def main():
                 raise
             missing.append(f"{label.split(',')[0]} ({type(error).__name__}: {error})")
             del contenders[name]
-    chosen = {name: lambda seed, run=run: run(X, T, args, seed) for name, (_, run) in contenders.items()}
+    chosen = {
+        name: lambda seed, run=run: run(X, T, args, seed) for name, (_, run) in contenders.items()
+    }
     results = interleaved(chosen, args.repeats)
 
     loop = ("times faster than the textbook loop", "textbook loop as good after, s")
@@ -227,10 +241,16 @@ def main():
         head("textbook loop, epoch", "seconds so far", "test MSE")
         for epoch in range(args.epochs):
             clock = np.median([run[2][epoch] for run in results["textbook"]])
-            row(epoch + 1, f"{clock:.1f}", f"{np.median([run[1][epoch] for run in results['textbook']]):.5f}")
+            row(
+                epoch + 1,
+                f"{clock:.1f}",
+                f"{np.median([run[1][epoch] for run in results['textbook']]):.5f}",
+            )
     if missing:
         print(f"\nLeft out: {'; '.join(missing)}.")
-    print(f"\n{len(X):,} training and {len(T):,} test images, k = {args.k}, medians of {args.repeats} runs. {setting()}")
+    print(
+        f"\n{len(X):,} training and {len(T):,} test images, k = {args.k}, medians of {args.repeats} runs. {setting()}"
+    )
 
 
 if __name__ == "__main__":

@@ -39,12 +39,16 @@ class Page(HTMLParser):
         """Note what a tag says."""
         attrs = dict(attrs)
         self.places |= {attrs[name] for name in ("id", "name") if attrs.get(name)}
-        if tag == "img" and attrs.get("alt") is None:  # an empty one says that the picture is decoration
+        if (
+            tag == "img" and attrs.get("alt") is None
+        ):  # an empty one says that the picture is decoration
             self.wordless.append(attrs.get("src", ""))
         for name in POINTERS.get(tag, []):
             value = attrs.get(name)
             if value is not None and attrs.get("rel") not in ("preconnect", "dns-prefetch"):
-                self.links |= {part.split()[0] for part in value.split(", ")} if name == "srcset" else {value}
+                self.links |= (
+                    {part.split()[0] for part in value.split(", ")} if name == "srcset" else {value}
+                )
 
 
 def check(root):
@@ -63,11 +67,16 @@ def check(root):
         Of pages, of links within, of links to other sites, which aren't followed.
     """
     root = root.resolve()
-    pages = {path: Page(path) for path in sorted(root.rglob("*.html")) if "_static" not in path.parts}
+    pages = {
+        path: Page(path) for path in sorted(root.rglob("*.html")) if "_static" not in path.parts
+    }
     faults, within, outside = [], 0, 0
     for path, page in pages.items():
         here = path.relative_to(root)
-        faults += [f"{here}: the picture {source} has no words for who can't see it" for source in page.wordless]
+        faults += [
+            f"{here}: the picture {source} has no words for who can't see it"
+            for source in page.wordless
+        ]
         for link in sorted(page.links):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
@@ -79,9 +88,17 @@ def check(root):
                 target /= "index.html"
             if not target.is_file():
                 faults.append(f"{here}: {link} leads to no file")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].places:
+            elif (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].places
+            ):
                 faults.append(f"{here}: {link} leads to no place in {target.name}")
-    return faults, {"pages": len(pages), "links within": within, "links to other sites, not followed": outside}
+    return faults, {
+        "pages": len(pages),
+        "links within": within,
+        "links to other sites, not followed": outside,
+    }
 
 
 if __name__ == "__main__":

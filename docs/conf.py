@@ -31,7 +31,17 @@ html_theme_options = {
 }
 # pages without neighbours below them need no list of neighbours at their left
 html_sidebars = {
-    page: [] for page in ("coming_from", "benchmarks", "road", "words", "changelog", "contributing", "getting_started", "api")
+    page: []
+    for page in (
+        "coming_from",
+        "benchmarks",
+        "road",
+        "words",
+        "changelog",
+        "contributing",
+        "getting_started",
+        "api",
+    )
 }
 html_show_sourcelink = False
 

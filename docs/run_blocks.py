@@ -11,7 +11,10 @@ import textwrap
 import time
 from pathlib import Path
 
-BLOCK = re.compile(r"^```python\n(.*?)^```$|^\.\. code-block:: python\n\n((?:    [^\n]*\n|\n)+)", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```python\n(.*?)^```$|^\.\. code-block:: python\n\n((?:    [^\n]*\n|\n)+)",
+    re.DOTALL | re.MULTILINE,
+)
 """A block in Markdown, or one in reStructuredText."""
 
 for page in map(Path, sys.argv[1:]):

@@ -49,7 +49,9 @@ print(f"chosen by the search: n_components={k}, C={C}")
 print(f"images found to be:   {best['ae'].image_shape_}")
 print()
 print("                          explained variance   accuracy")
-print(f"{f'ConvAutoencoder, {k}':26}{best['ae'].score(X_test):18.3f}{search.score(X_test, y_test):11.3f}")
+print(
+    f"{f'ConvAutoencoder, {k}':26}{best['ae'].score(X_test):18.3f}{search.score(X_test, y_test):11.3f}"
+)
 print(f"{f'PCA, {k}':26}{explained:18.3f}{pca_accuracy:11.3f}")
 print(f"{'all 64 pixels':26}{1:18.3f}{pixel_accuracy:11.3f}")
 

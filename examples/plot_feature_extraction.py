@@ -32,7 +32,10 @@ descriptions = {
     "PCA, 8 numbers": PCA(8),
     "autoencoder, 8": ConvAutoencoder(8, n_filters=8, max_iter=20, random_state=0),
 }
-codes = {name: (one.fit(X_train).transform(X_train), one.transform(X_test)) for name, one in descriptions.items()}
+codes = {
+    name: (one.fit(X_train).transform(X_train), one.transform(X_test))
+    for name, one in descriptions.items()
+}
 
 # %%
 # Few labels
@@ -46,7 +49,10 @@ counts = [2, 5, 10, 50]
 colours = ["black", "tab:gray", "tab:blue"]
 accuracies = {name: [] for name in codes}
 for count in counts:
-    draws = [np.concatenate([rng.permutation(np.flatnonzero(y_train == c))[:count] for c in range(10)]) for _ in range(20)]
+    draws = [
+        np.concatenate([rng.permutation(np.flatnonzero(y_train == c))[:count] for c in range(10)])
+        for _ in range(20)
+    ]
     for name, (train, test) in codes.items():
         found = [SVC(C=10).fit(train[some], y_train[some]).score(test, y_test) for some in draws]
         accuracies[name].append(np.mean(found))
@@ -83,7 +89,9 @@ asked = [np.flatnonzero(y_test == digit)[0] for digit in (1, 3, 4, 8, 9)]
 nearest = NearestNeighbors(n_neighbors=8).fit(train).kneighbors(test[asked], return_distance=False)
 figure, axes = plt.subplots(len(asked), 9, figsize=(9, 5.2), layout="constrained")
 for line, one, others in zip(axes, asked, nearest, strict=True):
-    for ax, image, label in zip(line, [X_test[one], *X_train[others]], [y_test[one], *y_train[others]], strict=True):
+    for ax, image, label in zip(
+        line, [X_test[one], *X_train[others]], [y_test[one], *y_train[others]], strict=True
+    ):
         ax.imshow(image.reshape(8, 8), cmap="gray_r")
         ax.set(xticks=[], yticks=[])
         if label != y_test[one]:
@@ -105,7 +113,9 @@ for ax, weight in zip(axes, (0.0, 1.0), strict=True):
     autoencoder = DenseAutoencoder(2, target_weight=weight, random_state=0).fit(X_train, y_train)
     LatentDisplay.from_estimator(autoencoder, X_test, y_test, ax=ax)
     accuracy = (
-        KNeighborsClassifier(11).fit(autoencoder.transform(X_train), y_train).score(autoencoder.transform(X_test), y_test)
+        KNeighborsClassifier(11)
+        .fit(autoencoder.transform(X_train), y_train)
+        .score(autoencoder.transform(X_test), y_test)
     )
     ax.set_title(f"target_weight={weight}: 11 neighbours are right for {accuracy:.1%}", fontsize=10)
 plt.show()

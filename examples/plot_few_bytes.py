@@ -49,7 +49,9 @@ found = decompress(message)
 error = np.square(found - X_test).mean()
 plain = len(zlib.compress(X_test.astype(np.uint8).tobytes(), 9)) / len(X_test)
 print(f"pixels, by zlib, exactly:   {plain:5.2f} bytes for each image")
-print(f"codes, by zlib:             {len(message) / len(X_test):5.2f} bytes, mean squared error {error:.2f}")
+print(
+    f"codes, by zlib:             {len(message) / len(X_test):5.2f} bytes, mean squared error {error:.2f}"
+)
 
 # %%
 # **How much is left to gain?** `zlib` looks for repeated pieces, of which codes have few. A number that occurs with probability
@@ -65,7 +67,11 @@ print(f"entropy of the numbers:     {entropy / 8:5.2f} bytes")
 figure, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
 spread = np.array([np.mean(column != 0) for column in numbers.T])
 ax.bar(np.arange(1, 25), spread[np.argsort(-spread)])
-ax.set(xlabel="numbers of a code, those that are used most first", ylabel="share not 0", xticks=[1, 4, 8, 12, 16, 20, 24])
+ax.set(
+    xlabel="numbers of a code, those that are used most first",
+    ylabel="share not 0",
+    xticks=[1, 4, 8, 12, 16, 20, 24],
+)
 plt.show()
 
 # %%
@@ -86,16 +92,33 @@ def measure(autoencoder, step="auto"):
 
 
 weights = [0.2, 0.6, 1.8]
-learned = [measure(DenseAutoencoder(24, penalty="rate", penalty_weight=weight, random_state=0)) for weight in weights]
+learned = [
+    measure(DenseAutoencoder(24, penalty="rate", penalty_weight=weight, random_state=0))
+    for weight in weights
+]
 linear = [measure(PCA(32), step) for step in (4.0, 7.0, 12.0)]
 
 figure = plt.figure(figsize=(9, 3.6), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.1])
 axes = left.subplots()
-for name, points, colour in (("PCA", linear, "tab:gray"), ("DenseAutoencoder", learned, "tab:blue")):
-    axes.plot([point[0] for point in points], [point[1] for point in points], "o-", color=colour, label=name)
+for name, points, colour in (
+    ("PCA", linear, "tab:gray"),
+    ("DenseAutoencoder", learned, "tab:blue"),
+):
+    axes.plot(
+        [point[0] for point in points],
+        [point[1] for point in points],
+        "o-",
+        color=colour,
+        label=name,
+    )
 axes.plot(len(message) / len(X_test), error, "s", color="tab:orange", label="these 30 lines")
-axes.set(xlabel="bytes per image", ylabel="mean squared error, test images", ylim=(0, None), xlim=(0, None))
+axes.set(
+    xlabel="bytes per image",
+    ylabel="mean squared error, test images",
+    ylim=(0, None),
+    xlim=(0, None),
+)
 axes.legend(frameon=False)
 
 rows = [("64 numbers", X_test), *((f"{size:.1f} bytes", found) for size, _, found in learned)]

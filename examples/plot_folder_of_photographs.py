@@ -32,7 +32,10 @@ root = Path(temporary.name)
 def pieces(photograph, count):
     """Cut out pieces of random size at random places."""
     for height, width in rng.integers(40, 120, (count, 2)):
-        left, top = rng.integers(0, photograph.width - width), rng.integers(0, photograph.height - height)
+        left, top = (
+            rng.integers(0, photograph.width - width),
+            rng.integers(0, photograph.height - height),
+        )
         yield photograph.crop((left, top, left + width, top + height))
 
 
@@ -57,9 +60,13 @@ print(train[0].shape, train[:10].shape)
 # So it goes wherever an array of images goes: into an autoencoder, a pipeline, or a search. If its images take more than
 # 256 MiB in memory, they are streamed from the files, pass by pass, while one batch after the other is learned from.
 
-classifier = Pipeline([("ae", ConvAutoencoder(16, random_state=0)), ("scale", StandardScaler()), ("svc", SVC())])
+classifier = Pipeline(
+    [("ae", ConvAutoencoder(16, random_state=0)), ("scale", StandardScaler()), ("svc", SVC())]
+)
 classifier.fit(train, train.labels)
-print(f"{classifier.score(test, test.labels):.1%} of the pieces of the right halves are put into the right folder")
+print(
+    f"{classifier.score(test, test.labels):.1%} of the pieces of the right halves are put into the right folder"
+)
 
 # %%
 # Which were not? A mask, or a list of numbers, gives a smaller folder, which still knows its files.

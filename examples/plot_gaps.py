@@ -23,13 +23,19 @@ from sklearn.preprocessing import scale
 
 from skae import DenseAutoencoder
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # the regressions go over the table ten times, and no more
+warnings.simplefilter(
+    "ignore", ConvergenceWarning
+)  # the regressions go over the table ten times, and no more
 
 
 def by_autoencoder(gappy):
     """Train on a table with its gaps, and put the reconstruction where they are."""
     imputer = DenseAutoencoder(
-        gappy.shape[1], allow_nan=True, corruption="masking", corruption_level=(0.0, 0.5), random_state=0
+        gappy.shape[1],
+        allow_nan=True,
+        corruption="masking",
+        corruption_level=(0.0, 0.5),
+        random_state=0,
     ).fit(gappy)
     return np.where(np.isnan(gappy), imputer.reconstruct(gappy), gappy)
 
@@ -58,7 +64,9 @@ for ax, (title, table) in zip(axes, tables.items(), strict=True):
         for share in shares:
             gappy = hide(table, share)
             filled[title, share, name] = fill(gappy)
-            errors.append(np.sqrt(np.square(filled[title, share, name] - table)[np.isnan(gappy)].mean()))
+            errors.append(
+                np.sqrt(np.square(filled[title, share, name] - table)[np.isnan(gappy)].mean())
+            )
         ax.plot(shares, errors, "o-", color=colour, label=name)
         print(f"{title:12} {name:20}", *(f"{error:.3f}" for error in errors))
     ax.set(title=title, xlabel="share of the cells that is hidden", ylim=(0, None))
@@ -75,7 +83,11 @@ plt.show()
 # Digits of which 30 % of the pixels are hidden, in red, and what the methods put there:
 
 digits = tables["digits"]
-rows = {"hidden": hide(digits, 0.3), **{name: filled["digits", 0.3, name] for name in methods}, "truth": digits}
+rows = {
+    "hidden": hide(digits, 0.3),
+    **{name: filled["digits", 0.3, name] for name in methods},
+    "truth": digits,
+}
 colour_map = plt.colormaps["gray_r"].with_extremes(bad="tab:red")
 figure, axes = plt.subplots(len(rows), 10, figsize=(9, 4.7), layout="constrained")
 for line, (name, images) in zip(axes, rows.items(), strict=True):

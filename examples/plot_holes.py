@@ -19,7 +19,9 @@ from skae import ImageRestorer
 
 images = load_digits().images
 train, test = images[:1400], images[1400:]
-restorer = ImageRestorer("patches", 0.25, n_filters=16, max_iter=60, allow_nan=True, random_state=0).fit(train)
+restorer = ImageRestorer(
+    "patches", 0.25, n_filters=16, max_iter=60, allow_nan=True, random_state=0
+).fit(train)
 
 # %%
 # The digits to be mended have a hole of 4 x 4 pixels, which is NaN. All other pixels stay as they are.
@@ -39,11 +41,17 @@ pca = PCA(24).fit(train.reshape(-1, 64))
 from_pca = test.reshape(-1, 64).copy()
 for row, lost in zip(from_pca, hole.reshape(-1, 64), strict=True):
     seen = pca.components_[:, ~lost]
-    code = np.linalg.solve(seen @ seen.T + 10 * np.diag(1 / pca.explained_variance_), seen @ (row - pca.mean_)[~lost])
+    code = np.linalg.solve(
+        seen @ seen.T + 10 * np.diag(1 / pca.explained_variance_), seen @ (row - pca.mean_)[~lost]
+    )
     row[lost] = (pca.mean_ + code @ pca.components_)[lost]
 from_pca = from_pca.reshape(test.shape)
 
-for name, found in (("mean of the digits", train.mean(0)), ("PCA", from_pca), ("ImageRestorer", mended)):
+for name, found in (
+    ("mean of the digits", train.mean(0)),
+    ("PCA", from_pca),
+    ("ImageRestorer", mended),
+):
     print(f"{name:20} mean squared error in the hole {np.square(found - test)[hole].mean():6.2f}")
 
 # %%

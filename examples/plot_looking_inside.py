@@ -54,6 +54,8 @@ plt.show()
 # With ordered codes, one fit says how much each number of components explains:
 
 rows, others = train.reshape(len(train), -1), test.reshape(len(test), -1)
-ordered = DenseAutoencoder(n_components=12, bottleneck="ordered", max_iter=15, random_state=0).fit(rows)
+ordered = DenseAutoencoder(n_components=12, bottleneck="ordered", max_iter=15, random_state=0).fit(
+    rows
+)
 SpectrumDisplay.from_estimator(ordered, others, X_train=rows)
 plt.show()

@@ -26,8 +26,14 @@ walk = mixture.interpolate(X[:2], X[2:4], steps=10).swapaxes(0, 1).reshape(20, 6
 # Twenty images each, and two walks from one digit to another.
 
 figure, axes = plt.subplots(3, 1, figsize=(6, 4.6), layout="constrained")
-titles = ["one Gaussian", f"{mixture.density_.n_components} Gaussians, the default", "from one digit to another"]
-for axis, title, rows in zip(axes, titles, [single.sample(20), mixture.sample(20), walk], strict=True):
+titles = [
+    "one Gaussian",
+    f"{mixture.density_.n_components} Gaussians, the default",
+    "from one digit to another",
+]
+for axis, title, rows in zip(
+    axes, titles, [single.sample(20), mixture.sample(20), walk], strict=True
+):
     images = np.pad(rows.reshape(2, 10, 8, 8), [(0, 0), (0, 0), (1, 1), (1, 1)])
     lines = images.swapaxes(1, 2).reshape(20, 100)
     axis.imshow(np.clip(lines, 0, 16), cmap="gray_r")

@@ -13,7 +13,9 @@ from sklearn.datasets import load_sample_images
 from skae import ImageRestorer
 
 photographs = np.stack(load_sample_images().images).mean(-1) / 255  # grey, from 0 to 1
-restorer = ImageRestorer("gaussian", (0.02, 0.2), n_filters=16, patch_size=48, max_iter=40, random_state=0)
+restorer = ImageRestorer(
+    "gaussian", (0.02, 0.2), n_filters=16, patch_size=48, max_iter=40, random_state=0
+)
 restorer.fit(photographs[:, :, 320:])
 
 # %%
@@ -25,7 +27,10 @@ rng = np.random.default_rng(0)
 figure, axes = plt.subplots(2, 3, figsize=(9, 4.6), layout="constrained")
 for (above, below), level in zip(axes.T, (0.05, 0.1, 0.2), strict=True):
     noisy = clean + rng.normal(scale=level, size=clean.shape)
-    for axis, image, name in ((above, noisy, "noisy"), (below, restorer.predict(noisy[None])[0], "restored")):
+    for axis, image, name in (
+        (above, noisy, "noisy"),
+        (below, restorer.predict(noisy[None])[0], "restored"),
+    ):
         ratio = 10 * np.log10(1 / np.square(image - clean).mean())
         axis.imshow(image, cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"{name}, {ratio:.1f} dB", fontsize=10)

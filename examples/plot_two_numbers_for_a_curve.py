@@ -43,7 +43,9 @@ for ax, i in zip(axes, np.argsort(position)[[60, 250, 440]], strict=True):
     ax.plot(from_pca[i], color="tab:orange", label="PCA")
     ax.plot(reconstructed[i], color="tab:blue", label="DenseAutoencoder")
     ax.set(xlabel="point")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+figure.legend(
+    *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False
+)
 plt.show()
 
 # %%
@@ -53,6 +55,11 @@ figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, sharey=True, la
 for ax, model in zip(axes, (pca, autoencoder), strict=True):
     codes = model.transform(X_test)
     points = ax.scatter(*codes.T, c=position, s=9)
-    ax.set(title=f"codes of {type(model).__name__}", xlabel="first number", ylabel="second number", aspect="equal")
+    ax.set(
+        title=f"codes of {type(model).__name__}",
+        xlabel="first number",
+        ylabel="second number",
+        aspect="equal",
+    )
 figure.colorbar(points, ax=axes, label="position of the peak")
 plt.show()

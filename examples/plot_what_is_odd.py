@@ -51,7 +51,13 @@ for name, one in {"ReconstructionDetector": detector, **others}.items():
 scores = detector.score_samples(test)
 figure, ax = plt.subplots(figsize=(9, 2.8), layout="constrained")
 bins = np.geomspace(-scores.max(), -scores.min(), 50)
-ax.hist([-scores[~odd], -scores[odd]], bins, stacked=True, label=["benign", "malignant"], color=["tab:blue", "tab:orange"])
+ax.hist(
+    [-scores[~odd], -scores[odd]],
+    bins,
+    stacked=True,
+    label=["benign", "malignant"],
+    color=["tab:blue", "tab:orange"],
+)
 ax.axvline(-detector.offset_, color="black", linewidth=1, label="threshold")
 ax.set(xscale="log", xlabel="how odd: the score with a minus; 1 is usual", ylabel="tumours")
 ax.set_xticks([0.3, 1, 3, 10, 30, 100, 300], ["0.3", "1", "3", "10", "30", "100", "300"])
@@ -59,7 +65,9 @@ ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()
 found = detector.predict(test) == -1
-print(f"beyond the threshold: {found[odd].mean():.1%} of the malignant ones, {found[~odd].mean():.1%} of the benign ones")
+print(
+    f"beyond the threshold: {found[odd].mean():.1%} of the malignant ones, {found[~odd].mean():.1%} of the benign ones"
+)
 
 # %%
 # What is odd about a row?
@@ -81,12 +89,16 @@ for column in np.argsort(-errors)[:5]:
 
 X, y = load_digits(return_X_y=True)
 zeros, rest = X[y == 0], X[y != 0]
-detector = ReconstructionDetector(DenseAutoencoder(16), standardize=False, random_state=0).fit(zeros[::2])
+detector = ReconstructionDetector(DenseAutoencoder(16), standardize=False, random_state=0).fit(
+    zeros[::2]
+)
 test = np.concatenate([zeros[1::2], rest])
 odd = np.repeat([False, True], [len(zeros[1::2]), len(rest)])
 scores = detector.score_samples(test)
 print(f"ROC-AUC {roc_auc_score(~odd, scores):.4f}")
-print(f"taken for anomalies: {np.mean(detector.predict(test[odd]) == -1):.1%} of the others", end=", ")
+print(
+    f"taken for anomalies: {np.mean(detector.predict(test[odd]) == -1):.1%} of the others", end=", "
+)
 print(f"{np.mean(detector.predict(test[~odd]) == -1):.1%} of the zeros")
 
 # %%
@@ -98,12 +110,24 @@ figure = plt.figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=(1, 1.2))
 axes = left.subplots()
 for which, label, colour in ((odd, "other digits", "tab:orange"), (~odd, "zeros", "tab:blue")):
-    axes.loglog(errors[which], distances[which], ".", color=colour, label=label, alpha=0.5, markeredgewidth=0)
+    axes.loglog(
+        errors[which],
+        distances[which],
+        ".",
+        color=colour,
+        label=label,
+        alpha=0.5,
+        markeredgewidth=0,
+    )
 weight = detector.code_weight
 most = -detector.offset_ * (1 + weight)  # of errors + weight * distances
 along = np.geomspace(errors.min(), 0.999 * most, 200)
 axes.loglog(along, (most - along) / weight, color="black", linewidth=1, label="threshold")
-axes.set(xlabel="error of the reconstruction", ylabel="distance of the code", ylim=(distances.min() / 2, None))
+axes.set(
+    xlabel="error of the reconstruction",
+    ylabel="distance of the code",
+    ylim=(distances.min() / 2, None),
+)
 axes.legend(frameon=False)
 
 rows = right.subplots(4, 4)
@@ -112,8 +136,12 @@ for column, kind in ((0, ~odd), (2, odd)):
     shown = order[:4] if column == 0 else order[-4:]
     for line, number in zip(rows, shown, strict=True):
         line[column].imshow(test[number].reshape(8, 8), cmap="gray_r")
-        line[column + 1].imshow(detector.error_map(test[[number]]).reshape(8, 8), cmap="magma", vmin=0, vmax=20)
-for title, one in zip(["oddest zeros", "their errors", "most like zeros", "their errors"], rows[0], strict=True):
+        line[column + 1].imshow(
+            detector.error_map(test[[number]]).reshape(8, 8), cmap="magma", vmin=0, vmax=20
+        )
+for title, one in zip(
+    ["oddest zeros", "their errors", "most like zeros", "their errors"], rows[0], strict=True
+):
     one.set_title(title, fontsize=10)
 for one in rows.flat:
     one.set(xticks=[], yticks=[])

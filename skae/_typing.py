@@ -1,6 +1,6 @@
-"""The words of signatures: what goes in, and which options there are.
+"""Type aliases of public signatures: inputs and string options.
 
-They say what can be said of types. What numbers have to be like stands in the documentation, and is checked when the code runs.
+Shapes, dtypes and ranges of values are documented in docstrings and validated at run time.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,62 +32,78 @@ __all__ = [
 
 
 class Array(Protocol):
-    """What NumPy can turn into an array: arrays, tensors, tables of pandas and polars, HDF5, zarr."""
+    """Array-like: NumPy arrays, tensors, pandas and polars tables, HDF5 and zarr arrays."""
 
     def __array__(self) -> np.ndarray:
-        """Give an array."""
+        """Convert to a NumPy array."""
 
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return the number of rows."""
 
     def __getitem__(self, index: Any, /) -> Any:
-        """Give some of them."""
+        """Return selected rows."""
 
 
 class Slices(Protocol):
-    """What is read piece by piece: anything that gives slices of its rows as arrays."""
+    """Array that is read in chunks: an object with slices of rows as arrays."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Give the number of rows, and the shape of one."""
+        """Number of rows, followed by the shape of one row."""
 
     @property
     def dtype(self) -> Any:
-        """Give the type of the numbers."""
+        """Data type of the values."""
 
     def __getitem__(self, index: Any, /) -> Any:
-        """Give some rows."""
+        """Return a slice of rows."""
 
 
 ArrayLike: TypeAlias = Array | list[Any] | tuple[Any, ...]
-"""One entry for each row: targets, weights; or one row, or code."""
+"""One value for each sample (targets, weights), or one sample or latent vector."""
 
 MatrixLike: TypeAlias = ArrayLike | Slices
-"""Rows, or images."""
+"""Samples: rows of a table, or images."""
 
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
-"""A curve."""
+"""Values of a curve, one for each epoch or component."""
 
 RandomState: TypeAlias = int | np.random.RandomState | None
 
 Auto: TypeAlias = Literal["auto"]
+
 Activation: TypeAlias = Literal["gelu", "relu", "silu", "tanh", "identity"]
+
 Bottleneck: TypeAlias = Literal["deterministic", "ordered", "variational", "quantized"]
+
 Initial: TypeAlias = Literal["auto", "random"]
+
 Loss: TypeAlias = Literal["squared_error", "absolute_error", "log_loss"]
+
 Penalty: TypeAlias = Literal["sparsity", "contraction", "decorrelation", "rate"]
+
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 Level: TypeAlias = float | tuple[float, float]
-"""How much damage is done: one number, or two to draw between."""
+"""Corruption level: a number, or a pair of bounds of a uniform distribution."""
 
-Damages: TypeAlias = Callable[[torch.Tensor, Any, torch.Generator], torch.Tensor]
-Corruption: TypeAlias = Literal["gaussian", "masking", "salt_and_pepper", "patches"] | Damages
-Damage: TypeAlias = Literal["gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"] | Damages
-Solver: TypeAlias = Literal["adamw", "adam", "rmsprop", "sgd"] | Callable[..., torch.optim.Optimizer]
+CorruptionFunction: TypeAlias = Callable[[torch.Tensor, Any, torch.Generator], torch.Tensor]
+
+Corruption: TypeAlias = (
+    Literal["gaussian", "masking", "salt_and_pepper", "patches"] | CorruptionFunction
+)
+
+Damage: TypeAlias = (
+    Literal["gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"]
+    | CorruptionFunction
+)
+
+Solver: TypeAlias = (
+    Literal["adamw", "adam", "rmsprop", "sgd"] | Callable[..., torch.optim.Optimizer]
+)
 
 Keywords: TypeAlias = dict[str, Any]
-"""Keywords for another library."""
+"""Keyword arguments of another library."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-"""What a decorator gives back as it was."""
+"""Callable with a signature that a decorator preserves."""

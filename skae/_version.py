@@ -1,5 +1,3 @@
-"""The version, which is also written into what is saved."""
-
-__all__ = ["__version__"]
+"""Version of the package, also recorded in saved estimators."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""New rows and images: a density over the codes of an autoencoder, and what its decoder makes of samples from it."""
+"""Sampling of new rows and images from a density of latent vectors."""
 
 import copy
 import inspect
@@ -11,66 +11,71 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skae._input.dtypes import as_ndarray
+from skae._input.validation import resolve_seed
+from skae._meta_estimator import VisualBlockMixin, check_methods, default_autoencoder, seeded_clone
+from skae._sklearn_compat import fit_context
 from skae._typing import ArrayLike, MatrixLike, RandomState
-from skae._validation import fit_context, seeded
-from skae._wrapped import ShownMixin, as_plain, check_methods, default_autoencoder, seeded_clone
-from skae.networks.blocks import double_products
+from skae.networks.layers import double_products
 
 __all__ = ["LatentSampler"]
 
-MOST_ROWS = 40_000
-"""How many codes the default density is fitted on: it keeps some arrays of rows times Gaussians."""
+MAX_DENSITY_ROWS = 40_000
+"""Maximum number of latent vectors for the default density. Each step of EM takes time and memory
+proportional to their number times the number of Gaussians."""
 
-MOST_GAUSSIANS = 200
-"""How many Gaussians the default density has at most."""
+MAX_GAUSSIANS = 200
+"""Maximum number of Gaussians in the default density, which bounds the time of fit."""
 
 
-class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
-    """Rows and images like those of X: codes are sampled from a density, and decoded.
+class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
+    """Generative model that samples latent vectors from a density and decodes them.
 
-    `fit` fits the autoencoder, and then the density on its codes [1]_. Any density with ``fit``, ``sample`` and
-    ``score_samples`` will do.
+    `fit` fits the autoencoder, and then fits the density on the latent vectors of X [1]_.
 
     Parameters
     ----------
     autoencoder : estimator, default=None
-        What has ``fit``, ``transform`` and ``inverse_transform``. A clone of it is fitted; one in a ``FrozenEstimator`` is used
-        as it is. None: a :class:`ConvAutoencoder` if X has more than two dimensions, else a :class:`DenseAutoencoder`.
+        Estimator with ``fit``, ``transform`` and ``inverse_transform``. A clone is fitted, except
+        for a ``FrozenEstimator``, which is used as it is. None: a :class:`ConvAutoencoder` if X has
+        more than two dimensions, a :class:`DenseAutoencoder` otherwise.
     density : estimator, default=None
-        What has ``fit``, ``sample`` and ``score_samples``, such as scikit-learn's ``GaussianMixture`` and ``KernelDensity``. A
-        clone of it is fitted on the standardised codes; one in a ``FrozenEstimator`` is used as it is, as a density of codes as
-        ``transform`` gives them. None: a ``GaussianMixture`` of up to 200 components, one for each
-        ``7 * (n_components + 3)`` rows, fitted on at most 40,000 of the codes.
+        Estimator with ``fit``, ``sample`` and ``score_samples``, such as scikit-learn's
+        ``GaussianMixture`` and ``KernelDensity``. A clone is fitted on standardized latent vectors,
+        except for a ``FrozenEstimator``, which is used as a density of unscaled latent vectors.
+        None: a ``GaussianMixture`` with one component per ``7 * (n_components + 3)`` samples, at
+        most 200 components, and at most 40,000 samples.
     random_state : int, RandomState instance or None, default=None
-        Where samples come from, and the randomness in the fits of an autoencoder and a density whose own `random_state` is
-        None. An int makes each call of `sample` give the same, as scikit-learn's densities do; a RandomState instance, or None,
-        gives something else each time.
+        Seed of `sample`, and of an autoencoder and a density with ``random_state=None``. With an
+        int, each call of `sample` returns the same samples, as in scikit-learn's densities. With a
+        RandomState instance or None, each call returns different samples.
 
     Attributes
     ----------
     autoencoder_ : estimator
-        The fitted autoencoder.
+        Fitted autoencoder.
     density_ : estimator
-        The fitted density, of ``(codes - code_mean_) / code_scale_``.
+        Fitted density of ``(codes - code_mean_) / code_scale_``.
     code_mean_ : ndarray of shape (n_components,)
-        Mean of the codes of X, float64; zeros for a density that was fitted before.
+        Mean of the latent vectors of X, float64. Zeros for a ``FrozenEstimator`` as density.
     code_scale_ : ndarray of shape (n_components,)
-        Standard deviation of the codes of X, float64, and 1 where that is zero; ones for a density that was fitted before.
+        Standard deviation of the latent vectors of X, float64. 1 for a constant latent dimension,
+        and ones for a ``FrozenEstimator`` as density.
     n_features_in_ : int
-        Numbers in a row.
+        Number of values in a sample.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------
-    DenseAutoencoder : Turns rows into codes and back.
-    ConvAutoencoder : Turns images into codes and back.
-    sklearn.mixture.GaussianMixture : The density that is used unless another is given.
+    DenseAutoencoder : Autoencoder for tables.
+    ConvAutoencoder : Convolutional autoencoder for images.
+    sklearn.mixture.GaussianMixture : The default density.
 
     References
     ----------
-    .. [1] P. Ghosh, M. S. M. Sajjadi, A. Vergari, M. Black and B. Schölkopf, "From variational to deterministic autoencoders",
-       ICLR 2020.
+    .. [1] P. Ghosh, M. S. M. Sajjadi, A. Vergari, M. Black and B. Schölkopf, "From variational to
+       deterministic autoencoders", ICLR 2020.
 
     Examples
     --------
@@ -91,9 +96,8 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
-    # estimators are looked at in fit, where the message can say what they lack
     _parameter_constraints = {
-        "autoencoder": "no_validation",
+        "autoencoder": "no_validation",  # methods of both estimators are checked in fit
         "density": "no_validation",
         "random_state": ["random_state"],
     }
@@ -111,12 +115,12 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
-        """Fit the autoencoder on X, and the density on its codes.
+        """Fit the autoencoder on X, and the density on the latent vectors of X.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            What the autoencoder takes.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, as the autoencoder accepts them.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -132,25 +136,31 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
         """
         check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
         check_methods("density", self.density, ["fit", "sample", "score_samples"])
-        seed = seeded(self.random_state)
+        seed = resolve_seed(self.random_state)
 
-        autoencoder = default_autoencoder(X) if self.autoencoder is None else self.autoencoder
+        autoencoder = self.autoencoder
+        if autoencoder is None:
+            autoencoder = default_autoencoder(X)
         autoencoder = seeded_clone(autoencoder, seed).fit(X, None)
-        codes = as_plain(autoencoder.transform(X), np.float64)
-
-        mean, scale = codes.mean(axis=0), codes.std(axis=0)
+        codes = as_ndarray(autoencoder.transform(X), np.float64)
+        mean = codes.mean(axis=0)
+        scale = codes.std(axis=0)
         scale[scale == 0] = 1.0
-        given = self.density
-        if given is None:
-            codes = codes[np.random.default_rng(seed).permutation(len(codes))[:MOST_ROWS]]
-            given = _mixture(*codes.shape)
-        density = seeded_clone(given, seed)
-        if density is given:  # frozen: it is its own clone, and knows codes as they are
-            mean, scale = np.zeros_like(mean), np.ones_like(scale)
-        density = density.fit((codes - mean) / scale, None)
 
-        self.autoencoder_, self.density_ = autoencoder, density
-        self.code_mean_, self.code_scale_ = mean, scale
+        density = self.density
+        if density is None:
+            indices = np.random.default_rng(seed).permutation(len(codes))[:MAX_DENSITY_ROWS]
+            codes = codes[indices]
+            density = _default_density(*codes.shape)
+        unfitted = seeded_clone(density, seed)
+        if unfitted is density:  # a FrozenEstimator, which was fitted on unscaled latent vectors
+            mean = np.zeros_like(mean)
+            scale = np.ones_like(scale)
+
+        self.density_ = unfitted.fit((codes - mean) / scale, None)
+        self.autoencoder_ = autoencoder
+        self.code_mean_ = mean
+        self.code_scale_ = scale
         self.n_features_in_ = autoencoder.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(autoencoder, "feature_names_in_"):
@@ -158,68 +168,76 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
         return self
 
     def sample(self, n_samples: int = 1) -> NDArray[np.float32]:
-        """Make rows or images up.
+        """Sample new rows or images.
 
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of samples.
 
         Returns
         -------
-        X_new : ndarray of shape (n_samples, n_features) or of images
-            In the layout that the autoencoder saw in fit and in its units, float32, neither rounded nor clipped.
+        X_new : ndarray of shape (n_samples, ...)
+            In the layout and units of X in fit, float32, neither rounded nor clipped.
         """
         check_is_fitted(self)
         _check_count("n_samples", n_samples, 1)
-        found = _sample(self.density_, int(n_samples), seeded(self.random_state))
-        return self._decode(found * self.code_scale_ + self.code_mean_)
+        codes = _sample_density(self.density_, int(n_samples), resolve_seed(self.random_state))
+        return self._decode(codes * self.code_scale_ + self.code_mean_)
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, steps: int = 10) -> NDArray[np.float32]:
-        """Walk from one row to another, or from each of several to its counterpart, along the line between their codes.
+        """Interpolate between pairs of samples, along the line between their latent vectors.
 
-        The line is a straight one. On a sphere, as it is often done for variational autoencoders, it would make sense only for
-        codes that are all equally far from one centre, and those of a mixture are not.
+        The interpolation is linear. Spherical interpolation, as is common for variational
+        autoencoders, assumes latent vectors at equal distances from a center.
 
         Parameters
         ----------
         a, b : array-like or torch.Tensor
-            One row or image of X each, or equally many.
+            One sample each, or the same number of samples.
         steps : int, default=10
-            How many rows to give for each pair, the reconstructions of `a` and `b` included.
+            Number of points on each line, including the reconstructions of `a` and `b`.
 
         Returns
         -------
-        X_between : ndarray of shape (steps, ...)
-            For one pair ``X_between[i]`` is a row or image, for n pairs n of them; laid out as in :meth:`sample`, float32.
+        X_between : ndarray of shape (steps, ...) or (steps, n_pairs, ...)
+            Decoded points, in the layout and units of X in fit, float32. Without a dimension of
+            pairs if `a` and `b` are one sample each.
         """
         check_is_fitted(self)
         _check_count("steps", steps, 2)
         if np.ndim(a) == 0 or np.shape(a) != np.shape(b):
             raise ValueError(
-                f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected rows of X, as many of each."
+                f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected "
+                "samples in equal number and of equal shape."
             )
-        row_shape = self._decode(self.code_mean_[None]).shape[1:]
-        alone = np.ndim(a) == 1 or np.shape(a) == row_shape
-        first, last = (self._encode(_one_row(end) if alone else end) for end in (a, b))
-        part = np.linspace(0, 1, steps)[:, None, None]
-        codes = (1 - part) * first + part * last  # (steps, n, n_components)
-        found = self._decode(codes.reshape(-1, codes.shape[-1]))
-        return found.reshape(steps, *([] if alone else [-1]), *found.shape[1:])
+        sample_shape = self._decode(self.code_mean_[None]).shape[1:]
+        is_single_pair = np.ndim(a) == 1 or np.shape(a) == sample_shape
+        if is_single_pair:
+            a = _as_single_row(a)
+            b = _as_single_row(b)
+        first = self._encode(a)
+        last = self._encode(b)
+        weights = np.linspace(0, 1, steps)[:, None, None]
+        codes = (1 - weights) * first + weights * last  # (steps, n_pairs, n_components)
+        X_between = self._decode(codes.reshape(-1, codes.shape[-1]))
+        if is_single_pair:
+            return X_between
+        return X_between.reshape(steps, -1, *X_between.shape[1:])
 
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
-        """Give the log density of the codes of X.
+        """Compute the log density of each sample's latent vector.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            What the autoencoder takes.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            Natural logarithm of the density at the code of each row, float64, in units of codes as ``transform`` gives them. It
-            says nothing of how well a row is reconstructed.
+            Natural logarithm of the density, in units of the results of ``transform``, float64. It
+            is independent of the reconstruction error.
         """
         check_is_fitted(self)
         with double_products():  # densities are float64
@@ -227,15 +245,15 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
         return self.density_.score_samples(codes) - np.log(self.code_scale_).sum()
 
     def score(self, X: MatrixLike, y: object = None) -> float:
-        """Give the mean log density of the codes of X.
+        """Compute the mean log density of the latent vectors of X.
 
-        It compares densities on the codes of one autoencoder. It does not compare autoencoders: a density of 8 numbers and one
-        of 16, or of numbers in other units, are not in the same unit.
+        Use the score to compare densities with the same autoencoder. Scores of two autoencoders are
+        not comparable, because the units and the number of latent dimensions differ.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            What the autoencoder takes.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -247,43 +265,48 @@ class LatentSampler(ShownMixin, DensityMixin, BaseEstimator):
         return float(np.mean(self.score_samples(X)))
 
     def _encode(self, X):
-        """Give codes as an array of float64, also where they are a tensor or a table."""
-        return as_plain(self.autoencoder_.transform(X), np.float64)
+        """Encode samples as a float64 array, also if ``transform`` returns a tensor or a table."""
+        return as_ndarray(self.autoencoder_.transform(X), np.float64)
 
     def _decode(self, codes):
-        """Decode codes of float64."""
+        """Decode float64 latent vectors."""
         return np.asarray(self.autoencoder_.inverse_transform(codes.astype(np.float32)))
 
 
-def _mixture(n_samples, n_components):
-    """Give a mixture with as many Gaussians as so many codes can tell apart.
+def _default_density(n_samples, n_components):
+    """Create an unfitted Gaussian mixture with a size that suits the number of latent vectors.
 
-    One has ``(k + 1) (k + 2) / 2`` parameters for k numbers in a code. Over MNIST, digits and tables, codes held out were most
-    likely with 5 to 20 times ``k + 3`` rows for each. The steps of EM after its start by k-means gain little: hence `tol`. The
-    floor under the variances is for codes that repeat.
+    A Gaussian has ``(k + 1) * (k + 2) / 2`` parameters for k latent dimensions. On MNIST, digits
+    and tables, the likelihood of validation samples was highest with 5 to 20 times ``k + 3``
+    samples per Gaussian. EM gains little after the k-means initialization, so `tol` is large. The
+    covariance regularization is for repeated latent vectors.
     """
-    n_gaussians = min(MOST_GAUSSIANS, max(1, n_samples // (7 * (n_components + 3))))
-    from sklearn.mixture import GaussianMixture  # slow to import, so only where it is needed
+    from sklearn.mixture import GaussianMixture  # slow to import
 
-    return GaussianMixture(n_gaussians, tol=0.1, reg_covar=1e-3)
-
-
-def _check_count(name, value, least):
-    """Refuse what is not a whole number, or is too small."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"Got {name}={value!r}, but expected an int of at least {least}.")
+    n_gaussians = max(1, n_samples // (7 * (n_components + 3)))
+    return GaussianMixture(min(MAX_GAUSSIANS, n_gaussians), tol=0.1, reg_covar=1e-3)
 
 
-def _one_row(row):
-    """Give an array or tensor with one row."""
-    return row[None] if isinstance(row, torch.Tensor) else np.asarray(row)[None]
+def _check_count(name, value, minimum):
+    """Raise an error if a value is not an int or is below the minimum."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"Got {name}={value!r}, but expected an int >= {minimum}.")
 
 
-def _sample(density, n_samples, seed):
-    """Sample from a fitted density, whichever way it is told its seed."""
+def _as_single_row(sample):
+    """Return one sample as an array or tensor of shape (1, ...)."""
+    if isinstance(sample, torch.Tensor):
+        return sample[None]
+    return np.asarray(sample)[None]
+
+
+def _sample_density(density, n_samples, seed):
+    """Sample from a fitted density, with the seed as an argument or as its `random_state`."""
     if "random_state" in inspect.signature(density.sample).parameters:
         return density.sample(n_samples, random_state=seed)
-    own = copy.copy(density.sample.__self__)  # the density itself, also where it is frozen
-    own.random_state = seed
-    found = own.sample(n_samples)
-    return found[0] if isinstance(found, tuple) else found  # mixtures give labels as well
+    seeded_density = copy.copy(density.sample.__self__)  # the density inside a FrozenEstimator
+    seeded_density.random_state = seed
+    samples = seeded_density.sample(n_samples)
+    if isinstance(samples, tuple):  # mixtures also return component labels
+        samples, _ = samples
+    return samples

@@ -1,4 +1,4 @@
-"""The table: one row per configuration that is worth testing, and the data that it is fitted on."""
+"""Configurations to test, and the data sets to fit them on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import torch
 
 from skae import ConvAutoencoder, DenseAutoencoder
 
-__all__ = ["BY_NAME", "CASES", "Case", "curve", "grey_images", "low_rank"]
+__all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "low_rank"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One configuration.
+    """A configuration and its data.
 
     Attributes
     ----------
     name : str
-        What a test's identifier shows.
+        Identifier of the test.
     estimator : BaseAutoencoder
-        Not fitted, and fast to fit.
+        Estimator that is not fitted, and fast to fit.
     maker : callable
-        Makes the data.
+        Function that returns X.
     """
 
     name: str
@@ -38,40 +38,54 @@ class Case:
 
     @property
     def flat(self):
-        """The data as rows, float64."""
+        """X as flat rows, float64."""
         return self.X.reshape(len(self.X), -1).astype(np.float64)
 
 
 def low_rank(n, d, *, rank=3, dtype=np.float64, seed=0, low=None, high=None):
-    """Make rows that vary along few directions, with curvature and noise, about a mean that is not zero."""
+    """Sample rows of low rank, with curvature, noise and a nonzero mean."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, rank))
-    x = z @ rng.normal(size=(rank, d)) + 0.3 * np.square(z) @ rng.normal(size=(rank, d)) + 0.1 * rng.normal(size=(n, d)) + 2
+    x = (
+        z @ rng.normal(size=(rank, d))
+        + 0.3 * np.square(z) @ rng.normal(size=(rank, d))
+        + 0.1 * rng.normal(size=(n, d))
+        + 2
+    )
     if low is not None:
         x = low + (x - x.min()) / (x.max() - x.min()) * (high - low)
-    return (np.rint(x) if np.dtype(dtype).kind in "iu" else x).astype(dtype)
+    if np.dtype(dtype).kind in "iu":
+        x = np.rint(x)
+    return x.astype(dtype)
 
 
 def curve(n, *, seed=0):
-    """Make rows along a curve, which one line follows badly."""
+    """Sample rows along a curve, with a large error of PCA with one component."""
     rng = np.random.default_rng(seed)
     t = rng.uniform(-2, 2, n)
     return np.stack([t, np.square(t), np.sin(2 * t)], axis=1) + 0.02 * rng.normal(size=(n, 3))
 
 
-def grey_images(n, height, width, *, dtype=np.float64, seed=0):
-    """Make images of a bright blob on a gradient, between 0 and 1, or 0 and 255 for integers."""
+def gray_images(n, height, width, *, dtype=np.float64, seed=0):
+    """Sample images of a blob on a gradient, in [0, 1], or [0, 255] for integers."""
     rng = np.random.default_rng(seed)
     i, j = np.mgrid[:height, :width]
     y, x, size = rng.uniform(0, height, n), rng.uniform(0, width, n), rng.uniform(1, 3, n)
-    away = np.square(i - y[:, None, None]) + np.square(j - x[:, None, None])
-    bright = np.exp(-away / size[:, None, None]) * rng.uniform(0.5, 0.9, n)[:, None, None] + 0.1 * i / height
-    return (np.rint(255 * bright) if np.dtype(dtype).kind in "iu" else bright).astype(dtype)
+    distances = np.square(i - y[:, None, None]) + np.square(j - x[:, None, None])
+    bright = (
+        np.exp(-distances / size[:, None, None]) * rng.uniform(0.5, 0.9, n)[:, None, None]
+        + 0.1 * i / height
+    )
+    if np.dtype(dtype).kind in "iu":
+        bright = np.rint(255 * bright)
+    return bright.astype(dtype)
 
 
-def colour_images(n, height, width, channels=3, *, dtype=np.float64):
-    """Make images with channels last, each a blob of its own."""
-    return np.stack([grey_images(n, height, width, dtype=dtype, seed=c) for c in range(channels)], axis=-1)
+def color_images(n, height, width, channels=3, *, dtype=np.float64):
+    """Sample images with channels last, and an independent blob in each channel."""
+    return np.stack(
+        [gray_images(n, height, width, dtype=dtype, seed=c) for c in range(channels)], axis=-1
+    )
 
 
 def _dense(n_components=3, **parameters):
@@ -79,7 +93,9 @@ def _dense(n_components=3, **parameters):
 
 
 def _conv(n_components=3, **parameters):
-    return ConvAutoencoder(n_components, **{"max_iter": 3, "random_state": 0, "n_filters": 4, **parameters})
+    return ConvAutoencoder(
+        n_components, **{"max_iter": 3, "random_state": 0, "n_filters": 4, **parameters}
+    )
 
 
 def _table(n=60, d=8, **settings):
@@ -87,20 +103,23 @@ def _table(n=60, d=8, **settings):
 
 
 def _grey(n=40, height=8, width=8, **settings):
-    return lambda: grey_images(n, height, width, **settings)
+    return lambda: gray_images(n, height, width, **settings)
 
 
 def _colour(n=40, height=6, width=5, channels=3, *, first=False, flat=False, **settings):
     def make():
-        X = colour_images(n, height, width, channels, **settings)
-        X = np.ascontiguousarray(np.moveaxis(X, -1, 1)) if first else X
-        return X.reshape(n, -1) if flat else X
+        X = color_images(n, height, width, channels, **settings)
+        if first:
+            X = np.ascontiguousarray(np.moveaxis(X, -1, 1))
+        if flat:
+            X = X.reshape(n, -1)
+        return X
 
     return make
 
 
 def _flat(n=40, height=8, width=8, **settings):
-    return lambda: grey_images(n, height, width, **settings).reshape(n, -1)
+    return lambda: gray_images(n, height, width, **settings).reshape(n, -1)
 
 
 def _constant_column():
@@ -123,9 +142,17 @@ CASES = [
     Case("dense-one-component", _dense(1, hidden_layer_sizes=(16,)), _table()),
     Case("dense-over-complete", _dense(9), _table(d=4)),
     Case("dense-no-hidden-layer", _dense(hidden_layer_sizes=()), _table()),
-    Case("dense-two-hidden-layers-relu", _dense(hidden_layer_sizes=(16, 12), activation="relu"), _table()),
+    Case(
+        "dense-two-hidden-layers-relu",
+        _dense(hidden_layer_sizes=(16, 12), activation="relu"),
+        _table(),
+    ),
     Case("dense-silu", _dense(activation="silu", early_stopping=False, batch_size=7), _table()),
-    Case("dense-tanh-random", _dense(activation="tanh", init="random", early_stopping=False), _table()),
+    Case(
+        "dense-tanh-random",
+        _dense(activation="tanh", init="random", early_stopping=False),
+        _table(),
+    ),
     Case("dense-identity", _dense(activation="identity", early_stopping=False), _table()),
     Case("dense-bfloat16", _dense(precision="bfloat16", early_stopping=False), _table()),
     Case("dense-float32", _dense(validation_fraction=0.3), _table(dtype=np.float32)),
@@ -138,11 +165,23 @@ CASES = [
     Case("dense-ordered", _dense(4, bottleneck="ordered"), _table()),
     Case("dense-ordered-share", _dense(0.9, bottleneck="ordered"), _table()),
     Case("dense-variational", _dense(bottleneck="variational"), _table()),
-    Case("dense-variational-no-hidden-layer", _dense(bottleneck="variational", hidden_layer_sizes=()), _table()),
+    Case(
+        "dense-variational-no-hidden-layer",
+        _dense(bottleneck="variational", hidden_layer_sizes=()),
+        _table(),
+    ),
     Case("dense-quantized", _dense(4, bottleneck="quantized", codebook_size=8), _table()),
     Case("dense-gaussian", _dense(corruption="gaussian"), _table()),
-    Case("dense-masking", _dense(corruption="masking", corruption_level=(0.0, 0.5), early_stopping=False), _table()),
-    Case("dense-salt-and-pepper", _dense(corruption="salt_and_pepper", loss="absolute_error"), _table()),
+    Case(
+        "dense-masking",
+        _dense(corruption="masking", corruption_level=(0.0, 0.5), early_stopping=False),
+        _table(),
+    ),
+    Case(
+        "dense-salt-and-pepper",
+        _dense(corruption="salt_and_pepper", loss="absolute_error"),
+        _table(),
+    ),
     Case("dense-sparsity", _dense(penalty="sparsity"), _table()),
     Case("dense-contraction", _dense(penalty="contraction"), _table()),
     Case("dense-decorrelation", _dense(penalty="decorrelation", early_stopping=False), _table()),
@@ -165,8 +204,16 @@ CASES = [
     Case("conv-channels-first", _conv(channel_axis=1), _colour(first=True)),
     Case("conv-many-channels", _conv(early_stopping=False), _colour(channels=9)),
     Case("conv-flat-square", _conv(), _flat()),
-    Case("conv-flat-grey", _conv(image_shape=(7, 13), early_stopping=False), _flat(height=7, width=13)),
-    Case("conv-flat-channels-last", _conv(image_shape=(6, 5, 3), early_stopping=False), _colour(flat=True)),
+    Case(
+        "conv-flat-grey",
+        _conv(image_shape=(7, 13), early_stopping=False),
+        _flat(height=7, width=13),
+    ),
+    Case(
+        "conv-flat-channels-last",
+        _conv(image_shape=(6, 5, 3), early_stopping=False),
+        _colour(flat=True),
+    ),
     Case(
         "conv-flat-channels-first",
         _conv(image_shape=(3, 6, 5), channel_axis=1, early_stopping=False),
@@ -175,14 +222,30 @@ CASES = [
     Case("conv-signal", _conv(early_stopping=False), _flat(height=1, width=37)),
     Case("conv-one-pixel", _conv(1, early_stopping=False), _grey(height=1, width=1)),
     Case("conv-tall", _conv(early_stopping=False), _grey(height=41, width=2)),
-    Case("conv-block-means", _conv(early_stopping=False, max_iter=1), _grey(n=24, height=70, width=75, dtype=np.float32)),
+    Case(
+        "conv-block-means",
+        _conv(early_stopping=False, max_iter=1),
+        _grey(n=24, height=70, width=75, dtype=np.float32),
+    ),
     Case("conv-float32", _conv(), _grey(dtype=np.float32)),
     Case("conv-int64", _conv(early_stopping=False), _grey(dtype=np.int64)),
     Case("conv-ordered", _conv(bottleneck="ordered"), _grey()),
-    Case("conv-variational", _conv(bottleneck="variational", loss="log_loss", early_stopping=False), _grey()),
+    Case(
+        "conv-variational",
+        _conv(bottleneck="variational", loss="log_loss", early_stopping=False),
+        _grey(),
+    ),
     Case("conv-quantized", _conv(bottleneck="quantized", codebook_size=5), _grey()),
-    Case("conv-patches", _conv(corruption="patches", channel_axis=1, early_stopping=False), _colour(first=True)),
-    Case("conv-contraction", _conv(penalty="contraction", early_stopping=False), _grey(height=7, width=13)),
+    Case(
+        "conv-patches",
+        _conv(corruption="patches", channel_axis=1, early_stopping=False),
+        _colour(first=True),
+    ),
+    Case(
+        "conv-contraction",
+        _conv(penalty="contraction", early_stopping=False),
+        _grey(height=7, width=13),
+    ),
     Case("conv-rate", _conv(penalty="rate", early_stopping=False), _grey(dtype=np.uint8)),
     Case("conv-allow-nan", _conv(allow_nan=True, early_stopping=False), _grey()),
     Case("conv-uint8", _conv(), _grey(dtype=np.uint8)),

@@ -13,14 +13,16 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from .cases import CASES, grey_images, low_rank
+from .cases import CASES, gray_images, low_rank
 
 collect_ignore = ["consumers", "mutations"]  # programs that are checked or run by themselves
 
 
 def pytest_addoption(parser):
     """Add the option that says where networks are trained."""
-    parser.addoption("--device", default="cpu", help="device that the laws are tested on, such as cuda")
+    parser.addoption(
+        "--device", default="cpu", help="device that the laws are tested on, such as cuda"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +58,7 @@ def rows():
 @pytest.fixture(scope="session")
 def images():
     """Forty grey images of 6 x 5 pixels."""
-    return grey_images(40, 6, 5)
+    return gray_images(40, 6, 5)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import _preparing, corruptions, datasets, export
-from skae._defaults import make_plan
+from skae import corruptions, datasets, export
+from skae._training import plan as plan_module
+from skae._training.defaults import make_plan
 
-from .cases import grey_images, low_rank
+from .cases import gray_images, low_rank
 
 ALL = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 ALL += [datasets.ImageFolder]
@@ -35,7 +36,9 @@ UNCHECKED_IN_FUNCTIONS = {"ES01", "EX01", "SA01"}
 
 def public_methods(class_):
     """Give the methods that skae itself defines, those of classes too."""
-    for name, member in inspect.getmembers(class_, lambda one: inspect.isfunction(one) or inspect.ismethod(one)):
+    for name, member in inspect.getmembers(
+        class_, lambda one: inspect.isfunction(one) or inspect.ismethod(one)
+    ):
         if not name.startswith("_") and (member.__module__ or "").startswith("skae"):
             yield name, member
 
@@ -58,25 +61,35 @@ def words(annotation):
 
 def section(text, title):
     """Give the entries of a numpydoc section: name to type, and name to description."""
-    match = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", inspect.cleandoc(text), re.DOTALL | re.MULTILINE)
+    match = re.search(
+        rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)",
+        inspect.cleandoc(text),
+        re.DOTALL | re.MULTILINE,
+    )
     kinds, descriptions = {}, {}
     for entry in re.split(r"^(?=\S)", match[1] if match else "", flags=re.MULTILINE):
         head, _, body = entry.partition("\n")
         names, _, kind = head.partition(" : ")
         for name in names.split(", "):
             if name:
-                kinds[name.strip()], descriptions[name.strip()] = kind.strip(), inspect.cleandoc(body)
+                kinds[name.strip()], descriptions[name.strip()] = (
+                    kind.strip(),
+                    inspect.cleandoc(body),
+                )
     return kinds, descriptions
 
 
 @pytest.mark.parametrize("class_", ALL)
 def test_every_parameter_is_documented_in_order(class_):
     """The docstring has each parameter of the constructor, in its order, and no other."""
-    assert list(section(class_.__doc__, "Parameters")[0]) == list(inspect.signature(class_).parameters)
+    assert list(section(class_.__doc__, "Parameters")[0]) == list(
+        inspect.signature(class_).parameters
+    )
 
 
 @pytest.mark.parametrize(
-    ("class_", "name"), [(class_, name) for class_ in ALL for name in inspect.signature(class_).parameters]
+    ("class_", "name"),
+    [(class_, name) for class_ in ALL for name in inspect.signature(class_).parameters],
 )
 def test_documented_defaults_are_the_defaults(class_, name):
     """``default=X`` in the docstring is the default in the signature, and stands where there is one."""
@@ -93,14 +106,19 @@ def test_documented_choices_are_the_choices(class_):
         listed = set(re.findall(r'"([^"]*)"', kind.split("default=")[0]))
         known = set()
         for constraint in class_._parameter_constraints[name]:
-            known |= {option for option in getattr(constraint, "options", ()) if isinstance(option, str)}
+            known |= {
+                option for option in getattr(constraint, "options", ()) if isinstance(option, str)
+            }
         if known:
             assert listed == known, f"{class_.__name__}.{name} lists {listed}, but takes {known}."
 
 
 def test_shared_parameters_are_documented_and_defaulted_alike():
     """What both estimators have is the same in both, but for the word for what they take."""
-    first, second = (section(class_.__doc__, "Parameters") for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder))
+    first, second = (
+        section(class_.__doc__, "Parameters")
+        for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder)
+    )
     shared = [name for name in first[0] if name in second[0]]
     assert len(shared) > 10
 
@@ -111,7 +129,8 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
         assert first[0][name] == second[0][name], name
         assert words(first[1][name]) == words(second[1][name]), name
         defaults = [
-            inspect.signature(class_).parameters[name].default for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder)
+            inspect.signature(class_).parameters[name].default
+            for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder)
         ]
         assert defaults[0] == defaults[1], name
 
@@ -133,10 +152,12 @@ FITS = {
 def test_every_attribute_is_documented(class_):
     """After fit there are exactly the attributes that the docstring has; some only with a setting that it names."""
     documented = section(class_.__doc__, "Attributes")[1]
-    some = {name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)}
+    some = {
+        name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)
+    }
     seen = set()
     for estimator in FITS[class_]:
-        X = grey_images(4, 6, 5) if class_ is skae.ImageRestorer else low_rank(30, 9)
+        X = gray_images(4, 6, 5) if class_ is skae.ImageRestorer else low_rank(30, 9)
         fitted = clone(estimator).fit(X)
         check_is_fitted(fitted)
         found = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
@@ -147,7 +168,11 @@ def test_every_attribute_is_documented(class_):
 
 DOCUMENTED = [
     *((name, function) for name, function in public_functions()),
-    *((f"{class_.__name__}.{name}", method) for class_ in ALL for name, method in public_methods(class_)),
+    *(
+        (f"{class_.__name__}.{name}", method)
+        for class_ in ALL
+        for name, method in public_methods(class_)
+    ),
 ]
 
 
@@ -163,18 +188,26 @@ def test_every_function_documents_its_parameters(name, function):
     for one in parameters:
         match = re.search(r"default=(.+)$", kinds[one.name])
         if kinds[one.name] != "Ignored":
-            assert (ast.literal_eval(match[1]) if match else inspect.Parameter.empty) == one.default, one.name
+            assert (
+                ast.literal_eval(match[1]) if match else inspect.Parameter.empty
+            ) == one.default, one.name
 
 
 @pytest.mark.parametrize(("name", "function"), DOCUMENTED)
 def test_documented_choices_of_functions_are_those_of_their_types(name, function):
     """The strings that a docstring lists for a parameter are those that its type allows."""
     for one in inspect.signature(inspect.unwrap(function)).parameters.values():
-        listed = re.search(r"^\{(.*?)\}", section(function.__doc__, "Parameters")[0].get(one.name, ""))
-        assert (set(ast.literal_eval(f"[{listed[1]}]")) if listed else set()) == words(one.annotation), one.name
+        listed = re.search(
+            r"^\{(.*?)\}", section(function.__doc__, "Parameters")[0].get(one.name, "")
+        )
+        assert (set(ast.literal_eval(f"[{listed[1]}]")) if listed else set()) == words(
+            one.annotation
+        ), one.name
 
 
-NAMES = [class_.__name__ for class_ in ALL if class_.__name__ in skae.__all__] + ["datasets.ImageFolder"]
+NAMES = [class_.__name__ for class_ in ALL if class_.__name__ in skae.__all__] + [
+    "datasets.ImageFolder"
+]
 
 
 @pytest.mark.parametrize("name", [*NAMES, *(name for name, _ in DOCUMENTED)])
@@ -199,11 +232,19 @@ def test_every_module_function_and_class_has_a_docstring():
     missing = []
     for path in Path(skae.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text())
-        nodes = [tree, *tree.body, *(part for one in tree.body if isinstance(one, ast.ClassDef) for part in one.body)]
+        nodes = [
+            tree,
+            *tree.body,
+            *(part for one in tree.body if isinstance(one, ast.ClassDef) for part in one.body),
+        ]
         for node in nodes:
-            if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and not ast.get_docstring(node):
+            if isinstance(
+                node, (ast.Module, ast.FunctionDef, ast.ClassDef)
+            ) and not ast.get_docstring(node):
                 name = getattr(node, "name", "the module")
-                if any(ast.unparse(one) == "overload" for one in getattr(node, "decorator_list", [])):
+                if any(
+                    ast.unparse(one) == "overload" for one in getattr(node, "decorator_list", [])
+                ):
                     continue
                 if not name.startswith("_"):
                     missing.append(f"{path.name}: {name}")
@@ -217,14 +258,19 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
         digits = load_digits(**parameters)
         if isinstance(digits, tuple):
             return tuple(part[:100] for part in digits)
-        return type(digits)({name: value[:100] if hasattr(value, "shape") else value for name, value in digits.items()})
+        return type(digits)(
+            {
+                name: value[:100] if hasattr(value, "shape") else value
+                for name, value in digits.items()
+            }
+        )
 
     def short_plan(*args, **parameters):
         plan = make_plan(*args, **parameters)
         return replace(plan, epochs=min(plan.epochs, 5))
 
     monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
-    monkeypatch.setattr(_preparing, "make_plan", short_plan)
+    monkeypatch.setattr(plan_module, "make_plan", short_plan)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert blocks
@@ -237,20 +283,28 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
 def test_the_readme_has_its_two_commands():
     """The README has a command that runs the example and one that runs the tests, each doing its own set-up."""
     commands = re.findall(r"^```bash\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert any("examples/plot_digits_pipeline.py" in command and "pip install" in command for command in commands)
+    assert any(
+        "examples/plot_digits_pipeline.py" in command and "pip install" in command
+        for command in commands
+    )
     assert any("pytest" in command and "pip install" in command for command in commands)
 
 
 def test_the_check_of_built_pages_finds_what_is_broken(tmp_path):
     """A link to no file, one to no place and a missing picture are named; sound ones, and links to other sites, are not."""
-    spec = importlib.util.spec_from_file_location("check_pages", README.parent / "docs" / "check_pages.py")
+    spec = importlib.util.spec_from_file_location(
+        "check_pages", README.parent / "docs" / "check_pages.py"
+    )
     check_pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check_pages)
     (tmp_path / "sub").mkdir()
     (tmp_path / "a picture.png").write_bytes(b"")
-    (tmp_path / "sub" / "index.html").write_text('<h1 id="here">x</h1><a href="../index.html">back</a>')
+    (tmp_path / "sub" / "index.html").write_text(
+        '<h1 id="here">x</h1><a href="../index.html">back</a>'
+    )
     sound = (
-        '<a href="sub/#here"></a><img alt="x" src="a%20picture.png"><a href="https://example.org/none"></a><a href="#">up</a>'
+        '<a href="sub/#here"></a><img alt="x" src="a%20picture.png">'
+        '<a href="https://example.org/none"></a><a href="#">up</a>'
     )
     (tmp_path / "index.html").write_text(sound)
     faults, counts = check_pages.check(tmp_path)

@@ -1,4 +1,4 @@
-"""Signatures: everything public has types, which are those that the parameters are checked for, and type checkers read them."""
+"""Type annotations: complete, consistent with parameter validation, and accepted by mypy."""
 
 import inspect
 import re
@@ -19,26 +19,29 @@ HERE = Path(__file__).parent / "consumers"
 
 
 def functions():
-    """Give every public function and method, and each constructor, by name."""
-    found = dict(public_functions())
+    """Return all public functions, methods and constructors, by name."""
+    result = dict(public_functions())
     for name in skae.__all__:
         class_ = getattr(skae, name)
-        found[f"{name}.__init__"] = class_.__init__
-        found |= {f"{name}.{method}": function for method, function in public_methods(class_)}
-    return found
+        result[f"{name}.__init__"] = class_.__init__
+        result |= {f"{name}.{method}": function for method, function in public_methods(class_)}
+    return result
 
 
 FUNCTIONS = functions()
 
 
 def typed(function):
-    """Give the signatures that type checkers see of a function: those of its overloads, or its own."""
+    """Return the signatures of the overloads of a function, or else its own signature."""
     function = inspect.unwrap(function)
-    return [inspect.signature(one) for one in typing.get_overloads(getattr(function, "__func__", function)) or [function]]
+    return [
+        inspect.signature(one)
+        for one in typing.get_overloads(getattr(function, "__func__", function)) or [function]
+    ]
 
 
 def check(*names):
-    """Give what mypy has to say of files, as it is set for the project."""
+    """Return the report of mypy on files, with the settings of the project."""
     options = [
         "--strict",
         "--follow-imports",
@@ -48,17 +51,19 @@ def check(*names):
         "--cache-dir",
         str(ROOT / ".mypy_cache"),
     ]
-    found, complaint, _ = mypy.api.run([*options, *(str(HERE / name) for name in names)])
-    assert not complaint
-    return found
+    report, errors, _ = mypy.api.run([*options, *(str(HERE / name) for name in names)])
+    assert not errors
+    return report
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_signatures_are_complete(name):
-    """Each parameter and what is returned has a type."""
+    """Each parameter and each return value has a type."""
     for signature in typed(FUNCTIONS[name]):
         untyped = [
-            one.name for one in signature.parameters.values() if one.annotation is one.empty and one.name not in ("self", "cls")
+            one.name
+            for one in signature.parameters.values()
+            if one.annotation is one.empty and one.name not in ("self", "cls")
         ]
         assert not untyped
         assert signature.return_annotation is not signature.empty
@@ -66,43 +71,50 @@ def test_signatures_are_complete(name):
 
 @pytest.mark.parametrize("class_", [getattr(skae, name) for name in skae.__all__])
 def test_fitted_attributes_have_types(class_):
-    """Each documented attribute has a type, so that type checkers know it."""
+    """Each documented attribute has a type annotation."""
     annotated = {name for one in class_.__mro__ for name in vars(one).get("__annotations__", {})}
     assert set(section(class_.__doc__, "Attributes")[0]) <= annotated
 
 
 @pytest.mark.parametrize("class_", CLASSES)
 def test_options_in_types_are_the_options(class_):
-    """The strings that a type allows are those that pass validation."""
+    """The strings allowed by a type are those that pass parameter validation."""
     for name, parameter in inspect.signature(class_).parameters.items():
         constraints = class_._parameter_constraints[name]
-        known = set() if constraints == "no_validation" else set().union(*(getattr(one, "options", ()) for one in constraints))
-        assert words(parameter.annotation) == {one for one in known if isinstance(one, str)}, name
+        options = set()
+        if constraints != "no_validation":
+            options = options.union(*(getattr(one, "options", ()) for one in constraints))
+        strings = {option for option in options if isinstance(option, str)}
+        assert words(parameter.annotation) == strings, name
 
 
 def test_aliases_are_in_one_module():
-    """Each alias of the module of types is used somewhere else, and its options are written only there."""
+    """Each alias in the module of types is imported by another module."""
     texts = [path.read_text() for path in ROOT.glob("skae/**/*.py") if path.name != "_typing.py"]
     for name in _typing.__all__:
         assert any(re.search(rf"import [^#]*?\b{name}\b", text) for text in texts), name
 
 
 def test_the_marker_is_shipped():
-    """Type checkers read the types of an installed skae."""
+    """The installation has the marker for type checkers."""
     assert files("skae").joinpath("py.typed").is_file()
 
 
-def test_what_is_right_is_accepted():
-    """A program that uses all of the API as documented has no errors under strict rules."""
+def test_mypy_accepts_correct_code():
+    """A program that uses the API as documented has no errors in strict mode."""
     assert "no issues found" in check("right.py")
 
 
-def test_what_is_wrong_is_found():
-    """Every wrong line of a program is an error of the kind that it names, and there are no others."""
+def test_mypy_rejects_incorrect_code():
+    """Each incorrect line of a program is an error of the kind in its comment; others are not."""
     lines = (HERE / "wrong.py").read_text().splitlines()
-    expected = {(i, line.split("# wrong: ")[1]) for i, line in enumerate(lines, 1) if "# wrong: " in line}
-    found = {
-        (int(line), kind)
-        for line, kind in re.findall(r"wrong\.py:(\d+): error: .*\[([\w-]+)\]$", check("wrong.py"), re.MULTILINE)
+    expected = {
+        (i, line.split("# wrong: ")[1]) for i, line in enumerate(lines, 1) if "# wrong: " in line
     }
-    assert found == expected
+    reported = {
+        (int(line), kind)
+        for line, kind in re.findall(
+            r"wrong\.py:(\d+): error: .*\[([\w-]+)\]$", check("wrong.py"), re.MULTILINE
+        )
+    }
+    assert reported == expected

@@ -1,4 +1,4 @@
-"""Rows and images that do not fit in: how badly an autoencoder reconstructs them, and how lonely their codes are."""
+"""Anomaly detection by reconstruction errors and by distances between latent vectors."""
 
 from skae.anomaly._detector import ReconstructionDetector
 

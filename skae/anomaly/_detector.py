@@ -1,4 +1,4 @@
-"""The detector: what is usual of errors and of distances between codes, and where anomalies begin."""
+"""Anomaly detection by reconstruction errors and latent distances."""
 
 import math
 from numbers import Integral, Real
@@ -7,109 +7,120 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, clone
-from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _validation as check
-from skae._layout import as_array
-from skae._state import unchanged_on_error
-from skae._stored import Stored, stored
+from skae._input.dtypes import as_array
+from skae._input.streaming import stream_if_large
+from skae._input.validation import resolve_seed
+from skae._meta_estimator import VisualBlockMixin, check_methods, default_autoencoder, seeded_clone
+from skae._persistence import restore_state_on_error
+from skae._sklearn_compat import Interval, StrOptions, fit_context
 from skae._typing import Auto, MatrixLike, RandomState
-from skae._validation import Interval, StrOptions, fit_context
-from skae._wrapped import ShownMixin, check_methods, default_autoencoder, seeded_clone
-from skae.anomaly._measures import Decoded, Standardised, as_numbers, kernels, measure, pieces, smoothed
+from skae.anomaly._calibration import (
+    ROUNDING,
+    cross_fit,
+    error_scales,
+    held_out_errors,
+    tukey_threshold,
+)
+from skae.anomaly._latent_distances import fit_latent_neighbors, mean_squared_distances
+from skae.anomaly._preprocessing import (
+    autoencoder_input,
+    fit_scaler,
+    should_standardize,
+    validate_rows,
+)
+from skae.anomaly._scores import evaluate, score_chunks, smoothing_kernels
+
+__all__ = ["ReconstructionDetector"]
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["ReconstructionDetector"]
-
-MOST_NEIGHBOURS = 10_000
-"""Among the codes of so many rows neighbours are looked for: a random part of X where it has more."""
-
-MOST_CROSSED = 5_000
-"""Up to so many rows are learned by heart to a degree that matters, so that their errors are taken from fits without them."""
-
-FLOOR = 0.2
-"""The least that the usual squared error of a feature is taken to be, as a share of the mean over all features."""
-
-EXACT = 1e-8
-"""Squared errors and distances below this share of the variance are rounding, and no measure of what is usual."""
+MAX_CROSS_FIT_ROWS = 5_000
+"""Maximum number of samples with cross-fitting by default. With more, overfitting is small."""
 
 
-class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
-    """Anomalies by an autoencoder: rows and images that are reconstructed badly, or whose codes have no neighbours.
+class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
+    """Anomaly detector for tables and images, based on an autoencoder.
 
-    An autoencoder reconstructs what it has seen the like of [1]_. What it reconstructs well may still be unusual: then its code
-    lies far from all others [2]_. The score adds both, each over what is usual. Codes count as far apart as their
-    reconstructions are, to first order, so how an autoencoder scales its codes doesn't matter. Errors of images are smoothed
-    first, since an edge that is a little out of place is usual, and what doesn't belong there is missed over an area.
+    Anomalies have a large reconstruction error [1]_, or a latent vector far from its neighbors
+    [2]_. The score is a weighted sum of both, each relative to normal samples. Latent distances are
+    measured in reconstruction space, so that scaling the latent vectors changes no score. Errors of
+    images are smoothed, because slightly displaced edges are common in normal reconstructions.
 
     Parameters
     ----------
     autoencoder : estimator, default=None
-        What has ``fit``, ``transform`` and ``inverse_transform``. A clone of it is fitted; one in a ``FrozenEstimator`` is used
-        as it is. None: a :class:`ConvAutoencoder` if X has more than two dimensions, else a :class:`DenseAutoencoder`.
+        Estimator with ``fit``, ``transform`` and ``inverse_transform``. A clone is fitted, except
+        for a ``FrozenEstimator``, which is used as it is. None: a :class:`ConvAutoencoder` if X has
+        more than two dimensions, a :class:`DenseAutoencoder` otherwise.
     contamination : float or "auto", default="auto"
-        The share of X that `predict` takes as anomalies, in (0, 0.5]. "auto": what lies beyond Tukey's fence, which is the
-        third quartile of the logarithms of the scores plus 1.5 times their interquartile range.
+        Proportion of anomalies in X, in (0, 0.5], which sets the threshold of `predict`. "auto":
+        Tukey's fence of the log scores, the third quartile plus 1.5 times the interquartile range.
     n_neighbors : int, default=5
-        How many neighbours of a code count. One at no distance does not: it is taken for the row itself.
+        Number of neighbors of each latent vector. A neighbor at distance zero is excluded, because
+        it is assumed to be the sample itself.
     code_weight : float, default=1.5
-        How much the distance of the code counts, compared with the error of the reconstruction. 0 leaves the error alone.
+        Weight of the latent distance, relative to the reconstruction error. With 0, the score is
+        the reconstruction error.
     smoothing : float or "auto", default="auto"
-        Standard deviation, in pixels, of the Gaussian that smooths errors and reconstructions of images. "auto": 1/28 of the
-        shorter side. 0 where single pixels may be odd. Tables are never smoothed.
+        Standard deviation, in pixels, of the Gaussian filter of images' errors. "auto": 1/28 of the
+        shorter side. Use 0 to detect single anomalous pixels. Tables are never smoothed.
     standardize : bool or "auto", default="auto"
-        Whether the autoencoder sees each column less its mean, over its standard deviation. "auto": yes for tables, so that
-        units don't matter; no for what a ``FrozenEstimator`` holds or an autoencoder of images takes.
+        Whether to standardize each feature before the autoencoder. "auto": True for tables, so that
+        units do not matter. False for a ``FrozenEstimator`` or an autoencoder of images.
     cross_fit : bool or "auto", default="auto"
-        Whether what is usual is found on each half of X by an autoencoder fitted on the other half, which doubles the time of a
-        fit. "auto": up to 5,000 rows.
+        Whether to estimate normal errors by two-fold cross-fitting, which doubles the time of fit.
+        The errors of each half of X are those of an autoencoder fitted on the other half. "auto":
+        True for at most 5,000 samples.
     random_state : int, RandomState instance or None, default=None
-        Where the halves, the codes to compare with, and the fits of an autoencoder whose own `random_state` is None come from.
+        Seed of the two halves, of the sample for the neighbor search, and of an autoencoder with
+        ``random_state=None``.
 
     Attributes
     ----------
     autoencoder_ : estimator
-        The fitted autoencoder.
+        Fitted autoencoder.
     offset_ : float
-        The score below which a row is an anomaly.
+        Threshold of the scores. Samples with a lower score are anomalies.
     neighbors_ : NearestNeighbors
-        Fitted on codes of X, of at most 10,000 rows, times `code_metric_`.
+        Neighbor search, fitted on at most 10,000 latent vectors of X, multiplied by `code_metric_`.
     code_metric_ : ndarray of shape (n_components, n_components)
-        What codes are multiplied by, so that they are as far apart as their reconstructions are in the linear map from codes to
-        reconstructions that is nearest to the decoder.
+        Matrix that maps latent vectors to a space with distances of reconstructions. The decoder is
+        approximated by the linear map that fits it best.
     code_spread_ : float
-        The usual mean squared distance of a code to its neighbours, which is 1 in the scores.
+        Mean squared distance of the latent vectors of X to their neighbors. Distances in the
+        scores are relative to it.
     error_scale_ : ndarray of shape (`n_features_in_`,)
-        The usual squared error of each feature, or smoothed pixel, which is 1 in `error_map`, in squared units of what the
-        autoencoder sees.
+        Normal squared error of each feature or smoothed pixel, in squared units of the
+        autoencoder's input. Errors in `error_map` are relative to it.
     scaler_ : StandardScaler or None
-        What standardises X; None where the autoencoder sees it as it is.
+        Fitted scaler of X. None if X is not standardized.
     n_features_in_ : int
-        Numbers in a row.
+        Number of values in a sample.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------
     sklearn.ensemble.IsolationForest : A fast detector for tables.
-    sklearn.neighbors.LocalOutlierFactor : A detector by the density of neighbours.
+    sklearn.neighbors.LocalOutlierFactor : A detector by the density of neighbors.
 
     Notes
     -----
-    Fit on rows that are mostly normal. With k neighbours and d features, where e is the (smoothed) error and z the code
-    times `code_metric_`,
-    ``score = -(mean_j(e_j**2 / error_scale_j) + code_weight * mean_k(|z - z_k|**2) / code_spread) / (1 + code_weight)``:
-    -1 is usual.
+    X should be mostly normal in fit. With k neighbors, the score is
+    ``-(mean_j(e_j**2 / error_scale_j) + code_weight * mean_k(|z - z_k|**2) / code_spread)
+    / (1 + code_weight)``. Here e is the (smoothed) error of feature j, and z is the latent vector
+    times `code_metric_`. Normal samples have a mean score of about -1.
 
     References
     ----------
-    .. [1] N. Japkowicz, C. Myers and M. Gluck, "A novelty detection approach to classification", IJCAI 1995.
-    .. [2] S. Ramaswamy, R. Rastogi and K. Shim, "Efficient algorithms for mining outliers from large data sets", SIGMOD 2000.
+    .. [1] N. Japkowicz, C. Myers and M. Gluck, "A novelty detection approach to classification",
+       IJCAI 1995.
+    .. [2] S. Ramaswamy, R. Rastogi and K. Shim, "Efficient algorithms for mining outliers from
+       large data sets", SIGMOD 2000.
 
     Examples
     --------
@@ -135,7 +146,7 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
     feature_names_in_: NDArray[np.object_]
 
     _parameter_constraints = {
-        "autoencoder": "no_validation",  # looked at in fit, where the message can say what it lacks
+        "autoencoder": "no_validation",  # its methods are checked in fit
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "code_weight": [Interval(Real, 0, None, closed="left")],
@@ -166,16 +177,15 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         self.cross_fit = cross_fit
         self.random_state = random_state
 
-    # ------------------------------------------------------------------------------------------------- learning
-
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
-        """Fit the autoencoder on X, and learn which errors and distances are usual.
+        """Fit the autoencoder, the scales of errors and distances, and the threshold.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            At least four rows, most of them normal, and without gaps.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, with at least four samples and without missing values. Most samples
+            should be normal.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -189,125 +199,128 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         TypeError
             If the autoencoder lacks a method.
         ValueError
-            If X or a parameter is not as described.
+            If X or a parameter is invalid.
         """
-        with unchanged_on_error(self):
-            self._learn(X)
+        with restore_state_on_error(self):
+            self._fit(X)
         return self
 
-    def _learn(self, X):
-        """Do what `fit` does; of a fit that fails its caller takes back what it left."""
-        from sklearn.neighbors import NearestNeighbors  # slow to import, so only where it is needed
-
-        seed = check.seeded(self.random_state)
-        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
-        original = seeded_clone(default_autoencoder(X) if self.autoencoder is None else self.autoencoder, seed)
-        seen = self._look_at(X, original)
-        n = len(seen)
-        self.autoencoder_ = clone(original).fit(seen, None)
+    def _fit(self, X):
+        """Fit all attributes; after an error, `fit` restores the earlier state."""
+        seed = resolve_seed(self.random_state)
+        unfitted = self._clone_autoencoder(X, seed)
+        rows = self._fit_preprocessing(X, unfitted)
+        self.autoencoder_ = clone(unfitted).fit(rows, None)
         self._code_weight = float(self.code_weight)
-        self._kernels = kernels(self.autoencoder_, seen.shape[1:], self.smoothing)
+        self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
 
-        chosen = np.random.default_rng(seed).permutation(n) < MOST_NEIGHBOURS
-        codes, squares, decoded = [], np.zeros(1), Decoded()
-        for piece in pieces(seen):
-            some, rebuilt, missed = measure(self.autoencoder_, seen[piece], self._kernels)
-            codes.append(some[chosen[piece]])
-            decoded.add(some, smoothed(rebuilt, self._kernels))
-            squares = squares + missed.sum(axis=0) / n
-        self.code_metric_ = decoded.metric()
-        codes = np.concatenate(codes) @ self.code_metric_
-        self.neighbors_ = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(codes))).fit(codes)
+        self.code_metric_, self.neighbors_, codes, mean_squared_errors = fit_latent_neighbors(
+            self.autoencoder_, rows, self._kernels, n_neighbors=self.n_neighbors, seed=seed
+        )
+        held_out_halves = []
+        if self._uses_cross_fit(len(rows)):
+            held_out_halves = cross_fit(unfitted, rows, seed)
+            mean_squared_errors = held_out_errors(held_out_halves, self._kernels)
+        self._fit_scales(codes, mean_squared_errors)
+        self.offset_ = self._compute_offset(rows, held_out_halves)
 
-        outside = []  # an autoencoder, rows that it was not fitted on, their numbers
-        if n <= MOST_CROSSED if isinstance(self.cross_fit, str) else self.cross_fit:
-            *halves, first, second = train_test_split(seen[:], np.arange(n), test_size=0.5, random_state=seed)
-            fits = [clone(original).fit(half, None) for half in halves]
-            outside = [(fits[1], halves[0], first), (fits[0], halves[1], second)]
-            parts = (measure(fit, rows[piece], self._kernels)[2] for fit, rows, _ in outside for piece in pieces(rows))
-            squares = sum(part.sum(axis=0) for part in parts) / n
+    def _clone_autoencoder(self, X, seed):
+        """Return an unfitted clone of the autoencoder, or of the default autoencoder."""
+        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
+        if self.autoencoder is None:
+            return seeded_clone(default_autoencoder(X), seed)
+        return seeded_clone(self.autoencoder, seed)
 
-        spread = codes.var(axis=0).sum()
-        squares = np.maximum(squares, EXACT * (spread + squares.sum()) / len(squares) or 1.0)
-        scale = squares + FLOOR * squares.mean()
-        self.error_scale_ = scale * (squares / scale).mean()
-        self._itself = EXACT * spread
-        self.code_spread_ = 1.0
-        self.code_spread_ = max(float(self._distances(codes).mean()), EXACT * spread) or 1.0
+    def _uses_cross_fit(self, n_samples):
+        """Return whether errors are estimated by cross-fitting."""
+        if isinstance(self.cross_fit, str):
+            return n_samples <= MAX_CROSS_FIT_ROWS
+        return self.cross_fit
 
-        errors, distances = self._parts(seen)
+    def _fit_scales(self, codes, mean_squared_errors):
+        """Fit the scales of errors and distances, which are at least rounding errors."""
+        code_variance = codes.var(axis=0).sum()
+        self.error_scale_ = error_scales(mean_squared_errors, code_variance)
+        self._itself = ROUNDING * code_variance
+        distances = mean_squared_distances(self.neighbors_, codes, self._itself)
+        self.code_spread_ = max(float(distances.mean()), ROUNDING * code_variance)
+        if self.code_spread_ == 0:
+            self.code_spread_ = 1.0
+
+    def _compute_offset(self, rows, held_out_halves):
+        """Compute the threshold of the scores, from held-out errors if it is automatic."""
+        errors, distances = self._score_parts(rows)
         if not isinstance(self.contamination, str):
-            self.offset_ = float(np.percentile(-self._combine(errors, distances), 100 * self.contamination))
-            return
-        for fit, rows, numbers in outside:
-            for piece in pieces(rows):
-                errors[numbers[piece]] = self._errors(measure(fit, rows[piece], self._kernels)[2])
-        usual = np.log(np.maximum(self._combine(errors, distances), EXACT))
-        low, high = np.quantile(usual, [0.25, 0.75])
-        self.offset_ = float(-np.exp(high + 1.5 * (high - low)))
-
-    # --------------------------------------------------------------------------------------------------- using
+            scores = -self._combine(errors, distances)
+            return float(np.percentile(scores, 100 * self.contamination))
+        for half in held_out_halves:
+            for indices, squared_errors in half.squared_errors(self._kernels):
+                errors[indices] = self._mean_scaled_errors(squared_errors)
+        return -tukey_threshold(self._combine(errors, distances))
 
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
-        """Say how normal rows are.
+        """Compute the score of each sample.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            Laid out as in fit.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Higher is more normal, float64; -1 is the mean of normal rows, 0 the most.
+            Scores of at most 0, float64. Lower is more anomalous, and normal samples have a mean of
+            about -1.
         """
         return -self._combine(*self.score_parts(X))
 
     def score_parts(self, X: MatrixLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the two parts that a score is made of.
+        """Compute the reconstruction error and the latent distance of each sample.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            Laid out as in fit.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
         errors : ndarray of shape (n_samples,)
-            Mean of `error_map` over each row, float64. 1 is usual.
+            Mean of `error_map` over each sample, float64. Normal samples have a mean of about 1.
         distances : ndarray of shape (n_samples,)
-            Mean squared distance of the code to its neighbours, over the usual one, float64.
+            Mean squared distance of the latent vector to its neighbors, divided by `code_spread_`,
+            float64.
         """
         check_is_fitted(self)
-        return self._parts(self._look_at(X))
+        return self._score_parts(self._preprocess(X))
 
     def error_map(self, X: MatrixLike) -> NDArray[np.float32]:
-        """Show where rows are reconstructed badly.
+        """Compute the squared error of each feature or pixel.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            Laid out as in fit.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
         errors : ndarray of the shape of X
-            Squared error of each feature or smoothed pixel, over its usual one, float32.
+            Squared errors, smoothed for images, divided by `error_scale_`, float32.
         """
         check_is_fitted(self)
-        seen = self._look_at(X)
-        found = np.empty((len(seen), self.n_features_in_), np.float32)
-        for piece in pieces(seen):
-            found[piece] = measure(self.autoencoder_, seen[piece], self._kernels)[2] / self.error_scale_
-        return found.reshape(seen.shape)
+        rows = self._preprocess(X)
+        errors = np.empty((len(rows), self.n_features_in_), np.float32)
+        for chunk in score_chunks(rows):
+            _, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
+            errors[chunk] = squared_errors / self.error_scale_
+        return errors.reshape(rows.shape)
 
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
-        """Say by how much rows are more normal than the threshold.
+        """Compute the difference of each score from the threshold.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            Laid out as in fit.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
@@ -317,65 +330,56 @@ class ReconstructionDetector(ShownMixin, OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: MatrixLike) -> NDArray[np.int64]:
-        """Tell normal rows from anomalies.
+        """Classify samples as normal or anomalous.
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
-            Laid out as in fit.
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            1 for normal rows, -1 for anomalies.
+            1 for normal samples, -1 for anomalies.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    # ------------------------------------------------------------------------------------------------- the parts
-
-    def _look_at(self, X, original=None):
-        """Check X and give what the autoencoder sees of it; with the unfitted autoencoder, learn how it sees it."""
-        X = as_array(stored(X))
-        images = getattr(X, "ndim", 2) > 2
-        fitting = original is not None
-        standardize = self.standardize if fitting else self.scaler_ is not None
+    def _fit_preprocessing(self, X, unfitted):
+        """Validate X, fit the scaler, and return the autoencoder's input."""
+        X = as_array(stream_if_large(X))
+        standardize = self.standardize
         if isinstance(standardize, str):
-            frozen = original is self.autoencoder  # a FrozenEstimator is its own clone
-            standardize = not (images or frozen or get_tags(original).input_tags.three_d_array)
-        rows = X if images and not standardize else check.check_rows(self, X, reset=fitting)
-        least = 4 if fitting else 1
-        if len(rows) < least:
-            raise ValueError(f"Got X of {len(rows)} sample(s), but expected at least {least}.")
-        if fitting:
-            self.n_features_in_ = math.prod(rows.shape[1:])
-            self.scaler_ = None
-            if standardize:
-                self.scaler_ = StandardScaler().set_output(transform="default")
-                for piece in pieces(rows):
-                    self.scaler_.partial_fit(as_numbers(rows[piece]))
-        if not standardize:
-            return X if hasattr(X, "columns") else rows
-        seen = Standardised(rows, self.scaler_)
-        return seen if isinstance(rows, Stored) else seen[:]
+            is_frozen = unfitted is self.autoencoder  # clone returns a FrozenEstimator itself
+            standardize = should_standardize(X, unfitted, is_frozen=is_frozen)
+        rows = validate_rows(self, X, standardize=standardize, reset=True)
+        self.n_features_in_ = math.prod(rows.shape[1:])
+        self.scaler_ = None
+        if standardize:
+            self.scaler_ = fit_scaler(rows)
+        return autoencoder_input(X, rows, self.scaler_)
+
+    def _preprocess(self, X):
+        """Validate X and return the autoencoder's input."""
+        X = as_array(stream_if_large(X))
+        rows = validate_rows(self, X, standardize=self.scaler_ is not None, reset=False)
+        return autoencoder_input(X, rows, self.scaler_)
 
     def _combine(self, errors, distances):
-        """Weigh the two parts against each other."""
+        """Compute the weighted mean of errors and distances."""
         return (errors + self._code_weight * distances) / (1 + self._code_weight)
 
-    def _parts(self, seen):
-        """Give errors and distances, each over the usual one."""
-        errors, distances = np.empty((2, len(seen)))
-        for piece in pieces(seen):
-            codes, _, squares = measure(self.autoencoder_, seen[piece], self._kernels)
-            errors[piece], distances[piece] = self._errors(squares), self._distances(codes @ self.code_metric_)
+    def _score_parts(self, rows):
+        """Compute the scaled errors and distances of preprocessed rows."""
+        errors = np.empty(len(rows))
+        distances = np.empty(len(rows))
+        for chunk in score_chunks(rows):
+            codes, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
+            errors[chunk] = self._mean_scaled_errors(squared_errors)
+            codes = codes @ self.code_metric_
+            squared_distances = mean_squared_distances(self.neighbors_, codes, self._itself)
+            distances[chunk] = squared_distances / self.code_spread_
         return errors, distances
 
-    def _errors(self, squares):
-        """Mean over the features of squared errors, each over its usual one."""
-        return (squares / self.error_scale_).mean(axis=1)
-
-    def _distances(self, codes):
-        """Mean squared distance of each code to its neighbours, over the usual one."""
-        squares = np.square(self.neighbors_.kneighbors(codes)[0])
-        itself = squares[:, 0] <= self._itself
-        return np.where(itself, squares[:, 1:].mean(axis=1), squares[:, :-1].mean(axis=1)) / self.code_spread_
+    def _mean_scaled_errors(self, squared_errors):
+        """Compute the mean over features of squared errors divided by their scale."""
+        return (squared_errors / self.error_scale_).mean(axis=1)

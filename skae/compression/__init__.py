@@ -1,5 +1,5 @@
-"""Compression of rows and images into few bytes, by an autoencoder."""
+"""Compression of images and table rows by autoencoders and entropy coding."""
 
-from skae.compression.codec import LatentCodec
+from skae.compression._codec import LatentCodec
 
 __all__ = ["LatentCodec"]

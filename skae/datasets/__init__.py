@@ -1,4 +1,4 @@
-"""Data that is not an array yet: folders of images, torch's datasets, and the files of MNIST and its relatives."""
+"""Data sets: image folders and PyTorch data sets as lazy arrays, and files in the IDX format."""
 
 from skae.datasets._idx import load_idx
 from skae.datasets._images import ImageFolder

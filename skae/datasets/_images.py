@@ -1,4 +1,4 @@
-"""Images in files, read as they are needed."""
+"""Folders of images as lazy arrays."""
 
 import copy
 import os
@@ -11,55 +11,61 @@ from typing import Literal
 import numpy as np
 import torch
 
-from skae.datasets._items import Items
+from skae.datasets._lazy_array import LazyArray
 
 __all__ = ["ImageFolder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""How the names of images end, in small or capital letters."""
+"""Suffixes of image files, in lower or upper case."""
 
 CHANNELS = {"L": (), "RGB": (3,)}
-"""What an image of each mode has behind height and width."""
+"""Shape of an image after height and width, for each mode."""
 
-TOGETHER = 16
-"""So many neighbouring files are read in one go where rows are streamed, so that threads can share them."""
+CHUNK_IMAGES = 16
+"""Neighboring images that are read at once when rows are streamed, so that threads share them."""
 
 SHARED_PIXELS = 2**14
-"""Threads share the decoding of images that are larger; that of small ones takes longer if they wait for each other."""
+"""Pixels of an image above which threads share the decoding. Smaller images are decoded faster by
+one thread, because threads wait for each other."""
 
 ORIENTATION = 0x0112
-"""Where EXIF says how a camera was held; from 5 on, height and width are exchanged."""
+"""EXIF tag of the camera's orientation."""
+
+FIRST_TRANSPOSED_ORIENTATION = 5
+"""Orientation from which, up to 8, height and width of the stored image are exchanged."""
 
 
-class ImageFolder(Items):
-    """A folder of images as an array, which is read as it is needed.
+class ImageFolder(LazyArray):
+    """Folder of images as a lazy array, which reads files when indexed.
 
-    `fit`, `transform` and all else that takes images takes it, also if the images don't fit into memory. A number gives an
-    image and a slice several, as arrays. A list of numbers or a mask gives a smaller `ImageFolder` and reads nothing, so that
-    scikit-learn's splits and searches work on folders of any size.
+    All methods that accept images accept an `ImageFolder`. The images need not fit into memory. An
+    int or a slice returns images as an array. A list of ints or a mask returns a smaller
+    `ImageFolder` and reads nothing. Scikit-learn's splits and searches therefore work on folders of
+    any size.
 
     Parameters
     ----------
     path : str, Path, or list of str or Path
-        A folder, which is searched with all its subfolders for names that end in .bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm,
-        .tif, .tiff or .webp; or the files themselves. Hidden files and folders, whose names begin with a dot, are left out.
+        A folder, which is searched with its subfolders for files with the suffix .bmp, .gif, .jpeg,
+        .jpg, .pgm, .png, .ppm, .tif, .tiff or .webp. Or a list of files. Hidden files and folders,
+        with names that start with a dot, are skipped.
     size : int or (int, int), default=None
-        Height and width that images are brought to; a number stands for both. None: all have the same size already.
+        Height and width to which images are resized; an int is both. None: all images must have
+        the same size already.
     mode : {"RGB", "L"}, default="RGB"
-        Colour, with three channels, or grey.
+        Color with three channels, or grayscale.
     crop : bool, default=True
-        Whether an image of other proportions loses what is too much of it, on both sides alike. If not, its height and width
-        are scaled differently.
+        Whether to center-crop images of another aspect ratio. If False, they are stretched.
 
     Attributes
     ----------
     paths : tuple of str
-        The files. In a folder they are ordered by name, the same on every machine.
+        The files. The files of a folder are sorted by name, in the same order on every machine.
     labels : ndarray of str of shape (n,)
-        The subfolder of `path` that each lies in, at whatever depth; empty for files of `path` itself. For a list of files,
-        the name of the folder of each.
+        The first-level subfolder of `path` that contains each file, at any depth; empty for files
+        in `path` itself. For a list of files, the name of each file's folder.
     classes : ndarray of str
-        The labels that there are, sorted.
+        The distinct labels, sorted.
     shape : tuple of int
         (n, height, width), or (n, height, width, 3).
     dtype : numpy.dtype
@@ -67,43 +73,44 @@ class ImageFolder(Items):
     ndim : int
         3 or 4.
     chunks : tuple of int
-        So many images are read in one go.
+        Shape of the chunk of images that is read at once when images are streamed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     ValueError
-        If there are no images, if one is not what its name says, or if the sizes differ and none is given; later, if one can't
-        be read. Messages name the file.
+        If there are no images, if a file is not an image, or if sizes differ and `size` is None.
+        Also when images are read, if a file can't be decoded. Messages have the file's name.
 
     See Also
     --------
-    from_torch : The same for torch's datasets.
+    from_torch : PyTorch data set as a lazy array.
 
     Notes
     -----
-    The beginning of every file is read at once, to find what is broken before anything is trained. The rest is read and decoded
-    whenever it is asked for; where most images have more than 16,384 pixels, by as many threads as torch has. Where `fit`
-    streams, that is once a pass.
+    The header of every file is read at once, so broken files raise an error before training. Pixels
+    are read and decoded when indexed. If most images have more than 16,384 pixels, they are decoded
+    by as many threads as PyTorch has. A streaming `fit` decodes all images once in each epoch.
 
-    Images are turned as their EXIF data says. What is transparent becomes white. Of several frames the first is taken. They are
-    scaled by bicubic interpolation over all pixels that fall into one; large JPEG files are decoded at half, a quarter or an
-    eighth of their size, as long as that is twice `size`. Images with 16 or 32 bits for a grey level are refused.
+    Images are rotated according to their EXIF orientation. Transparent pixels become white. Of
+    several frames, the first is used. Images are resized by bicubic interpolation with
+    antialiasing. Large JPEG files are decoded at half, a quarter or an eighth of their size, if
+    this is at least twice `size`. Images with 16 or 32 bits per gray level are refused.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> import sklearn.datasets
     >>> from skae.datasets import ImageFolder
-    >>> photographs = ImageFolder(Path(sklearn.datasets.__file__).parent / "images", size=(48, 64))
-    >>> photographs.shape
+    >>> photos = ImageFolder(Path(sklearn.datasets.__file__).parent / "images", size=(48, 64))
+    >>> photos.shape
     (2, 48, 64, 3)
-    >>> [Path(path).name for path in photographs.paths]
+    >>> [Path(path).name for path in photos.paths]
     ['china.jpg', 'flower.jpg']
-    >>> photographs[0].shape
+    >>> photos[0].shape
     (48, 64, 3)
-    >>> photographs[[1]].shape
+    >>> photos[[1]].shape
     (1, 48, 64, 3)
     """
 
@@ -117,129 +124,197 @@ class ImageFolder(Items):
     ) -> None:
         if mode not in CHANNELS:
             raise ValueError(f"Got mode={mode!r}, but expected 'RGB' or 'L'.")
-        self.size, self.mode, self.crop = _checked_size(size), mode, crop
-        self.paths, labels = _found(path)
+        self.size = _validate_size(size)
+        self.mode = mode
+        self.crop = crop
+        self.paths, labels = _list_files(path)
         self.labels = np.array(labels)
-        sizes = [_look(one) for one in self.paths]
-        others = [number for number, found in enumerate(sizes) if found != sizes[0]]
-        if self.size is None and others:
-            (first, second), (third, fourth) = sizes[0], sizes[others[0]]
-            raise ValueError(
-                f"Got images of different sizes, {first} x {second} in {self.paths[0]!r} and {third} x {fourth} in "
-                f"{self.paths[others[0]]!r}, but expected a size=(height, width) to bring them to."
-            )
-        self._shared = float(np.median(np.prod(sizes, axis=1))) > SHARED_PIXELS
-        super().__init__((len(self.paths), *(self.size or sizes[0]), *CHANNELS[mode]), np.uint8)
+        sizes = [_read_size(file) for file in self.paths]
+        image_size = self.size
+        if image_size is None:
+            _check_equal_sizes(self.paths, sizes)
+            image_size = sizes[0]
+        self._shares_decoding = float(np.median(np.prod(sizes, axis=1))) > SHARED_PIXELS
+        super().__init__((len(self.paths), *image_size, *CHANNELS[mode]), np.uint8)
 
     @property
     def classes(self) -> np.ndarray:
-        """The labels that there are, sorted."""
+        """The distinct labels, sorted."""
         return np.unique(self.labels)
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """How many images are read in one go, and their shape."""
-        return (TOGETHER, *self.shape[1:])
+        """Shape of the chunk of images that is read at once when images are streamed."""
+        return (CHUNK_IMAGES, *self.shape[1:])
 
     def __repr__(self):
         height, width = self.shape[1:3]
-        return f"<ImageFolder of {len(self)} images of {height} x {width} pixels, mode={self.mode!r}>"
+        return (
+            f"<ImageFolder of {len(self)} images of {height} x {width} pixels, mode={self.mode!r}>"
+        )
 
-    def _chosen(self, numbers):
-        chosen = copy.copy(self)
-        chosen.paths = tuple(self.paths[number] for number in numbers)
-        chosen.labels = self.labels[numbers]
-        chosen.shape = (len(numbers), *self.shape[1:])
-        return chosen
+    def _subset(self, indices):
+        subset = copy.copy(self)
+        subset.paths = tuple(self.paths[index] for index in indices)
+        subset.labels = self.labels[indices]
+        subset.shape = (len(indices), *self.shape[1:])
+        return subset
 
-    def _threads(self):
-        return torch.get_num_threads() if self._shared else 1
+    def _n_threads(self):
+        if self._shares_decoding:
+            return torch.get_num_threads()
+        return 1
 
-    def _item(self, number):
+    def _read_item(self, index):
         from PIL import Image, ImageOps
 
         height, width = self.shape[1:3]
-        with _opened(self.paths[number]) as image:
+        with _open_image(self.paths[index]) as image:
             if self.size is not None:
                 enough = (2 * width, 2 * height)
-                image.draft(self.mode, enough[::-1] if _is_turned(image) else enough)
+                if _is_transposed(image):
+                    enough = enough[::-1]
+                image.draft(self.mode, enough)
             ImageOps.exif_transpose(image, in_place=True)
             if image.has_transparency_data:
                 image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
             image = image.convert(self.mode)
             if self.size is None and image.size != (width, height):
-                raise ValueError(f"it has {image.height} x {image.width} pixels, but expected {height} x {width}.")
-            # without a change of size both leave every pixel as it is
-            return np.asarray(ImageOps.fit(image, (width, height)) if self.crop else image.resize((width, height)))
+                raise ValueError(
+                    f"it has {image.height} x {image.width} pixels, but expected {height} x "
+                    f"{width}."
+                )
+            # both leave every pixel unchanged if the image has the size already
+            if self.crop:
+                return np.asarray(ImageOps.fit(image, (width, height)))
+            return np.asarray(image.resize((width, height)))
 
 
 @contextmanager
-def _opened(path):
-    """Open an image; whatever goes wrong with it is an error that names the file."""
+def _open_image(path):
+    """Open an image, and convert any error until it is closed to one with the file's name."""
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("ImageFolder needs Pillow, which is not installed: pip install skae[images]") from error
+        raise ImportError(
+            "ImageFolder needs Pillow, which is not installed: pip install skae[images]"
+        ) from error
     try:
         with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(
-                    f"it has {'16' if ';16' in image.mode else '32'} bits for a grey level, but expected 8. Read it yourself, "
-                    "and give an array or a memory map."
-                )
+            _check_bit_depth(image)
             yield image
     except MemoryError:
         raise
-    except Exception as error:  # Pillow raises a dozen kinds
+    except Exception as error:  # Pillow raises a dozen types of errors
         raise ValueError(f"Got {path!r}, which can't be read as an image: {error}") from error
 
 
-def _is_turned(image):
-    """Say whether height and width are exchanged once the image is upright, as far as its beginning tells."""
-    return "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5
+def _check_bit_depth(image):
+    """Raise a ValueError if an image has more than 8 bits per gray level."""
+    if not image.mode.startswith(("I", "F")):
+        return
+    bits = 32
+    if ";16" in image.mode:
+        bits = 16
+    raise ValueError(
+        f"it has {bits} bits per gray level, but expected 8. Read the file with another library, "
+        "and pass an array or a memory map."
+    )
 
 
-def _look(path):
-    """Read the beginning of an image, and give its height and width."""
-    with _opened(path) as image:
-        return image.size if _is_turned(image) else image.size[::-1]
+def _is_transposed(image):
+    """Return whether EXIF orientation exchanges height and width, if EXIF is in the header."""
+    if "exif" not in image.info:
+        return False
+    return image.getexif().get(ORIENTATION, 1) >= FIRST_TRANSPOSED_ORIENTATION
 
 
-def _found(path):
-    """Give the files of a folder, or those of a list, and their labels."""
+def _read_size(path):
+    """Read height and width of an upright image from its header."""
+    with _open_image(path) as image:
+        width, height = image.size
+        if _is_transposed(image):
+            return width, height
+        return height, width
+
+
+def _check_equal_sizes(paths, sizes):
+    """Raise a ValueError that names two images of different sizes, if there are any."""
+    height, width = sizes[0]
+    for path, (other_height, other_width) in zip(paths, sizes, strict=True):
+        if (other_height, other_width) != (height, width):
+            raise ValueError(
+                f"Got images of different sizes, {height} x {width} in {paths[0]!r} and "
+                f"{other_height} x {other_width} in {path!r}, but expected one size. Set "
+                "size=(height, width) to resize the images."
+            )
+
+
+def _list_files(path):
+    """List the image files of a folder, or of a list, and their labels.
+
+    Parameters
+    ----------
+    path : str, Path, or list of str or Path
+        A folder or a list of files.
+
+    Returns
+    -------
+    paths : tuple of str
+        Absolute paths of the files.
+    labels : tuple of str
+        Label of each file.
+    """
     if isinstance(path, (str, os.PathLike)):
         if not os.path.isdir(path):
-            raise FileNotFoundError(f"Got path={os.fspath(path)!r}, but expected a folder of images, or a list of files.")
-        found = list(_walk(os.path.abspath(path)))
-    elif not isinstance(path, Iterable):
-        raise TypeError(f"Got path={path!r}, but expected a folder of images, or a list of files.")
+            raise FileNotFoundError(
+                f"Got path={os.fspath(path)!r}, but expected a folder of images, or a list of "
+                "files."
+            )
+        files = list(_walk(os.path.abspath(path)))
+    elif isinstance(path, Iterable):
+        files = [(os.path.abspath(file), Path(file).absolute().parent.name) for file in path]
     else:
-        found = [(os.path.abspath(one), Path(one).absolute().parent.name) for one in path]
-    if not found:
-        raise ValueError(f"Got path={path!r} without images, but expected names that end in {', '.join(SUFFIXES)}.")
-    return zip(*found, strict=True)
+        raise TypeError(f"Got path={path!r}, but expected a folder of images, or a list of files.")
+    if not files:
+        raise ValueError(
+            f"Got path={path!r} without images, but expected files with one of the suffixes "
+            f"{', '.join(SUFFIXES)}."
+        )
+    paths, labels = zip(*files, strict=True)
+    return paths, labels
 
 
-def _walk(folder, label="", above=()):
-    """Give the images in a folder and below, and in which subfolder of the first each lies."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return  # a link has led back
+def _walk(folder, label="", parents=()):
+    """Yield each image in a folder and its subfolders, with its first-level subfolder as label."""
+    real_path = os.path.realpath(folder)
+    if real_path in parents:
+        return  # a symbolic link leads back to a parent
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry.path, label or entry.name, (*above, real))
+            entry_label = label
+            if not label:
+                entry_label = entry.name
+            yield from _walk(entry.path, entry_label, (*parents, real_path))
         elif entry.name.lower().endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink()):
             yield entry.path, label
 
 
-def _checked_size(size):
-    """Check what the user gave as `size`."""
+def _validate_size(size):
+    """Return `size` as (height, width) or None, and raise a ValueError if it is invalid."""
     if size is None:
         return None
-    found = (size, size) if isinstance(size, Integral) else size
-    if not isinstance(found, (tuple, list)) or len(found) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in found):
-        raise ValueError(f"Got size={size!r}, but expected None, an int of at least 1, or (height, width).")
-    return tuple(int(n) for n in found)
+    size_pair = size
+    if isinstance(size, Integral):
+        size_pair = (size, size)
+    is_pair = isinstance(size_pair, (tuple, list)) and len(size_pair) == 2
+    if not is_pair or not all(isinstance(n, Integral) and n >= 1 for n in size_pair):
+        raise ValueError(
+            f"Got size={size!r}, but expected None, an int >= 1, or a pair (height, width) of "
+            "ints >= 1."
+        )
+    return tuple(int(n) for n in size_pair)

@@ -1,4 +1,4 @@
-"""Datasets of torch, seen as arrays."""
+"""PyTorch data sets as lazy arrays."""
 
 import copy
 
@@ -6,47 +6,49 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skae.datasets._items import Items
+from skae.datasets._lazy_array import LazyArray
 
 __all__ = ["from_torch"]
 
 
 def from_torch(dataset: Dataset, part: int | str = 0) -> "TorchItems":
-    """See a dataset of torch as an array, which is read item by item.
+    """Convert a map-style PyTorch data set to a lazy array, which reads items when indexed.
 
-    `fit`, `transform` and all else that takes an array takes it, also if the items don't fit into memory, and so do
-    scikit-learn's splits and searches.
+    All methods that accept an array accept the lazy array, and so do scikit-learn's splits and
+    searches. The items need not fit into memory.
 
     Parameters
     ----------
     dataset : torch.utils.data.Dataset
-        With ``len(dataset)`` and ``dataset[number]``. Items are tensors, arrays or pictures of Pillow, all of one shape and
-        dtype; or tuples or dicts of these, as most have labels beside them.
+        Map-style data set, with ``len(dataset)`` and ``dataset[index]``. Items are tensors, arrays
+        or Pillow images of one shape and dtype. They may be parts of tuples, lists or dicts, such
+        as pairs of image and label.
     part : int or str, default=0
-        Which part of an item is meant, where it is a tuple, a list or a dict: a position, or a key.
+        Position or key of the array in an item that is a tuple, a list or a dict.
 
     Returns
     -------
     X : object
-        With `shape`, `dtype`, `ndim` and a length. A number gives an item and a slice several, as arrays. A list of numbers or
-        a mask gives a smaller one, which reads nothing.
+        Lazy array with `shape`, `dtype`, `ndim` and a length. An int or a slice returns items as
+        an array. A list of ints or a mask returns a smaller lazy array, and reads nothing.
 
     Raises
     ------
     TypeError
-        If the dataset has no length, or an item is not as described.
+        If the data set has no length, or an item is not numeric.
     ValueError
-        If it is empty, or items differ in shape or in the kind of their numbers; later, when they are read.
+        If the data set is empty, or, when items are read, if items differ in shape or dtype.
 
     See Also
     --------
-    ImageFolder : The same for files.
+    ImageFolder : Folder of images as a lazy array.
 
     Notes
     -----
-    Items are read in order, by one thread at a time, which is not always the main one. Those that are drawn at random, as with
-    transforms that cut or turn images, are others in every pass; mean and principal components are those of the first.
-    torch's colour images have their channels first: say ``channel_axis=1``.
+    Items are read in order by one thread at a time, which is not always the main thread. Items with
+    random transforms, such as random crops, differ in every epoch. The mean and the principal
+    components are those of the first pass. Color images of torchvision have their channels first:
+    set ``channel_axis=1``.
 
     Examples
     --------
@@ -62,51 +64,84 @@ def from_torch(dataset: Dataset, part: int | str = 0) -> "TorchItems":
     return TorchItems(dataset, part)
 
 
-class TorchItems(Items):
-    """What `from_torch` gives."""
+class TorchItems(LazyArray):
+    """Map-style PyTorch data set as a lazy array.
+
+    Parameters
+    ----------
+    dataset : torch.utils.data.Dataset
+        The data set.
+    part : int or str, default=0
+        Position or key of the array in an item that is a tuple, a list or a dict.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (n,)
+        Index of each item in the data set.
+    """
 
     def __init__(self, dataset, part=0):
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-            raise TypeError(f"Got a dataset of type {type(dataset).__name__}, but expected one with len() and numbered items.")
+            raise TypeError(
+                f"Got a dataset of type {type(dataset).__name__}, but expected a map-style dataset "
+                "with __len__ and __getitem__."
+            )
         if len(dataset) == 0:
-            raise ValueError("Got a dataset without items, but expected at least one.")
-        self.dataset, self.part = dataset, part
-        self.numbers = np.arange(len(dataset))
-        first = self._take(0)
-        super().__init__((len(dataset), *first.shape), first.dtype)
+            raise ValueError("Got a dataset without items, but expected at least one item.")
+        self.dataset = dataset
+        self.part = part
+        self.indices = np.arange(len(dataset))
+        first_item = self._load(0)
+        super().__init__((len(dataset), *first_item.shape), first_item.dtype)
 
     def __repr__(self):
-        return f"<{len(self)} items of shape {self.shape[1:]} and dtype {self.dtype} from a {type(self.dataset).__name__}>"
+        dataset_type = type(self.dataset).__name__
+        return (
+            f"<{len(self)} items of shape {self.shape[1:]} and dtype {self.dtype} from a "
+            f"{dataset_type}>"
+        )
 
-    def _chosen(self, numbers):
-        chosen = copy.copy(self)
-        chosen.numbers = self.numbers[numbers]
-        chosen.shape = (len(numbers), *self.shape[1:])
-        return chosen
+    def _subset(self, indices):
+        subset = copy.copy(self)
+        subset.indices = self.indices[indices]
+        subset.shape = (len(indices), *self.shape[1:])
+        return subset
 
-    def _item(self, number):
-        number = int(self.numbers[number])
-        found = self._take(number)
-        if found.shape != self.shape[1:] or not np.can_cast(found.dtype, self.dtype, "same_kind"):
+    def _read_item(self, index):
+        index = int(self.indices[index])
+        item = self._load(index)
+        if item.shape != self.shape[1:] or not np.can_cast(item.dtype, self.dtype, "same_kind"):
             raise ValueError(
-                f"Got item {number} of shape {found.shape} and dtype {found.dtype}, but expected {self.shape[1:]} and "
-                f"{self.dtype}, as the first one: items have to be alike."
+                f"Got item {index} of shape {item.shape} and dtype {item.dtype}, but expected "
+                f"shape {self.shape[1:]} and dtype {self.dtype}, as in the first item."
             )
-        return found.astype(self.dtype, copy=False)
+        return item.astype(self.dtype, copy=False)
 
-    def _take(self, number):
-        """Give an item of the dataset as an array, in its own shape and dtype."""
-        item = self.dataset[number]
+    def _load(self, index):
+        """Load an item of the data set as an array, in its own shape and dtype."""
+        item = self.dataset[index]
         if isinstance(item, (tuple, list, dict)):
-            try:
-                item = item[self.part]
-            except (LookupError, TypeError) as error:
-                parts = list(item) if isinstance(item, dict) else f"those from 0 to {len(item) - 1}"
-                raise ValueError(f"Got part={self.part!r}, but the parts of an item are {parts}.") from error
+            item = self._select_part(item)
         if isinstance(item, torch.Tensor):
             item = item.detach().cpu()
-            item = item.float() if item.dtype == torch.bfloat16 else item
-        found = np.asarray(item)
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"Got an item of type {type(item).__name__}, but expected a tensor, an array or a picture.")
-        return found
+            if item.dtype == torch.bfloat16:  # a dtype that NumPy does not have
+                item = item.float()
+        array = np.asarray(item)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"Got an item of type {type(item).__name__}, but expected a tensor, a numeric "
+                "array or a Pillow image."
+            )
+        return array
+
+    def _select_part(self, item):
+        """Return the selected part of an item that is a tuple, a list or a dict."""
+        try:
+            return item[self.part]
+        except (LookupError, TypeError) as error:
+            expected = f"a position from 0 to {len(item) - 1}"
+            if isinstance(item, dict):
+                expected = f"one of the keys {list(item)}"
+            raise ValueError(
+                f"Got part={self.part!r}, but expected {expected} of an item."
+            ) from error

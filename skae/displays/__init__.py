@@ -1,7 +1,8 @@
-"""Pictures of a fitted autoencoder, in scikit-learn's convention for displays.
+"""Plots of a fitted autoencoder, following scikit-learn's display convention.
 
-Each class keeps what it draws as attributes, so that it can be drawn again; `from_estimator` computes it. matplotlib is
-imported only where something is drawn: ``pip install skae[plot]``.
+`from_estimator` computes the values of a plot and stores them as attributes of the display. `plot`
+plots the stored values again. matplotlib is an optional dependency, imported when a display is
+plotted: ``pip install skae[plot]``.
 """
 
 from skae.displays._latent import LatentDisplay
@@ -10,4 +11,10 @@ from skae.displays._spectrum import SpectrumDisplay
 from skae.displays._training import TrainingDisplay
 from skae.displays._traversal import TraversalDisplay
 
-__all__ = ["LatentDisplay", "ReconstructionDisplay", "SpectrumDisplay", "TrainingDisplay", "TraversalDisplay"]
+__all__ = [
+    "LatentDisplay",
+    "ReconstructionDisplay",
+    "SpectrumDisplay",
+    "TrainingDisplay",
+    "TraversalDisplay",
+]

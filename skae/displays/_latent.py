@@ -1,4 +1,4 @@
-"""Codes in two dimensions."""
+"""Latent vectors in two dimensions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,21 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skae._typing import ArrayLike, Keywords, MatrixLike
-from skae.displays import _drawing as draw
+from skae.displays._latent_dimensions import project_to_2d
+from skae.displays._plotting import (
+    check_fitted,
+    get_axes,
+    get_image_layout,
+    image_limits,
+    import_pyplot,
+    is_image,
+    merge_keywords,
+    scale_image,
+    to_numeric_array,
+    to_plot_layout,
+)
+
+__all__ = ["LatentDisplay"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,46 +33,46 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.offsetbox import AnnotationBbox
 
-__all__ = ["LatentDisplay"]
-
-MOST_CLASSES = 20
-"""Different whole numbers up to which labels are classes; more are a scale."""
+MAX_CLASSES = 20
+"""Maximum number of distinct integers plotted as classes, because `tab20` has 20 colors."""
 
 
 class LatentDisplay:
-    """Codes as points in two dimensions, coloured by labels, or as small images.
+    """Scatter plot of latent vectors in two dimensions, with points or small images.
 
-    Use `from_estimator` or `from_predictions` to make one.
+    Points are colored by labels. Use `from_estimator` or `from_predictions` to create a display.
+    Latent vectors are also called codes.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        Where the samples lie.
+        Coordinates of the samples.
     labels : ndarray of shape (n_samples,), default=None
-        Classes, or numbers.
+        Class labels, or continuous values. If None, all points have the same color.
     images : ndarray of shape (n_samples, H, W) or (n_samples, H, W, C), default=None
-        To be drawn in place of points, as many as don't cover each other.
+        Images to plot in place of points. Images that would overlap plotted ones are omitted. If
+        None, points are plotted.
     xlabel, ylabel : str, default=None
-        What the two dimensions are.
+        Labels of the two axes.
     label_name : str, default=None
-        What the labels are.
+        Title of the legend or color bar.
 
     Attributes
     ----------
     ax_ : Axes
-        The axes.
+        Axes with the scatter plot.
     figure_ : Figure
-        The figure.
+        Figure that contains the axes.
     scatter_ : list of PathCollection
-        The points: one for each class, or one of all.
+        Point artists, one for each class; a single one for all points if there are no classes.
     thumbnails_ : list of AnnotationBbox
-        The images.
+        Image artists.
     classes_ : ndarray or None
-        The classes in the legend.
+        Classes in the legend; None if there are no labels, or if labels are continuous.
 
     See Also
     --------
-    TraversalDisplay : What each number of a code does.
+    TraversalDisplay : Decoded samples along latent dimensions.
 
     Examples
     --------
@@ -110,40 +124,41 @@ class LatentDisplay:
         thumbnail_size: float = 24,
         scatter_kw: Keywords | None = None,
     ) -> Self:
-        """Encode X and draw the codes.
+        """Encode X and plot the latent vectors.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `transform`.
+            Fitted estimator with `transform`.
         X : array-like of shape (n_samples, n_features) or of images
-            As the estimator takes it.
+            Samples to encode.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers to colour by; the name of a Series stands in the legend.
+            Class labels, or continuous values, that color the points. The name of a Series is the
+            title of the legend.
         components : (int, int), default=None
-            Which two numbers of a code to draw. None: both of two; the first two principal components of longer codes.
+            Latent dimensions to plot. If None, the two latent dimensions, or the first two
+            principal components of more than two.
         thumbnails : bool, default=False
-            Whether to draw the images of X in place of points.
+            Whether to plot the images of X in place of points.
         image_shape : tuple of int, default=None
-            Shape of one image, where the estimator has no `image_shape_` and X is flat.
+            Shape of one image, if X is flat and the estimator has no `image_shape_`.
         ax : Axes, default=None
-            Where to draw. None: a new figure.
+            Axes to plot on. If None, a new figure is created.
         thumbnail_size : float, default=24
-            Longer side of a small image, in points.
+            Longer side of a small image, in points (1/72 inch).
         scatter_kw : dict, default=None
-            Keywords for scatter.
+            Keyword arguments of matplotlib's `scatter`.
 
         Returns
         -------
         display : LatentDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_estimator")
-        draw.check_fitted(estimator, "transform")
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        check_fitted(estimator, "transform")
         images = None
         if thumbnails:
-            shape = getattr(estimator, "image_shape_", image_shape)
-            images = draw.arranged(X, shape, getattr(estimator, "channel_axis_", -1))
+            images = to_plot_layout(X, *get_image_layout(estimator, image_shape))
         return cls.from_predictions(
             estimator.transform(X),
             y,
@@ -166,153 +181,203 @@ class LatentDisplay:
         thumbnail_size: float = 24,
         scatter_kw: Keywords | None = None,
     ) -> Self:
-        """Draw codes that are there.
+        """Plot latent vectors that were computed before.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
-            Codes of at least two numbers.
+            Latent vectors with at least two dimensions.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers to colour by; the name of a Series stands in the legend.
+            Class labels, or continuous values, that color the points. The name of a Series is the
+            title of the legend.
         images : array-like of shape (n_samples, H, W) or (n_samples, H, W, C), default=None
-            To draw in place of points.
+            Images to plot in place of points. If None, points are plotted.
         components : (int, int), default=None
-            Which two numbers of a code to draw. None: both of two; the first two principal components of longer codes.
+            Latent dimensions to plot. If None, the two latent dimensions, or the first two
+            principal components of more than two.
         ax : Axes, default=None
-            Where to draw. None: a new figure.
+            Axes to plot on. If None, a new figure is created.
         thumbnail_size : float, default=24
-            Longer side of a small image, in points.
+            Longer side of a small image, in points (1/72 inch).
         scatter_kw : dict, default=None
-            Keywords for scatter.
+            Keyword arguments of matplotlib's `scatter`.
 
         Returns
         -------
         display : LatentDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_predictions")
-        Z = draw.as_numbers(Z)
+        import_pyplot(f"{cls.__name__}.from_predictions")
+        Z = to_numeric_array(Z)
         if Z.ndim != 2 or Z.shape[1] < 2 or len(Z) < 1:
-            raise ValueError(f"Got codes of shape {Z.shape}, but expected rows of at least 2 numbers.")
-        check_consistent_length(Z, *(one for one in (y, images) if one is not None))
-        points, xlabel, ylabel = _flattened(Z, components)
-        labels, label_name = (None, None) if y is None else (column_or_1d(y), getattr(y, "name", None))
-        images = None if images is None else draw.as_numbers(images)
-        if labels is not None and labels.dtype == object:
-            labels = labels.astype(str)  # None and names can't be sorted together
-        display = cls(points=points, labels=labels, images=images, xlabel=xlabel, ylabel=ylabel, label_name=label_name)
+            raise ValueError(
+                f"Got latent vectors of shape {Z.shape}, but expected (n_samples, n_components) "
+                "with at least 1 sample and 2 components."
+            )
+        check_consistent_length(Z, y, images)
+        points, xlabel, ylabel = project_to_2d(Z, components)
+        labels = label_name = None
+        if y is not None:
+            labels = column_or_1d(y)
+            label_name = getattr(y, "name", None)
+            if labels.dtype == object:
+                labels = labels.astype(str)  # None and strings cannot be sorted together
+        if images is not None:
+            images = to_numeric_array(images)
+        display = cls(
+            points=points,
+            labels=labels,
+            images=images,
+            xlabel=xlabel,
+            ylabel=ylabel,
+            label_name=label_name,
+        )
         return display.plot(ax=ax, thumbnail_size=thumbnail_size, scatter_kw=scatter_kw)
 
-    def plot(self, ax: Axes | None = None, *, thumbnail_size: float = 24, scatter_kw: Keywords | None = None) -> Self:
-        """Draw.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        thumbnail_size: float = 24,
+        scatter_kw: Keywords | None = None,
+    ) -> Self:
+        """Plot the latent vectors.
 
         Parameters
         ----------
         ax : Axes, default=None
-            Where to draw. None: a new figure.
+            Axes to plot on. If None, a new figure is created.
         thumbnail_size : float, default=24
-            Longer side of a small image, in points.
+            Longer side of a small image, in points (1/72 inch).
         scatter_kw : dict, default=None
-            Keywords for scatter.
+            Keyword arguments of matplotlib's `scatter`.
 
         Returns
         -------
         self : LatentDisplay
-            With `ax_`, `figure_` and the artists.
+            Display with `ax_`, `figure_` and the artists of the plot.
         """
-        draw.pyplot(f"{type(self).__name__}.plot")
-        if self.images is not None and not draw.is_image(np.asarray(self.images)):
-            raise ValueError(f"Got images of shape {np.shape(self.images)}, but expected (n, H, W) or (n, H, W, C).")
-        self.ax_, self.figure_ = draw.one_axes(ax, type(self).__name__, (6.4, 5.2))
-        self.scatter_, self.thumbnails_, self.classes_ = [], [], None
-        colours = self._points(scatter_kw)
+        import_pyplot(f"{type(self).__name__}.plot")
+        if self.images is not None and not is_image(np.asarray(self.images)):
+            raise ValueError(
+                f"Got images of shape {np.shape(self.images)}, "
+                "but expected (n, H, W) or (n, H, W, C)."
+            )
+        self.ax_, self.figure_ = get_axes(ax, type(self).__name__, (6.4, 5.2))
+        self.scatter_ = []
+        self.thumbnails_ = []
+        self.classes_ = None
+        edge_colors = self._plot_points(scatter_kw)
         if self.images is not None:
-            self._thumbnails(thumbnail_size, colours)
+            self._plot_thumbnails(thumbnail_size, edge_colors)
         self.ax_.set(xlabel=self.xlabel, ylabel=self.ylabel)
         return self
 
-    def _points(self, scatter_kw):
-        """Draw points, hidden where images take their place, and give the colour of each."""
+    def _plot_points(self, scatter_kw):
+        """Plot the points and return the edge color of the thumbnail of each point."""
         from matplotlib.collections import PathCollection
 
-        size = 12 if len(self.points) > 500 else 24
-        defaults = {"s": size, "linewidths": 0, "alpha": 0.0 if self.images is not None else 0.8}
-        scatter_kw = draw.styled(defaults, scatter_kw, PathCollection)
+        defaults = {"s": 24, "linewidths": 0, "alpha": 0.8}
+        if len(self.points) > 500:
+            defaults["s"] = 12
+        if self.images is not None:
+            defaults["alpha"] = 0.0  # thumbnails are plotted instead
+        scatter_kw = merge_keywords(defaults, scatter_kw, PathCollection)
         if self.labels is None:
-            scatter_kw = {"color": "tab:blue", **scatter_kw} if not {"c", "facecolor"} & set(scatter_kw) else scatter_kw
-            self.scatter_ = [self.ax_.scatter(*self.points.T, **scatter_kw)]
-            return None
-        values, places = np.unique(self.labels, return_inverse=True)
-        if _is_scale(values):
-            found = self.ax_.scatter(*self.points.T, c=self.labels, **scatter_kw)
-            bar = self.figure_.colorbar(found, ax=self.ax_, label=self.label_name or "label")
-            bar.solids.set_alpha(1)
-            self.scatter_ = [found]
-            return found.to_rgba(self.labels, alpha=1)
-        self.classes_ = values
-        palette = _palette(len(values))
-        for i, value in enumerate(values):
-            of_class = self.points[places == i]
-            self.scatter_.append(self.ax_.scatter(*of_class.T, label=str(value), **{"color": palette[i], **scatter_kw}))
+            return self._plot_without_labels(scatter_kw)
+        classes, class_indices = np.unique(self.labels, return_inverse=True)
+        if _is_continuous(classes):
+            return self._plot_continuous_labels(scatter_kw)
+        return self._plot_classes(classes, class_indices, scatter_kw)
+
+    def _plot_without_labels(self, scatter_kw):
+        """Plot all points in one color and return a gray edge color for each."""
+        if not {"c", "facecolor"} & set(scatter_kw):
+            scatter_kw = {"color": "tab:blue", **scatter_kw}
+        self.scatter_ = [self.ax_.scatter(*self.points.T, **scatter_kw)]
+        return ["0.7"] * len(self.points)
+
+    def _plot_continuous_labels(self, scatter_kw):
+        """Plot points colored on a continuous scale, with a color bar, and return the colors."""
+        scatter = self.ax_.scatter(*self.points.T, c=self.labels, **scatter_kw)
+        bar = self.figure_.colorbar(scatter, ax=self.ax_, label=self.label_name or "label")
+        bar.solids.set_alpha(1)
+        self.scatter_ = [scatter]
+        return scatter.to_rgba(self.labels, alpha=1)
+
+    def _plot_classes(self, classes, class_indices, scatter_kw):
+        """Plot the points of each class in one color, with a legend, and return the colors."""
+        self.classes_ = classes
+        palette = _palette(len(classes))
+        for i, label in enumerate(classes):
+            class_points = self.points[class_indices == i]
+            class_kw = {"color": palette[i], **scatter_kw}
+            self.scatter_.append(self.ax_.scatter(*class_points.T, label=str(label), **class_kw))
         legend = self.ax_.legend(
-            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2, title=self.label_name
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            markerscale=2,
+            title=self.label_name,
         )
         for handle in legend.legend_handles:
             handle.set_alpha(1)
-        return palette[places]
+        return palette[class_indices]
 
-    def _thumbnails(self, size, colours):
-        """Draw images where they don't cover one that is there."""
+    def _plot_thumbnails(self, size, edge_colors):
+        """Plot images at their points, except images that would overlap a plotted one."""
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-        low, high = draw.limits(self.images)
-        self.ax_.margins(0.07)
-        self.figure_.figure.draw_without_rendering()  # the whole figure, so that the axes have the place that they will have
-        at = self.ax_.transData.transform(self.points) * 72 / self.figure_.dpi  # in points, as `size` is
+        low, high = image_limits(self.images)
         zoom = size / max(self.images.shape[1:3])
-        kept = np.empty((0, 2))
-        for i in range(len(at)):
-            if len(kept) and np.abs(kept - at[i]).max(1).min() < size + 3:
-                continue
-            kept = np.vstack([kept, at[i]])
-            box = OffsetImage(draw.shown(self.images[i], low, high), zoom=zoom, cmap="gray", interpolation="nearest")
+        self.ax_.margins(0.07)
+        # The layout of the whole figure determines the final position of the axes.
+        self.figure_.figure.draw_without_rendering()
+        pixels = self.ax_.transData.transform(self.points)
+        positions = pixels * 72 / self.figure_.dpi  # (n, 2), in points as `size`
+        for i in _non_overlapping(positions, size + 3):
+            box = OffsetImage(
+                scale_image(self.images[i], low, high),
+                zoom=zoom,
+                cmap="gray",
+                interpolation="nearest",
+            )
             box.image.set_clim(0, 1)
-            frame = {"edgecolor": "0.7" if colours is None else colours[i], "linewidth": 1.5}
-            self.thumbnails_.append(AnnotationBbox(box, self.points[i], pad=0.05, bboxprops=frame))
-            self.ax_.add_artist(self.thumbnails_[-1])
+            frame = {"edgecolor": edge_colors[i], "linewidth": 1.5}
+            thumbnail = AnnotationBbox(box, self.points[i], pad=0.05, bboxprops=frame)
+            self.ax_.add_artist(thumbnail)
+            self.thumbnails_.append(thumbnail)
 
 
-def _flattened(Z, components):
-    """Give two dimensions of codes, and what they are called."""
-    k = Z.shape[1]
-    if components is not None:
-        try:
-            first, second = (int(one) for one in components)
-        except (TypeError, ValueError):
-            first = second = -1
-        if not 0 <= min(first, second) <= max(first, second) < k:
-            raise ValueError(f"Got components={components!r}, but expected two numbers from 0 to {k - 1}.")
-        return Z[:, [first, second]], f"code {first}", f"code {second}"
-    if k == 2:
-        return Z, "code 0", "code 1"
-    if len(Z) < 2:
-        raise ValueError("Got one code, but expected at least 2 for principal components: choose components=(0, 1).")
-    from sklearn.decomposition import PCA  # slow to import, so only where it is needed
+def _non_overlapping(positions, min_distance):
+    """Return indices of positions that differ from all selected ones by at least min_distance.
 
-    pca = PCA(2).fit(Z)
-    labels = [f"principal component {i + 1} of codes ({share:.0%})" for i, share in enumerate(pca.explained_variance_ratio_)]
-    return pca.transform(Z), *labels
+    The distance is the larger of the horizontal and the vertical distance. Positions are selected
+    greedily in their order.
+    """
+    selected = []
+    for i, position in enumerate(positions):
+        distances = np.abs(positions[selected] - position).max(axis=1)
+        if not np.any(distances < min_distance):
+            selected.append(i)
+    return selected
 
 
-def _is_scale(values):
-    """Say whether labels are numbers on a scale: fractions, or many different ones."""
+def _is_continuous(values):
+    """Return whether labels are continuous: fractions, or more distinct integers than MAX_CLASSES.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Distinct labels.
+    """
     if values.dtype.kind not in "iuf":
         return False
-    return len(values) > MOST_CLASSES or not np.array_equal(values, np.rint(values))
+    return len(values) > MAX_CLASSES or not np.array_equal(values, np.rint(values))
 
 
 def _palette(n):
-    """Give colours that differ."""
+    """Return n distinct colors as an array of shape (n, 4)."""
     import matplotlib
 
     if n <= 10:

@@ -1,4 +1,4 @@
-"""Samples, what an autoencoder makes of them, and what it misses."""
+"""Samples, reconstructions and reconstruction errors."""
 
 from __future__ import annotations
 
@@ -11,49 +11,69 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
 from skae._typing import Keywords, MatrixLike
-from skae.displays import _drawing as draw
+from skae.displays._plotting import (
+    axis_limits,
+    check_fitted,
+    check_int_in_range,
+    get_axes_grid,
+    get_feature_names,
+    get_image_layout,
+    has_lines,
+    image_limits,
+    import_pyplot,
+    is_image,
+    line_xlabel,
+    merge_keywords,
+    names_or_default,
+    plot_image,
+    set_feature_ticks,
+    symmetric_limit,
+    to_plot_layout,
+)
+
+__all__ = ["ReconstructionDisplay"]
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from skae.displays._drawing import AxesLike
+    from skae.displays._plotting import AxesLike
 
-__all__ = ["ReconstructionDisplay"]
-
-MOST_SAMPLES = 40
-"""Samples in one picture: more are too small to see."""
+MAX_SAMPLES = 40
+"""Maximum number of samples in one plot, because more are too small to see."""
 
 
 class ReconstructionDisplay:
-    """Samples beside their reconstructions, and the difference between them.
+    """Plot of samples, their reconstructions, and the differences.
 
-    Use `from_estimator` or `from_predictions` to make one. Images are drawn as images, with a map of the difference; signals,
-    and tables of more than 40 features, as lines; rows of smaller tables as two dots for each feature.
+    Use `from_estimator` or `from_predictions` to create a display. Images are plotted as images,
+    with a map of the differences. Signals, and tables of more than 40 features, are plotted as
+    lines. Rows of smaller tables are plotted as two dots for each feature.
 
     Parameters
     ----------
     originals : ndarray of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, H, W, C)
-        Rows of a table, or images; signals where H is 1. At most 40 samples.
+        Rows of a table, or images; signals if H is 1. At most 40 samples.
     reconstructions : ndarray of the same shape
-        In the same units.
+        Reconstructions in the units of `originals`.
     feature_names : list of str, default=None
-        Names of the columns of a table.
+        Names of the columns of a table. If None, they are x0, x1, and so on.
 
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_rows, n_samples)
-        Rows of images: originals, reconstructions, differences. Rows of signals: both, and differences. One row of tables.
+        Axes of the plot. Images have three rows: originals, reconstructions and differences.
+        Signals have two: originals with reconstructions, and differences. Tables have one.
     figure_ : Figure
-        The figure.
+        Figure that contains the axes.
     images_ : ndarray of AxesImage of shape (3, n_samples) or None
-        Of images.
+        Image artists; None for signals and tables.
     lines_ : list of list of Line2D or None
-        Of signals and tables: for each sample what was drawn.
+        Line artists of each signal or table row; None for images.
 
     See Also
     --------
-    TraversalDisplay : What each number of a code does.
+    TraversalDisplay : Decoded samples along latent dimensions.
 
     Examples
     --------
@@ -74,7 +94,11 @@ class ReconstructionDisplay:
     lines_: list[list[Line2D]] | None
 
     def __init__(
-        self, *, originals: NDArray[Any], reconstructions: NDArray[Any], feature_names: Sequence[str] | None = None
+        self,
+        *,
+        originals: NDArray[Any],
+        reconstructions: NDArray[Any],
+        feature_names: Sequence[str] | None = None,
     ) -> None:
         self.originals = originals
         self.reconstructions = reconstructions
@@ -93,41 +117,48 @@ class ReconstructionDisplay:
         error_kw: Keywords | None = None,
         line_kw: Keywords | None = None,
     ) -> Self:
-        """Draw the first samples of X and what a fitted autoencoder makes of them.
+        """Plot the first samples of X and their reconstructions.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; with `reconstruct`, or with `transform` and `inverse_transform`, as PCA or a Pipeline.
+            Fitted estimator with `transform` and `inverse_transform`, such as PCA or a Pipeline.
+            `reconstruct` is used if the estimator has it.
         X : array-like of shape (n, n_features) or of images
-            As the estimator takes it.
+            Samples to reconstruct.
         n_samples : int, default=6
-            How many of the first rows are drawn, fewer if X has fewer; at most 40.
+            Number of samples to plot, from 1 to 40. All of X are plotted if X has fewer.
         image_shape : tuple of int, default=None
-            Shape of one image, where the estimator has no `image_shape_` and X is flat.
+            Shape of one image, if X is flat and the estimator has no `image_shape_`.
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         im_kw, error_kw, line_kw : dict, default=None
-            Keywords for the images, for the maps of differences, and for the lines of reconstructions.
+            Keyword arguments of matplotlib for images, maps of differences, and lines of
+            reconstructions.
 
         Returns
         -------
         display : ReconstructionDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_estimator")
-        draw.check_fitted(estimator, "transform", "inverse_transform")
-        n_samples = draw.check_count(n_samples, "n_samples", MOST_SAMPLES)
-        first = X[:n_samples]
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        check_fitted(estimator, "transform", "inverse_transform")
+        n_samples = check_int_in_range(n_samples, "n_samples", MAX_SAMPLES)
+        X = X[:n_samples]
         if hasattr(estimator, "reconstruct"):
-            found = estimator.reconstruct(first)
+            X_hat = estimator.reconstruct(X)
         else:
-            found = estimator.inverse_transform(estimator.transform(first))
-        shape = getattr(estimator, "image_shape_", image_shape)
-        axis = getattr(estimator, "channel_axis_", -1)
-        first, found = draw.arranged(first, shape, axis), draw.arranged(found, shape, axis)
-        names = draw.feature_names(estimator, first.shape[1]) if first.ndim == 2 else None
-        display = cls(originals=first, reconstructions=found, feature_names=names)
+            X_hat = estimator.inverse_transform(estimator.transform(X))
+        shape, channel_axis = get_image_layout(estimator, image_shape)
+        originals = to_plot_layout(X, shape, channel_axis)
+        reconstructions = to_plot_layout(X_hat, shape, channel_axis)
+        feature_names = None
+        if originals.ndim == 2:
+            feature_names = get_feature_names(estimator, originals.shape[1])
+        display = cls(
+            originals=originals, reconstructions=reconstructions, feature_names=feature_names
+        )
         return display.plot(ax=ax, im_kw=im_kw, error_kw=error_kw, line_kw=line_kw)
 
     @classmethod
@@ -144,36 +175,42 @@ class ReconstructionDisplay:
         error_kw: Keywords | None = None,
         line_kw: Keywords | None = None,
     ) -> Self:
-        """Draw samples and reconstructions that are there.
+        """Plot samples and reconstructions that were computed before.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or of images
-            At most 40.
+            Samples, at most 40.
         X_hat : array-like of the same shape
-            Reconstructions.
+            Reconstructions of the samples.
         image_shape : tuple of int, default=None
-            Shape of one image, if rows are flat; ``(1, d)`` for signals.
+            Shape of one image, if rows are flat images; ``(1, d)`` for signals.
         channel_axis : int, default=-1
-            1 if channels come first.
+            Axis of the channels; 1 if channels come first.
         feature_names : list of str, default=None
-            Names of the columns of a table.
+            Names of the columns of a table. If None, the column names of a data frame, or x0, x1,
+            and so on.
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         im_kw, error_kw, line_kw : dict, default=None
-            Keywords for the images, for the maps of differences, and for the lines of reconstructions.
+            Keyword arguments of matplotlib for images, maps of differences, and lines of
+            reconstructions.
 
         Returns
         -------
         display : ReconstructionDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_predictions")
+        import_pyplot(f"{cls.__name__}.from_predictions")
         check_consistent_length(X, X_hat)
         if feature_names is None and hasattr(X, "columns"):
             feature_names = [str(name) for name in X.columns]
-        X, X_hat = draw.arranged(X, image_shape, channel_axis), draw.arranged(X_hat, image_shape, channel_axis)
-        display = cls(originals=X, reconstructions=X_hat, feature_names=feature_names)
+        display = cls(
+            originals=to_plot_layout(X, image_shape, channel_axis),
+            reconstructions=to_plot_layout(X_hat, image_shape, channel_axis),
+            feature_names=feature_names,
+        )
         return display.plot(ax=ax, im_kw=im_kw, error_kw=error_kw, line_kw=line_kw)
 
     def plot(
@@ -184,144 +221,159 @@ class ReconstructionDisplay:
         error_kw: Keywords | None = None,
         line_kw: Keywords | None = None,
     ) -> Self:
-        """Draw.
+        """Plot the samples, the reconstructions and the differences.
 
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         im_kw, error_kw, line_kw : dict, default=None
-            Keywords for the images, for the maps of differences, and for the lines of reconstructions.
+            Keyword arguments of matplotlib for images, maps of differences, and lines of
+            reconstructions.
 
         Returns
         -------
         self : ReconstructionDisplay
-            With `axes_`, `figure_` and the artists.
+            Display with `axes_`, `figure_` and the artists of the plot.
         """
-        draw.pyplot(f"{type(self).__name__}.plot")
+        import_pyplot(f"{type(self).__name__}.plot")
         shape = np.shape(self.originals)
         if shape != np.shape(self.reconstructions):
             raise ValueError(
-                f"Got reconstructions of shape {np.shape(self.reconstructions)}, but expected {shape}, that of the originals."
+                f"Got reconstructions of shape {np.shape(self.reconstructions)}, "
+                f"but expected {shape}, the shape of the originals."
             )
-        if not 1 <= shape[0] <= MOST_SAMPLES:
-            raise ValueError(f"Got {shape[0]} samples, but expected 1 to {MOST_SAMPLES}: choose some.")
-        self.images_ = self.lines_ = None
-        if draw.is_image(self.originals):
-            self._images(ax, im_kw, error_kw)
-        elif draw.is_signal(self.originals):
-            self._signals(ax, line_kw)
+        if not 1 <= shape[0] <= MAX_SAMPLES:
+            raise ValueError(
+                f"Got {shape[0]} samples, but expected 1 to {MAX_SAMPLES}. Pass a subset of X."
+            )
+        self.images_ = None
+        self.lines_ = None
+        if is_image(self.originals):
+            self._plot_images(ax, im_kw, error_kw)
+        elif has_lines(self.originals):
+            self._plot_signals(ax, line_kw)
         else:
-            self._table(ax, line_kw)
+            self._plot_table(ax, line_kw)
         return self
 
-    def _images(self, ax, im_kw, error_kw):
-        """Draw three rows of images."""
-        from matplotlib.image import AxesImage
-
-        n = len(self.originals)
-        tall = self.originals.shape[1] / self.originals.shape[2]
-        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * max(0.6, 1.2 * tall) + 0.3))
-        self.axes_, self.figure_ = draw.axes_grid(ax, (3, n), type(self).__name__, size, layout="compressed")
-        low, high = draw.limits(self.originals)
+    def _plot_images(self, ax, im_kw, error_kw):
+        """Plot three rows of images: originals, reconstructions and differences."""
+        n, height, width = self.originals.shape[:3]
+        row_height = max(0.6, 1.2 * height / width)
+        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * row_height + 0.3))
+        self.axes_, self.figure_ = get_axes_grid(
+            ax, (3, n), type(self).__name__, size, layout="compressed"
+        )
+        low, high = image_limits(self.originals)
         error = np.asarray(self.reconstructions, dtype=np.float64) - self.originals
-        error = error.mean(-1) if error.ndim == 4 else error
-        most = float(np.nanmax(np.abs(error))) or 1.0
-        error_kw = styled_error(error_kw, most, AxesImage)
+        if error.ndim == 4:
+            error = error.mean(-1)  # (n, H, W)
+        error_kw = _merge_error_keywords(error_kw, symmetric_limit(error))
         self.images_ = np.empty((3, n), dtype=object)
-        for i in range(n):
-            self.images_[0, i] = draw.draw_image(self.axes_[0, i], self.originals[i], low, high, im_kw)
-            self.images_[1, i] = draw.draw_image(self.axes_[1, i], self.reconstructions[i], low, high, im_kw)
-            self.images_[2, i] = self.axes_[2, i].imshow(error[i], **error_kw)
-            self.axes_[2, i].set(xticks=[], yticks=[])
-        for row, label in zip(self.axes_, ("original", "reconstruction", "reconstruction\nminus original"), strict=True):
-            row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+        for i, (top, middle, bottom) in enumerate(self.axes_.T):
+            self.images_[0, i] = plot_image(top, self.originals[i], low, high, im_kw)
+            self.images_[1, i] = plot_image(middle, self.reconstructions[i], low, high, im_kw)
+            self.images_[2, i] = bottom.imshow(error[i], **error_kw)
+            bottom.set(xticks=[], yticks=[])
+        row_labels = ("original", "reconstruction", "reconstruction\nminus original")
+        for panel, label in zip(self.axes_[:, 0], row_labels, strict=True):
+            panel.set_ylabel(label, rotation=0, ha="right", va="center")
         self.figure_.colorbar(
-            self.images_[2, 0], ax=list(self.axes_[2]), label="difference", fraction=max(0.05, 0.12 / n), pad=0.01, aspect=8
+            self.images_[2, 0],
+            ax=list(self.axes_[2]),
+            label="difference",
+            fraction=max(0.05, 0.12 / n),
+            pad=0.01,
+            aspect=8,
         )
 
-    def _signals(self, ax, line_kw):
-        """Draw two rows of lines."""
-        from matplotlib.lines import Line2D
-
+    def _plot_signals(self, ax, line_kw):
+        """Plot two rows of lines: originals with reconstructions, and differences."""
         n = len(self.originals)
         size = (min(16, 3.0 * n + 0.6), 3.6)
-        self.axes_, self.figure_ = draw.axes_grid(ax, (2, n), type(self).__name__, size, height_ratios=[2, 1])
-        original, found = (
-            np.asarray(X, np.float64).reshape(n, -1, *X.shape[3:]) for X in (self.originals, self.reconstructions)
+        self.axes_, self.figure_ = get_axes_grid(
+            ax, (2, n), type(self).__name__, size, height_ratios=[2, 1]
         )
-        missed = found - original
-        line_kw = styled_line(line_kw, Line2D)
+        originals = _to_lines(self.originals)
+        reconstructions = _to_lines(self.reconstructions)
+        errors = reconstructions - originals
+        value_limits = axis_limits(originals, reconstructions)
+        error_limit = symmetric_limit(errors, scale=1.1)
+        line_kw = _merge_line_keywords(line_kw)
+        error_kw = {**line_kw, "label": "difference"}
         self.lines_ = []
         for i, (upper, lower) in enumerate(self.axes_.T):
-            lines = upper.plot(original[i], color="0.6", linewidth=2.5, label="original")
-            lines += upper.plot(found[i], **line_kw)
+            lines = upper.plot(originals[i], color="0.6", linewidth=2.5, label="original")
+            lines += upper.plot(reconstructions[i], **line_kw)
             lower.axhline(0, color="0.8", linewidth=1)
-            lines += lower.plot(missed[i], **{**line_kw, "label": "difference"})
-            share(upper, lower, original, found, missed, first=i == 0)
+            lines += lower.plot(errors[i], **error_kw)
+            upper.set_ylim(value_limits)
+            lower.set_ylim(-error_limit, error_limit)
+            upper.tick_params(labelbottom=False, labelleft=i == 0)
+            lower.tick_params(labelleft=i == 0)
             upper.set_title(f"sample {i}", fontsize="medium")
-            lower.set_xlabel("position" if self.originals.ndim > 2 else "feature")
+            lower.set_xlabel(line_xlabel(self.originals))
             self.lines_.append(lines)
         self.axes_[0, 0].set_ylabel("value")
         self.axes_[1, 0].set_ylabel("difference")
-        self._legend(ax, self.lines_[0][0], self.lines_[0][len(self.lines_[0]) // 3])
+        n_channels = len(self.lines_[0]) // 3  # each of the three curves has a line per channel
+        self._plot_legend(ax, self.lines_[0][0], self.lines_[0][n_channels])
 
-    def _table(self, ax, line_kw):
-        """Draw two dots for each feature, and a line between them."""
-        from matplotlib.lines import Line2D
-
+    def _plot_table(self, ax, line_kw):
+        """Plot original and reconstruction of each feature as two dots, joined by a line."""
         n, d = self.originals.shape
-        names = [f"x{j}" for j in range(d)] if self.feature_names is None else list(self.feature_names)
+        names = names_or_default(self.feature_names, d)
         if len(names) != d:
-            raise ValueError(f"Got {len(names)} feature_names, but expected {d}: one for each column.")
+            raise ValueError(
+                f"Got {len(names)} feature_names, but expected {d}: one for each column."
+            )
         size = (min(16, 1.9 * n + 0.09 * max(map(len, names)) + 0.6), 1.3 + 0.2 * d)
-        self.axes_, self.figure_ = draw.axes_grid(ax, (1, n), type(self).__name__, size)
-        places = np.arange(d)
-        low, high, margin = value_range(self.originals, self.reconstructions)
-        line_kw = styled_line({"linestyle": "none", "marker": "o", "markersize": 4, **(line_kw or {})}, Line2D)
+        self.axes_, self.figure_ = get_axes_grid(ax, (1, n), type(self).__name__, size)
+        positions = np.arange(d)
+        value_limits = axis_limits(self.originals, self.reconstructions)
+        original_kw = {"color": "0.3", "markersize": 6, "markerfacecolor": "white"}
+        dot_kw = {"linestyle": "none", "marker": "o", "markersize": 4}
+        line_kw = _merge_line_keywords({**dot_kw, **(line_kw or {})})
         self.lines_ = []
         for i, panel in enumerate(self.axes_[0]):
-            before, after = self.originals[i], self.reconstructions[i]
-            panel.hlines(places, before, after, color=line_kw["color"], linewidth=1, zorder=1)
-            lines = panel.plot(before, places, "o", color="0.3", markersize=6, markerfacecolor="white", label="original")
-            lines += panel.plot(after, places, **line_kw)
-            panel.set(xlabel="value", xlim=(low - margin, high + margin), ylim=(d - 0.5, -0.5))
+            x, x_hat = self.originals[i], self.reconstructions[i]
+            panel.hlines(positions, x, x_hat, color=line_kw["color"], linewidth=1, zorder=1)
+            lines = panel.plot(x, positions, "o", label="original", **original_kw)
+            lines += panel.plot(x_hat, positions, **line_kw)
+            panel.set(xlabel="value", xlim=value_limits, ylim=(d - 0.5, -0.5))
             panel.set_title(f"sample {i}", fontsize="medium")
-            panel.set_yticks(places, names if i == 0 else [])
+            set_feature_ticks(panel, names, show_names=i == 0)
             panel.grid(axis="y", color="0.92")
             panel.set_axisbelow(True)
             self.lines_.append(lines)
-        self._legend(ax, *self.lines_[0][:2])
+        self._plot_legend(ax, *self.lines_[0][:2])
 
-    def _legend(self, ax, *handles):
-        """Say which is which: above all panels of a figure of our own, else in the last of them."""
+    def _plot_legend(self, ax, *handles):
+        """Plot the legend above all panels of a new figure, or in the last of the given axes."""
         if ax is None:
             self.figure_.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False)
         else:
             self.axes_[0, -1].legend(handles=handles, loc="best", fontsize="small")
 
 
-def styled_error(given, most, artist):
-    """Keywords for a map of differences: blue is too low, red too high."""
-    return draw.styled({"cmap": "RdBu_r", "vmin": -most, "vmax": most, "interpolation": "nearest"}, given, artist)
+def _merge_error_keywords(error_kw, limit):
+    """Return keyword arguments of a map of differences: blue is negative, red is positive."""
+    from matplotlib.image import AxesImage
+
+    defaults = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
+    return merge_keywords(defaults, error_kw, AxesImage)
 
 
-def styled_line(given, artist):
-    """Keywords for the line of a reconstruction."""
-    return draw.styled({"color": "tab:blue", "linewidth": 1.2, "label": "reconstruction"}, given, artist)
+def _merge_line_keywords(line_kw):
+    """Return keyword arguments of the line of a reconstruction."""
+    from matplotlib.lines import Line2D
+
+    defaults = {"color": "tab:blue", "linewidth": 1.2, "label": "reconstruction"}
+    return merge_keywords(defaults, line_kw, Line2D)
 
 
-def value_range(original, found):
-    """Give the smallest and the largest number of both, and a margin."""
-    low, high = float(min(np.nanmin(original), np.nanmin(found))), float(max(np.nanmax(original), np.nanmax(found)))
-    return low, high, 0.05 * (high - low) or 1.0
-
-
-def share(upper, lower, original, found, missed, *, first):
-    """Give the panels of all samples the same range, and numbers to the first alone."""
-    low, high, margin = value_range(original, found)
-    most = 1.1 * float(np.nanmax(np.abs(missed))) or 1.0
-    upper.set_ylim(low - margin, high + margin)
-    lower.set_ylim(-most, most)
-    upper.tick_params(labelbottom=False, labelleft=first)
-    lower.tick_params(labelleft=first)
+def _to_lines(X):
+    """Convert signals or rows to float64 lines of shape (n, length) or (n, length, C)."""
+    return np.asarray(X, np.float64).reshape(len(X), -1, *X.shape[3:])

@@ -1,4 +1,4 @@
-"""How much is explained by how many components."""
+"""Explained variance by number of components."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Keywords, MatrixLike, Numbers
-from skae.displays import _drawing as draw
+from skae.displays._plotting import get_axes, import_pyplot, merge_keywords, to_numeric_array
+
+__all__ = ["SpectrumDisplay"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["SpectrumDisplay"]
-
 
 class SpectrumDisplay:
-    """Share of the variance explained by the number of components, beside PCA.
+    """Plot of the explained variance ratio by number of components, compared with PCA.
 
-    Use `from_estimator` to make one.
+    Use `from_estimator` to create a display.
 
     Parameters
     ----------
     n_components : array-like of int of shape (n_points,)
-        Lengths of codes.
+        Numbers of latent dimensions.
     explained : array-like of shape (n_points,)
-        Share of the variance that codes of this length explain.
+        Cumulative explained variance ratio for each number of latent dimensions.
     pca_n_components, pca_explained : array-like, default=None
-        The same of PCA.
+        Numbers of components and explained variance ratios of PCA. If None, PCA is not plotted.
     name : str, default="autoencoder"
-        For the legend.
+        Name of the curve in the legend.
     rows : str, default=None
-        Which rows it is about, for the label of the axis.
+        Name of the scored samples, for the label of the y axis. If None, it is omitted.
 
     Attributes
     ----------
     ax_ : Axes
-        The axes.
+        Axes with the curves.
     figure_ : Figure
-        The figure.
+        Figure that contains the axes.
     line_ : Line2D
-        Of the autoencoders.
+        Curve of the autoencoder or autoencoders.
     pca_line_ : Line2D or None
-        Of PCA.
+        Curve of PCA; None if PCA is not plotted.
 
     See Also
     --------
-    TrainingDisplay : What a training did.
+    TrainingDisplay : Training loss and validation scores by epoch.
 
     Examples
     --------
@@ -59,8 +59,10 @@ class SpectrumDisplay:
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenseAutoencoder, SpectrumDisplay
     >>> X = load_digits().data
-    >>> autoencoder = DenseAutoencoder(6, bottleneck="ordered", max_iter=3, random_state=0).fit(X[300:])
-    >>> display = SpectrumDisplay.from_estimator(autoencoder, X[:300], X_train=X[300:])
+    >>> X_train, X_test = X[300:], X[:300]
+    >>> autoencoder = DenseAutoencoder(6, bottleneck="ordered", max_iter=3, random_state=0)
+    >>> autoencoder = autoencoder.fit(X_train)
+    >>> display = SpectrumDisplay.from_estimator(autoencoder, X_test, X_train=X_train)
     >>> display.n_components.tolist()
     [1, 2, 3, 4, 5, 6]
     >>> plt.close(display.figure_)
@@ -100,130 +102,187 @@ class SpectrumDisplay:
         line_kw: Keywords | None = None,
         pca_kw: Keywords | None = None,
     ) -> Self:
-        """Draw an ordered autoencoder, or several autoencoders.
+        """Plot the explained variance of an ordered autoencoder, or of several autoencoders.
 
         Parameters
         ----------
         estimator : estimator or list of estimators
-            Fitted: one with ``bottleneck="ordered"``, or several of different lengths.
+            One fitted autoencoder with ``bottleneck="ordered"``, or several fitted autoencoders
+            with different numbers of latent dimensions.
         X : array-like of shape (n_samples, n_features) or of images, default=None
-            Rows to score by, best those that no fit saw. None: what an ordered autoencoder found out in fit, without PCA.
+            Samples to score, preferably a test set. If None, `explained_variance_ratio_` of one
+            ordered autoencoder is plotted, without PCA.
         X_train : array-like of shape (n_samples, n_features) or of images, default=None
-            Rows that PCA is fitted on: those of the autoencoder, for a fair comparison. None: PCA is not drawn.
+            Samples to fit PCA on; for a fair comparison, the training set of the autoencoder. If
+            None, PCA is not plotted.
         name : str, default=None
-            For the legend; None: the name of the class.
+            Name of the curve in the legend. If None, the class name of the estimator.
         ax : Axes, default=None
-            Where to draw. None: a new figure.
+            Axes to plot on. If None, a new figure is created.
         line_kw, pca_kw : dict, default=None
-            Keywords for the two lines.
+            Keyword arguments of matplotlib's `plot` for the two curves.
 
         Returns
         -------
         display : SpectrumDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_estimator")
-        several: list[Any] = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
-        if not several:
-            raise ValueError("Got an empty list, but expected fitted autoencoders.")
-        for each in several:
-            check_is_fitted(each)
-            if not hasattr(each, "reconstruction_error"):
-                raise TypeError(f"Got {type(each).__name__}, but expected an autoencoder; X_train is what PCA is fitted on.")
-        alone, one = not isinstance(estimator, (list, tuple)), several[0]
-        ordered = alone and hasattr(one, "explained_variance_ratio_")
-        if alone and not ordered:
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        is_single = not isinstance(estimator, (list, tuple))
+        autoencoders: list[Any] = [estimator]
+        if isinstance(estimator, (list, tuple)):
+            autoencoders = list(estimator)
+        _check_autoencoders(autoencoders)
+        first = autoencoders[0]
+        if is_single and not hasattr(first, "explained_variance_ratio_"):
             raise ValueError(
-                f"Got one {type(one).__name__} whose codes are not ordered, but expected bottleneck='ordered', or a list of "
-                "autoencoders of different lengths."
+                f"Got one {type(first).__name__} that is not ordered, but expected "
+                "bottleneck='ordered', or a list of autoencoders with different n_components."
             )
-        if X is None and (X_train is not None or not ordered):
-            raise ValueError("Got X=None, but expected rows to score by: only an ordered autoencoder alone goes without.")
+        if X is None and (X_train is not None or not is_single):
+            raise ValueError(
+                "Got X=None, but expected samples to score. "
+                "X is optional only for one ordered autoencoder without X_train."
+            )
+        rows = None
         if X is None:
-            lengths, explained = np.arange(1, one.n_components_ + 1), np.cumsum(one.explained_variance_ratio_)
-        elif ordered:
-            lengths = np.arange(1, one.n_components_ + 1)
-            explained = _by_length(one, X, lengths)
+            rows = "held out in fit"
+        if is_single:
+            n_components, explained = _score_ordered(first, X)
         else:
-            several = sorted(several, key=lambda each: each.n_components_)
-            lengths = np.array([each.n_components_ for each in several])
-            explained = np.array([each.score(X) for each in several])
-        pca_lengths = pca_explained = None
+            n_components, explained = _score_each(autoencoders, X)
+        pca_n_components = pca_explained = None
         if X_train is not None:
-            pca_lengths, pca_explained = _of_pca(X_train, X, int(lengths[-1]))
+            pca_n_components, pca_explained = _score_pca(X_train, X, int(n_components[-1]))
+        if name is None:
+            name = type(first).__name__
         display = cls(
-            n_components=lengths,
+            n_components=n_components,
             explained=explained,
-            pca_n_components=pca_lengths,
+            pca_n_components=pca_n_components,
             pca_explained=pca_explained,
-            name=type(one).__name__ if name is None else name,
-            rows=None if X is not None else "held out in fit",
+            name=name,
+            rows=rows,
         )
         return display.plot(ax=ax, line_kw=line_kw, pca_kw=pca_kw)
 
-    def plot(self, ax: Axes | None = None, *, line_kw: Keywords | None = None, pca_kw: Keywords | None = None) -> Self:
-        """Draw.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        line_kw: Keywords | None = None,
+        pca_kw: Keywords | None = None,
+    ) -> Self:
+        """Plot the explained variance ratios.
 
         Parameters
         ----------
         ax : Axes, default=None
-            Where to draw. None: a new figure.
+            Axes to plot on. If None, a new figure is created.
         line_kw, pca_kw : dict, default=None
-            Keywords for the two lines.
+            Keyword arguments of matplotlib's `plot` for the two curves.
 
         Returns
         -------
         self : SpectrumDisplay
-            With `ax_`, `figure_` and the artists.
+            Display with `ax_`, `figure_` and the artists of the plot.
         """
-        draw.pyplot(f"{type(self).__name__}.plot")
+        import_pyplot(f"{type(self).__name__}.plot")
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        if np.shape(self.n_components) != np.shape(self.explained):
-            shapes = np.shape(self.explained), np.shape(self.n_components)
-            raise ValueError(f"Got explained of shape {shapes[0]}, but expected {shapes[1]}: one for each of n_components.")
-        self.ax_, self.figure_ = draw.one_axes(ax, type(self).__name__, (5.6, 3.8))
+        shape = np.shape(self.n_components)
+        if np.shape(self.explained) != shape:
+            raise ValueError(
+                f"Got explained of shape {np.shape(self.explained)}, but expected {shape}: "
+                "one value for each of n_components."
+            )
+        self.ax_, self.figure_ = get_axes(ax, type(self).__name__, (5.6, 3.8))
         self.pca_line_ = None
+        markers = {"marker": "o", "markersize": 4}
         if self.pca_n_components is not None and self.pca_explained is not None:
-            kw = {"color": "0.5", "linestyle": "--", "marker": "o", "markersize": 4, "label": "PCA"}
-            kw = draw.styled(kw, pca_kw, Line2D)
-            self.pca_line_ = self.ax_.plot(self.pca_n_components, self.pca_explained, **kw)[0]
-        kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": self.name}, line_kw, Line2D)
-        self.line_ = self.ax_.plot(self.n_components, self.explained, **kw)[0]
-        where = "" if self.rows is None else f",\n{self.rows}"
-        self.ax_.set(xlabel="number of components", ylabel=f"share of variance explained{where}")
+            pca_defaults = {"color": "0.5", "linestyle": "--", "label": "PCA", **markers}
+            pca_kw = merge_keywords(pca_defaults, pca_kw, Line2D)
+            self.pca_line_ = self.ax_.plot(self.pca_n_components, self.pca_explained, **pca_kw)[0]
+        defaults = {"color": "tab:blue", "label": self.name, **markers}
+        line_kw = merge_keywords(defaults, line_kw, Line2D)
+        self.line_ = self.ax_.plot(self.n_components, self.explained, **line_kw)[0]
+        ylabel = "share of variance explained"
+        if self.rows is not None:
+            ylabel += f",\n{self.rows}"
+        self.ax_.set(xlabel="number of components", ylabel=ylabel)
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         self.ax_.grid(color="0.92")
         self.ax_.legend(frameon=False, loc="lower right")
         return self
 
 
-def _rows(X):
-    """Give flat rows."""
-    X = draw.as_numbers(X)
+def _check_autoencoders(autoencoders):
+    """Check that a list has at least one autoencoder, and that all are fitted."""
+    if not autoencoders:
+        raise ValueError("Got an empty list, but expected fitted autoencoders.")
+    for autoencoder in autoencoders:
+        check_is_fitted(autoencoder)
+        if not hasattr(autoencoder, "reconstruction_error"):
+            raise TypeError(
+                f"Got {type(autoencoder).__name__}, but expected an autoencoder. "
+                "To compare with PCA, pass X_train."
+            )
+
+
+def _to_flat_rows(X):
+    """Convert samples to a numeric array of shape (n_samples, n_features)."""
+    X = to_numeric_array(X)
     return X.reshape(len(X), -1)
 
 
-def _share(missed, X):
-    """Give one minus the squares missed over the squares about the mean."""
-    spread = np.square(X - X.mean(0, dtype=np.float64)).sum()
-    return float(1 - missed / spread) if spread > 0 else float(missed == 0)
+def _explained_variance_ratio(squared_error, X):
+    """Return one minus the squared error over the squared deviation of X from its mean.
+
+    If X is constant, the ratio is 1 without an error and 0 otherwise.
+    """
+    total = np.square(X - X.mean(0, dtype=np.float64)).sum()
+    if total > 0:
+        return float(1 - squared_error / total)
+    return float(squared_error == 0)
 
 
-def _by_length(autoencoder, X, lengths):
-    """Score the first columns of ordered codes."""
-    codes, rows = draw.as_numbers(autoencoder.transform(X)), _rows(X).astype(np.float64)
-    decoded = (_rows(autoencoder.inverse_transform(codes[:, :k])) for k in lengths)
-    return np.array([_share(np.square(found - rows).sum(), rows) for found in decoded])
+def _score_ordered(autoencoder, X):
+    """Return numbers of leading latent dimensions, and their explained variance ratios.
+
+    If X is None, the ratios are cumulative sums of `explained_variance_ratio_`.
+    """
+    n_components = np.arange(1, autoencoder.n_components_ + 1)
+    if X is None:
+        return n_components, np.cumsum(autoencoder.explained_variance_ratio_)
+    Z = to_numeric_array(autoencoder.transform(X))
+    rows = _to_flat_rows(X).astype(np.float64)
+    ratios = []
+    for k in n_components:
+        reconstruction = _to_flat_rows(autoencoder.inverse_transform(Z[:, :k]))
+        squared_error = np.square(reconstruction - rows).sum()
+        ratios.append(_explained_variance_ratio(squared_error, rows))
+    return n_components, np.array(ratios)
 
 
-def _of_pca(X_train, X, most):
-    """Score PCA of each length: its components are orthogonal, so what each adds can be summed."""
-    rows = _rows(X)
-    from sklearn.decomposition import PCA  # slow to import, so only where it is needed
+def _score_each(autoencoders, X):
+    """Return the sorted numbers of latent dimensions of autoencoders, and their scores."""
+    autoencoders = sorted(autoencoders, key=lambda autoencoder: autoencoder.n_components_)
+    n_components = np.array([autoencoder.n_components_ for autoencoder in autoencoders])
+    return n_components, np.array([autoencoder.score(X) for autoencoder in autoencoders])
 
-    pca = PCA(min(most, *_rows(X_train).shape)).fit(_rows(X_train))
-    about = np.square(rows - pca.mean_).sum()
-    gained = np.cumsum(np.square(pca.transform(rows)).sum(0))
-    return np.arange(1, len(gained) + 1), np.array([_share(about - one, rows) for one in gained])
+
+def _score_pca(X_train, X, max_components):
+    """Return numbers of components of PCA, and their explained variance ratios on X.
+
+    Components of PCA are orthogonal, so that the squares explained by each can be summed.
+    """
+    from sklearn.decomposition import PCA  # imported here, because the import is slow
+
+    rows = _to_flat_rows(X)
+    train_rows = _to_flat_rows(X_train)
+    pca = PCA(min(max_components, *train_rows.shape)).fit(train_rows)
+    total = np.square(rows - pca.mean_).sum()
+    explained = np.cumsum(np.square(pca.transform(rows)).sum(0))
+    ratios = [_explained_variance_ratio(total - squares, rows) for squares in explained]
+    return np.arange(1, len(ratios) + 1), np.array(ratios)

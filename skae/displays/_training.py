@@ -1,4 +1,4 @@
-"""What a training did."""
+"""Training loss and validation scores by epoch."""
 
 from __future__ import annotations
 
@@ -9,59 +9,61 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skae._html import start_name
 from skae._typing import Keywords, Numbers
-from skae.displays import _drawing as draw
+from skae.displays._plotting import get_axes_grid, import_pyplot, merge_keywords
+
+__all__ = ["TrainingDisplay", "start_name"]
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from skae.displays._drawing import AxesLike
+    from skae.displays._plotting import AxesLike
 
-__all__ = ["TrainingDisplay"]
-
-MOST_MARKED = 30
-"""Epochs that have a dot each; more of them are a line."""
+MAX_MARKED_EPOCHS = 30
+"""Maximum number of epochs with a dot each; dots of more epochs would overlap."""
 
 
 class TrainingDisplay:
-    """The loss of each epoch, the score on samples held out beside that of the start, and the epoch that was taken.
+    """Plot of the training loss, the validation scores and the best epoch.
 
-    Use `from_estimator` to make one.
+    Validation scores are compared with the score of the initial network. Use `from_estimator` to
+    create a display.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
         Mean training loss of each epoch.
-    validation_scores : array-like of shape (n_looks,), default=None
-        Share explained of what was held out, at the start and at each look.
-    validation_iters : array-like of shape (n_looks,), default=None
-        The epochs of the looks. None: 0, 1, 2 and so on.
+    validation_scores : array-like of shape (n_evaluations,), default=None
+        Explained variance ratio of the validation set, first of the initial network, then of each
+        evaluation. If None, scores are not plotted.
+    validation_iters : array-like of shape (n_evaluations,), default=None
+        Epoch of each evaluation. If None, 0, 1, 2, and so on.
     best_iter : int, default=None
-        The epoch whose weights were taken; 0 is the start.
+        Epoch of the selected weights; 0 is the initial network. If None, it is not plotted.
     best_validation_score : float, default=None
-        The share explained by the weights taken. It is above the curve where they are those of a part of the way from the
-        start to the trained ones.
+        Validation score of the selected weights. It is above the curve if they are an
+        interpolation between initial and trained weights. If None, it is not plotted.
     start_name : str, default="PCA"
-        What the start is called.
+        Name of the initial network in the legend.
 
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (2,) or (1,)
-        The loss, and the scores if there are any.
+        Axes with the training loss, and axes with the validation scores if there are any.
     figure_ : Figure
-        The figure.
+        Figure that contains the axes.
     loss_line_, score_line_, start_line_ : Line2D
-        The curves, and the level of the start; None where there are no scores.
+        Curves of loss and scores, and level of the initial score. The last two are None without
+        validation scores.
     best_lines_ : list of Line2D
-        The epoch that was taken, one line in each of the axes; empty where none is known.
+        Vertical line at the best epoch, one in each of the axes; empty without `best_iter`.
     best_point_ : Line2D
-        The score of the weights taken; None where it isn't known.
+        Score of the selected weights; None without this score.
 
     See Also
     --------
-    SpectrumDisplay : How much is explained by how many components.
+    SpectrumDisplay : Explained variance ratio by number of components.
 
     Examples
     --------
@@ -111,26 +113,30 @@ class TrainingDisplay:
         start_kw: Keywords | None = None,
         best_kw: Keywords | None = None,
     ) -> Self:
-        """Draw the training of a fitted autoencoder.
+        """Plot training loss and validation scores of a fitted autoencoder.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted autoencoder.
+            Fitted autoencoder.
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         loss_kw, score_kw, start_kw, best_kw : dict, default=None
-            Keywords for the lines: loss, scores, level of the start, best epoch.
+            Keyword arguments of matplotlib for the lines of the loss, the scores, the initial
+            score and the best epoch.
 
         Returns
         -------
         display : TrainingDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_estimator")
+        import_pyplot(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         if not hasattr(estimator, "loss_curve_"):
-            raise TypeError(f"Got {type(estimator).__name__}, but expected an autoencoder, which has a loss_curve_.")
+            raise TypeError(
+                f"Got {type(estimator).__name__}, but expected an autoencoder with loss_curve_."
+            )
         display = cls(
             loss_curve=list(estimator.loss_curve_),
             validation_scores=estimator.validation_scores_,
@@ -139,7 +145,9 @@ class TrainingDisplay:
             validation_iters=estimator.validation_iters_,
             start_name=start_name(estimator),
         )
-        return display.plot(ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw)
+        return display.plot(
+            ax=ax, loss_kw=loss_kw, score_kw=score_kw, start_kw=start_kw, best_kw=best_kw
+        )
 
     def plot(
         self,
@@ -150,52 +158,110 @@ class TrainingDisplay:
         start_kw: Keywords | None = None,
         best_kw: Keywords | None = None,
     ) -> Self:
-        """Draw.
+        """Plot training loss, validation scores and the best epoch.
 
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         loss_kw, score_kw, start_kw, best_kw : dict, default=None
-            Keywords for the lines: loss, scores, level of the start, best epoch.
+            Keyword arguments of matplotlib for the lines of the loss, the scores, the initial
+            score and the best epoch.
 
         Returns
         -------
         self : TrainingDisplay
-            With `axes_`, `figure_` and the artists.
+            Display with `axes_`, `figure_` and the artists of the plot.
         """
-        draw.pyplot(f"{type(self).__name__}.plot")
-        from matplotlib.lines import Line2D
-        from matplotlib.ticker import MaxNLocator
-
-        scored = self.validation_scores is not None
-        n_epochs = len(self.loss_curve)
-        axes, self.figure_ = draw.axes_grid(ax, (1 + scored, 1), type(self).__name__, (5.6, 5.0 if scored else 2.8))
-        self.axes_ = axes[:, 0]
-        self.score_line_ = self.start_line_ = self.best_point_ = None
-        kw = {"color": "tab:orange", "marker": "o" if n_epochs <= MOST_MARKED else "", "markersize": 3, "label": "training"}
-        kw = draw.styled(kw, loss_kw, Line2D)
-        self.loss_line_ = self.axes_[0].plot(np.arange(1, n_epochs + 1), self.loss_curve, **kw)[0]
-        self.axes_[0].set(ylabel="training loss")
+        import_pyplot(f"{type(self).__name__}.plot")
+        n_panels = 1
+        size = (5.6, 2.8)
         if self.validation_scores is not None:
-            looks = np.arange(len(self.validation_scores)) if self.validation_iters is None else self.validation_iters
-            kw = draw.styled({"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}, score_kw, Line2D)
-            self.score_line_ = self.axes_[1].plot(looks, self.validation_scores, **kw)[0]
-            kw = draw.styled({"color": "0.4", "linestyle": "--", "label": self.start_name}, start_kw, Line2D)
-            self.start_line_ = self.axes_[1].axhline(self.validation_scores[0], **kw)
-            self.axes_[1].set(ylabel="share explained,\nheld out")
+            n_panels = 2
+            size = (5.6, 5.0)
+        axes, self.figure_ = get_axes_grid(ax, (n_panels, 1), type(self).__name__, size)
+        self.axes_ = axes[:, 0]
+        self.score_line_ = None
+        self.start_line_ = None
         self.best_lines_ = []
-        for panel in self.axes_:
-            if self.best_iter is not None:
-                kw = {"color": "tab:green", "linestyle": ":", "label": f"epoch {self.best_iter} taken"}
-                self.best_lines_.append(panel.axvline(self.best_iter, **draw.styled(kw, best_kw, Line2D)))
-            panel.set_xlim(-0.04 * max(n_epochs, 1), 1.04 * max(n_epochs, 1))
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if scored and self.best_iter is not None and self.best_validation_score is not None:
-            kw = draw.styled({"color": "tab:green", "linestyle": "", "marker": "D", "markersize": 5}, best_kw, Line2D)
-            self.best_point_ = self.axes_[1].plot(self.best_iter, self.best_validation_score, **{**kw, "label": None})[0]
+        self.best_point_ = None
+        self._plot_loss(loss_kw)
+        if self.validation_scores is not None:
+            self._plot_scores(score_kw, start_kw)
+        if self.best_iter is not None:
+            self._plot_best_epoch(best_kw)
+        self._set_epoch_axis()
         if ax is None:
             self.figure_.align_ylabels(self.axes_)
-        self.axes_[-1].set_xlabel("epoch")
         self.axes_[-1].legend(frameon=False, loc="best")
         return self
+
+    def _plot_loss(self, loss_kw):
+        """Plot the training loss of each epoch."""
+        from matplotlib.lines import Line2D
+
+        n_epochs = len(self.loss_curve)
+        defaults = {"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}
+        if n_epochs > MAX_MARKED_EPOCHS:
+            defaults["marker"] = ""
+        loss_kw = merge_keywords(defaults, loss_kw, Line2D)
+        epochs = np.arange(1, n_epochs + 1)
+        self.loss_line_ = self.axes_[0].plot(epochs, self.loss_curve, **loss_kw)[0]
+        self.axes_[0].set(ylabel="training loss")
+
+    def _plot_scores(self, score_kw, start_kw):
+        """Plot the validation scores, and a horizontal line at the initial score."""
+        from matplotlib.lines import Line2D
+
+        panel = self.axes_[1]
+        epochs = self.validation_iters
+        if epochs is None:
+            epochs = np.arange(len(self.validation_scores))
+        defaults = {"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}
+        score_kw = merge_keywords(defaults, score_kw, Line2D)
+        self.score_line_ = panel.plot(epochs, self.validation_scores, **score_kw)[0]
+        defaults = {"color": "0.4", "linestyle": "--", "label": self.start_name}
+        start_kw = merge_keywords(defaults, start_kw, Line2D)
+        self.start_line_ = panel.axhline(self.validation_scores[0], **start_kw)
+        panel.set(ylabel="share explained,\nheld out")
+
+    def _plot_best_epoch(self, best_kw):
+        """Plot a vertical line at the best epoch, and a dot at the score of the best weights."""
+        from matplotlib.lines import Line2D
+
+        line_defaults = {"linestyle": ":", "label": f"epoch {self.best_iter} taken"}
+        line_kw = merge_keywords({"color": "tab:green", **line_defaults}, best_kw, Line2D)
+        for panel in self.axes_:
+            self.best_lines_.append(panel.axvline(self.best_iter, **line_kw))
+        if self.validation_scores is None or self.best_validation_score is None:
+            return
+        point_defaults = {"color": "tab:green", "linestyle": "", "marker": "D", "markersize": 5}
+        point_kw = merge_keywords(point_defaults, best_kw, Line2D)
+        point_kw["label"] = None
+        self.best_point_ = self.axes_[1].plot(
+            self.best_iter, self.best_validation_score, **point_kw
+        )[0]
+
+    def _set_epoch_axis(self):
+        """Set the range, the ticks and the label of the epochs."""
+        from matplotlib.ticker import MaxNLocator
+
+        n_epochs = max(len(self.loss_curve), 1)
+        for panel in self.axes_:
+            panel.set_xlim(-0.04 * n_epochs, 1.04 * n_epochs)
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.axes_[-1].set_xlabel("epoch")
+
+
+def start_name(estimator):
+    """Return the name of the initial network, and so of the first validation score.
+
+    The initial network is PCA if the weights start from PCA, the bottleneck is deterministic and
+    the output is linear. The name is "PCA" then, and "start" otherwise.
+    """
+    network = estimator._spec.network
+    is_linear = network.bottleneck == "deterministic" and network.output == "linear"
+    if is_linear and estimator.init_.split(",")[0] == "pca":
+        return "PCA"
+    return "start"

@@ -1,4 +1,4 @@
-"""What each number of a code does."""
+"""Latent traversals: samples decoded along latent dimensions."""
 
 from __future__ import annotations
 
@@ -10,57 +10,82 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skae._typing import ArrayLike, Keywords, MatrixLike
-from skae.displays import _drawing as draw
+from skae.displays._latent_dimensions import get_start, traverse, validate_components
+from skae.displays._plotting import (
+    axis_limits,
+    check_fitted,
+    check_int_in_range,
+    get_axes_grid,
+    get_feature_names,
+    get_image_layout,
+    has_lines,
+    image_limits,
+    import_pyplot,
+    is_image,
+    line_xlabel,
+    merge_keywords,
+    names_or_default,
+    plot_image,
+    set_feature_ticks,
+    symmetric_limit,
+    to_numeric_array,
+    to_plot_layout,
+)
+
+__all__ = ["TraversalDisplay"]
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from skae.displays._drawing import AxesLike
+    from skae.displays._plotting import AxesLike
 
-__all__ = ["TraversalDisplay"]
-
-MOST_COMPONENTS = 8
-"""Of a code that are drawn unless others are asked for."""
+MAX_STEPS = 25
+"""Maximum number of values of each latent dimension, because more columns are too small to see."""
 
 
 class TraversalDisplay:
-    """Samples decoded while one number of the code is changed, or two of them on a grid.
+    """Plot of samples decoded along one latent dimension, or on a grid of two.
 
-    Use `from_estimator` to make one. Images are drawn in a row for each number of the code; signals, and tables of more than 40
-    features, as lines coloured by the step; smaller tables as a strip of colours for each feature.
+    Use `from_estimator` to create a display. Images are plotted in one row for each latent
+    dimension. Signals, and tables of more than 40 features, are plotted as lines colored by the
+    step. Smaller tables are plotted as a strip of colors for each feature.
 
     Parameters
     ----------
     decoded : ndarray of shape (n_rows, n_steps, ...)
-        What was decoded: rows of a table, or images; signals where their height is 1.
+        Decoded samples: rows of a table, or images; signals if their height is 1.
     steps : ndarray of shape (n_steps,)
-        In standard deviations from where the traversal starts.
+        Changes of the latent dimension from the start, in standard deviations.
     components : list of int
-        Which number of the code each row is about; with `grid` the one that changes from left to right, and from top to bottom.
+        Latent dimension of each row. With `grid`, the latent dimension that increases from left to
+        right, and the one that increases from bottom to top.
     grid : bool, default=False
-        Whether two numbers are changed at once; `n_rows` is then `n_steps`, and the first row has the last step.
+        Whether two latent dimensions are varied at once. Then `n_rows` is `n_steps`, and the first
+        row has the last step.
     feature_names : list of str, default=None
-        Names of the columns of a table.
+        Names of the columns of a table. If None, they are x0, x1, and so on.
     feature_scales : ndarray of shape (n_features,), default=None
-        Standard deviations of the columns of a table, to measure changes in.
+        Standard deviations of the columns of a table, by which changes are divided. If None,
+        changes are plotted in units of X.
     value_range : (float, float), default=None
-        What is black and white in images; None: what `decoded` has.
+        Values of images plotted black and white. If None, they are computed from `decoded`.
 
     Attributes
     ----------
-    axes_ : ndarray of Axes of shape (n_rows, n_steps), or (1, n_rows) of tables and signals without `grid`
-        The axes.
+    axes_ : ndarray of Axes
+        Axes of the plot, of shape (n_rows, n_steps) for images and with `grid`, of shape
+        (1, n_rows) for tables and signals.
     figure_ : Figure
-        The figure.
+        Figure that contains the axes.
     images_ : ndarray of AxesImage or None
-        Of images and tables, in the shape of `axes_`.
+        Image artists of images and tables, in the shape of `axes_`; None for signals.
     lines_ : list of list of Line2D or None
-        Of signals, for each of the axes.
+        Line artists of signals, for each of the axes; None for images and tables.
 
     See Also
     --------
-    LatentDisplay : Codes in two dimensions.
+    LatentDisplay : Scatter plot of latent vectors in two dimensions.
 
     Examples
     --------
@@ -115,209 +140,247 @@ class TraversalDisplay:
         im_kw: Keywords | None = None,
         line_kw: Keywords | None = None,
     ) -> Self:
-        """Encode X to see how codes vary, and decode codes that differ in one number, or in two.
+        """Decode and plot latent vectors that differ in one latent dimension, or in two.
+
+        The latent vectors of X determine the start and the standard deviation of each dimension.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `transform` and `inverse_transform`.
+            Fitted estimator with `transform` and `inverse_transform`.
         X : array-like of shape (n_samples, n_features) or of images
-            At least two rows, as the estimator takes them.
+            Samples to encode, at least two.
         components : list of int, default=None
-            Which numbers of the code. None: all, at most the 8 that vary most; with `grid` the two that do.
+            Latent dimensions to vary. If None, those with the largest standard deviations: at most
+            8, or 2 with `grid`.
         grid : bool, default=False
-            Whether to change two numbers at once, for images and signals.
+            Whether to vary two latent dimensions at once, for images and signals.
         n_steps : int, default=7
-            How many values of each number; from 2 to 25. An odd one has the start in its middle.
+            Number of values of each latent dimension, from 2 to 25. The start is in the middle if
+            it is odd.
         span : float, default=2.0
-            How far to go to both sides, in standard deviations of that number over X.
+            Largest change in both directions, in standard deviations of the latent dimension.
         start : array-like of shape (n_components,), default=None
-            The code to start from, such as that of one image. None: the mean.
+            Latent vector to start from, such as that of one image. If None, the mean over X.
         image_shape : tuple of int, default=None
-            Shape of one image, where the estimator has no `image_shape_` and X is flat.
+            Shape of one image, if X is flat and the estimator has no `image_shape_`.
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         im_kw, line_kw : dict, default=None
-            Keywords for images, and for lines.
+            Keyword arguments of matplotlib for images and for lines.
 
         Returns
         -------
         display : TraversalDisplay
-            Drawn.
+            Display that stores the plotted values.
         """
-        draw.pyplot(f"{cls.__name__}.from_estimator")
-        draw.check_fitted(estimator, "transform", "inverse_transform")
-        n_steps = draw.check_count(n_steps, "n_steps", 25, least=2)
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        check_fitted(estimator, "transform", "inverse_transform")
+        n_steps = check_int_in_range(n_steps, "n_steps", MAX_STEPS, minimum=2)
         if not np.isreal(span) or not np.isfinite(span) or span <= 0:
-            raise ValueError(f"Got span={span!r}, but expected a number above 0.")
-        codes = draw.as_numbers(estimator.transform(X)).astype(np.float64)
-        if len(codes) < 2:
-            raise ValueError("Got X of one row, but expected at least 2, which say how codes vary.")
-        middle, spread, k = codes.mean(0), codes.std(0), codes.shape[1]
-        components = _checked_components(components, spread, grid)
-        if start is not None:
-            middle = draw.as_numbers(start).astype(np.float64).ravel()
-            if middle.shape != (k,):
-                raise ValueError(f"Got start of {middle.size} numbers, but expected one code of {k}.")
+            raise ValueError(f"Got span={span!r}, but expected a finite float > 0.")
+        Z = to_numeric_array(estimator.transform(X)).astype(np.float64)
+        if len(Z) < 2:
+            raise ValueError(
+                "Got X with 1 sample, but expected at least 2. Latent dimensions are varied by "
+                "their standard deviations over X."
+            )
+        spread = Z.std(0)
+        components = validate_components(components, spread, grid)
         steps = np.linspace(-span, span, n_steps)
-        changed = np.tile(middle, (n_steps if grid else len(components), n_steps, 1))
-        if grid:
-            changed[..., components[0]] += steps * spread[components[0]]
-            changed[..., components[1]] += steps[::-1, None] * spread[components[1]]
-        else:
-            for row, component in enumerate(components):
-                changed[row, :, component] += steps * spread[component]
-        decoded = estimator.inverse_transform(changed.reshape(-1, k).astype(np.float32))
-        shape, axis = getattr(estimator, "image_shape_", image_shape), getattr(estimator, "channel_axis_", -1)
-        decoded, seen = draw.arranged(decoded, shape, axis), draw.arranged(X, shape, axis)
-        table = seen.ndim == 2
+        Z_traversal = traverse(get_start(start, Z), steps, spread, components, grid)
+        n_rows, n_steps, n_components = Z_traversal.shape
+        decoded = estimator.inverse_transform(
+            Z_traversal.reshape(-1, n_components).astype(np.float32)
+        )
+        shape, channel_axis = get_image_layout(estimator, image_shape)
+        decoded = to_plot_layout(decoded, shape, channel_axis)
+        samples = to_plot_layout(X, shape, channel_axis)
+        feature_names = feature_scales = None
+        if samples.ndim == 2:
+            feature_names = get_feature_names(estimator, samples.shape[1])
+            feature_scales = np.nanstd(samples, axis=0, dtype=np.float64)
         display = cls(
-            decoded=decoded.reshape(*changed.shape[:2], *decoded.shape[1:]),
+            decoded=decoded.reshape(n_rows, n_steps, *decoded.shape[1:]),
             steps=steps,
             components=components,
             grid=grid,
-            feature_names=draw.feature_names(estimator, seen.shape[1]) if table else None,
-            feature_scales=np.nanstd(seen, axis=0, dtype=np.float64) if table else None,
-            value_range=draw.limits(seen),
+            feature_names=feature_names,
+            feature_scales=feature_scales,
+            value_range=image_limits(samples),
         )
         return display.plot(ax=ax, im_kw=im_kw, line_kw=line_kw)
 
-    def plot(self, ax: AxesLike | None = None, *, im_kw: Keywords | None = None, line_kw: Keywords | None = None) -> Self:
-        """Draw.
+    def plot(
+        self,
+        ax: AxesLike | None = None,
+        *,
+        im_kw: Keywords | None = None,
+        line_kw: Keywords | None = None,
+    ) -> Self:
+        """Plot the decoded samples.
 
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
-            One to divide, or as many as are needed. None: a new figure.
+            One Axes, which is divided into panels, or one Axes for each panel. If None, a new
+            figure is created.
         im_kw, line_kw : dict, default=None
-            Keywords for images, and for lines.
+            Keyword arguments of matplotlib for images and for lines.
 
         Returns
         -------
         self : TraversalDisplay
-            With `axes_`, `figure_` and the artists.
+            Display with `axes_`, `figure_` and the artists of the plot.
         """
-        draw.pyplot(f"{type(self).__name__}.plot")
-        self.images_ = self.lines_ = None
-        sample = self.decoded[0]
-        if draw.is_image(sample):
-            self._images(ax, im_kw)
-        elif self.grid and not draw.is_signal(sample):
+        import_pyplot(f"{type(self).__name__}.plot")
+        self.images_ = None
+        self.lines_ = None
+        samples = self.decoded[0]
+        if is_image(samples):
+            self._plot_images(ax, im_kw)
+        elif has_lines(samples):
+            self._plot_signals(ax, line_kw)
+        elif self.grid:
             raise ValueError("Got grid=True with rows of a table, but expected images or signals.")
-        elif draw.is_signal(sample):
-            self._signals(ax, line_kw)
         else:
-            self._table(ax, im_kw)
+            self._plot_table(ax, im_kw)
         return self
 
-    def _images(self, ax, im_kw):
-        """Draw a row of images for each number of the code, or a grid of two."""
+    def _plot_images(self, ax, im_kw):
+        """Plot a row of images for each latent dimension, or a grid of images for two."""
         n_rows, n_steps, height, width = self.decoded.shape[:4]
         size = (min(14, 0.9 * n_steps + 0.8), min(14, 0.9 * n_rows * height / width + 0.6))
-        self.axes_, self.figure_ = draw.axes_grid(ax, (n_rows, n_steps), type(self).__name__, size, layout="compressed")
-        low, high = draw.limits(self.decoded) if self.value_range is None else self.value_range
+        self.axes_, self.figure_ = get_axes_grid(
+            ax, (n_rows, n_steps), type(self).__name__, size, layout="compressed"
+        )
+        limits = self.value_range
+        if limits is None:
+            limits = image_limits(self.decoded)
         self.images_ = np.empty((n_rows, n_steps), dtype=object)
-        for place in np.ndindex(n_rows, n_steps):
-            self.images_[place] = draw.draw_image(self.axes_[place], self.decoded[place], low, high, im_kw)
-        self._name_grid()
-
-    def _name_grid(self):
-        """Say at the edges what changes, and how far."""
-        labels = [_step_name(step) for step in self.steps]
+        for index in np.ndindex(n_rows, n_steps):
+            self.images_[index] = plot_image(self.axes_[index], self.decoded[index], *limits, im_kw)
         if self.grid:
-            for panel, label in zip(self.axes_[-1], labels, strict=True):
-                panel.set_xlabel(label)
-            for panel, label in zip(self.axes_[:, 0], labels[::-1], strict=True):
-                panel.set_ylabel(label, rotation=0, ha="right", va="center")
-            middle = self.axes_.shape[1] // 2
-            self.axes_[0, middle].set_title(f"across: code {self.components[0]}, up: code {self.components[1]}")
-            return
-        for panel, label in zip(self.axes_[0], labels, strict=True):
-            panel.set_title(label, fontsize="medium")
+            self._label_grid()
+        else:
+            self._label_rows()
+
+    def _label_grid(self):
+        """Label the edges of a grid with the steps, and its top with the latent dimensions."""
+        labels = [_step_label(step) for step in self.steps]
+        for panel, label in zip(self.axes_[-1], labels, strict=True):
+            panel.set_xlabel(label)
+        for panel, label in zip(self.axes_[:, 0], labels[::-1], strict=True):
+            panel.set_ylabel(label, rotation=0, ha="right", va="center")
+        middle = self.axes_.shape[1] // 2
+        across, up = self.components[0], self.components[1]
+        self.axes_[0, middle].set_title(f"across: code {across}, up: code {up}")
+
+    def _label_rows(self):
+        """Label columns with the steps, and rows with the latent dimensions."""
+        for panel, step in zip(self.axes_[0], self.steps, strict=True):
+            panel.set_title(_step_label(step), fontsize="medium")
         for panel, component in zip(self.axes_[:, 0], self.components, strict=True):
             panel.set_ylabel(f"code {component}", rotation=0, ha="right", va="center")
 
-    def _signals(self, ax, line_kw):
-        """Lines for each step; on a grid one line in each of the axes."""
+    def _plot_signals(self, ax, line_kw):
+        """Plot decoded signals as lines: in one panel for each row, or each cell of a grid."""
+        n_rows, n_steps = self.decoded.shape[:2]
+        lines = self.decoded.reshape(n_rows, n_steps, -1, *self.decoded.shape[4:])
+        self.lines_ = []
+        if self.grid:
+            self._plot_signal_grid(ax, lines, line_kw)
+        else:
+            self._plot_signal_rows(ax, lines, line_kw)
+
+    def _plot_signal_grid(self, ax, lines, line_kw):
+        """Plot each decoded signal in its panel of the grid."""
+        from matplotlib.lines import Line2D
+
+        n_rows, n_steps = lines.shape[:2]
+        size = (min(14, 1.2 * n_steps + 0.8), min(14, 0.8 * n_rows + 0.6))
+        self.axes_, self.figure_ = get_axes_grid(ax, (n_rows, n_steps), type(self).__name__, size)
+        line_kw = merge_keywords({"color": "tab:blue"}, line_kw, Line2D)
+        limits = axis_limits(lines)
+        for index in np.ndindex(n_rows, n_steps):
+            panel = self.axes_[index]
+            self.lines_.append(panel.plot(lines[index], **line_kw))
+            panel.set(xticks=[], yticks=[], ylim=limits)
+        self._label_grid()
+
+    def _plot_signal_rows(self, ax, lines, line_kw):
+        """Plot the decoded signals of each latent dimension in one panel, colored by the step."""
         import matplotlib
         from matplotlib.lines import Line2D
 
-        lines = self.decoded.reshape(*self.decoded.shape[:2], -1, *self.decoded.shape[4:])
-        n_rows, n_steps = lines.shape[:2]
-        low, high = float(lines.min()), float(lines.max())
-        margin = 0.05 * (high - low) or 1.0
-        self.lines_ = []
-        if self.grid:
-            size = (min(14, 1.2 * n_steps + 0.8), min(14, 0.8 * n_rows + 0.6))
-            self.axes_, self.figure_ = draw.axes_grid(ax, (n_rows, n_steps), type(self).__name__, size)
-            for place in np.ndindex(n_rows, n_steps):
-                panel = self.axes_[place]
-                self.lines_.append(panel.plot(lines[place], **draw.styled({"color": "tab:blue"}, line_kw, Line2D)))
-                panel.set(xticks=[], yticks=[], ylim=(low - margin, high + margin))
-            self._name_grid()
-            return
+        n_rows = len(lines)
         size = (min(16, 3.0 * n_rows + 1.2), 3.0)
-        self.axes_, self.figure_ = draw.axes_grid(ax, (1, n_rows), type(self).__name__, size)
+        self.axes_, self.figure_ = get_axes_grid(ax, (1, n_rows), type(self).__name__, size)
         norm = matplotlib.colors.Normalize(self.steps[0], self.steps[-1])
-        colours = matplotlib.cm.ScalarMappable(norm, "viridis")
+        colors = matplotlib.cm.ScalarMappable(norm, "viridis")
+        limits = axis_limits(lines)
         for row, panel in enumerate(self.axes_[0]):
-            drawn = []
+            artists = []
             for step, line in zip(self.steps, lines[row], strict=True):
-                drawn += panel.plot(line, **draw.styled({"color": colours.to_rgba(step), "linewidth": 1.2}, line_kw, Line2D))
-            self.lines_.append(drawn)
-            panel.set(ylim=(low - margin, high + margin), xlabel="position" if self.decoded.ndim > 3 else "feature")
+                defaults = {"color": colors.to_rgba(step), "linewidth": 1.2}
+                artists += panel.plot(line, **merge_keywords(defaults, line_kw, Line2D))
+            self.lines_.append(artists)
+            panel.set(ylim=limits, xlabel=line_xlabel(self.decoded[0]))
             panel.set_title(f"code {self.components[row]}", fontsize="medium")
             panel.tick_params(labelleft=row == 0)
         self.axes_[0, 0].set_ylabel("decoded value")
-        self.figure_.colorbar(
-            colours, ax=list(self.axes_[0]), label="change of the code,\nin standard deviations", fraction=0.05, pad=0.02
-        )
+        self._plot_colorbar(colors, "change of the code,\nin standard deviations")
 
-    def _table(self, ax, im_kw):
-        """Draw a strip of colours for each feature."""
+    def _plot_table(self, ax, im_kw):
+        """Plot the changes of each feature as a strip of colors."""
         from matplotlib.image import AxesImage
 
         n_rows, n_steps, d = self.decoded.shape
-        names = [f"x{j}" for j in range(d)] if self.feature_names is None else list(self.feature_names)
+        names = names_or_default(self.feature_names, d)
         size = (min(16, 1.7 * n_rows + 0.09 * max(map(len, names)) + 1.4), 1.3 + 0.2 * d)
-        self.axes_, self.figure_ = draw.axes_grid(ax, (1, n_rows), type(self).__name__, size)
-        centre = self.decoded.mean(1, keepdims=True) if n_steps % 2 == 0 else self.decoded[:, [n_steps // 2]]
-        scales = np.ones(d) if self.feature_scales is None else np.where(self.feature_scales > 0, self.feature_scales, 1.0)
-        changes = (self.decoded - centre) / scales
-        most = float(np.abs(changes).max()) or 1.0
-        kw = {"cmap": "RdBu_r", "vmin": -most, "vmax": most, "aspect": "auto", "interpolation": "nearest"}
-        kw = draw.styled({**kw, "extent": None}, im_kw, AxesImage)
+        self.axes_, self.figure_ = get_axes_grid(ax, (1, n_rows), type(self).__name__, size)
+        changes = self._feature_changes()  # (n_rows, n_steps, d)
+        limit = symmetric_limit(changes)
+        defaults = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
+        im_kw = merge_keywords({**defaults, "aspect": "auto", "extent": None}, im_kw, AxesImage)
+        ends = [0, n_steps - 1]
+        end_labels = [_step_label(self.steps[end]) for end in ends]
         self.images_ = np.empty((1, n_rows), dtype=object)
         for row, panel in enumerate(self.axes_[0]):
-            self.images_[0, row] = panel.imshow(changes[row].T, **kw)
+            self.images_[0, row] = panel.imshow(changes[row].T, **im_kw)
             panel.set_title(f"code {self.components[row]}", fontsize="medium")
-            ends = [0, n_steps - 1]
-            panel.set_xticks(ends, [_step_name(self.steps[end]) for end in ends])
-            panel.set_yticks(np.arange(d), names if row == 0 else [])
-        unit = "" if self.feature_scales is None else ", in standard deviations"
+            panel.set_xticks(ends, end_labels)
+            set_feature_ticks(panel, names, show_names=row == 0)
+        label = "change of the feature"
+        if self.feature_scales is not None:
+            label += ", in standard deviations"
+        self._plot_colorbar(self.images_[0, 0], label)
+
+    def _feature_changes(self):
+        """Return changes of features from the middle step, divided by `feature_scales`.
+
+        The mean over the steps replaces the middle step if the number of steps is even. Changes of
+        features with a scale of 0 are not divided.
+        """
+        n_steps = self.decoded.shape[1]
+        center = self.decoded[:, [n_steps // 2]]  # (n_rows, 1, d)
+        if n_steps % 2 == 0:
+            center = self.decoded.mean(1, keepdims=True)
+        changes = self.decoded - center
+        if self.feature_scales is None:
+            return changes
+        return changes / np.where(self.feature_scales > 0, self.feature_scales, 1.0)
+
+    def _plot_colorbar(self, mappable, label):
+        """Plot a color bar beside all panels."""
         self.figure_.colorbar(
-            self.images_[0, 0], ax=list(self.axes_[0]), label=f"change of the feature{unit}", fraction=0.05, pad=0.02
+            mappable, ax=list(self.axes_[0]), label=label, fraction=0.05, pad=0.02
         )
 
 
-def _step_name(step):
-    """Say how far a step is from the start, with the minus that matplotlib writes."""
-    return f"{step:+.2g} sd".replace("-", "\N{MINUS SIGN}") if abs(step) > 1e-9 else "0"
-
-
-def _checked_components(components, spread, grid):
-    """Give which numbers of a code to change."""
-    k = len(spread)
-    if components is None:
-        most = np.sort(np.argsort(-spread, kind="stable")[: 2 if grid else MOST_COMPONENTS])
-        components = most.tolist()
-    try:
-        found = [int(one) for one in components]
-        right = all(0 <= one < k for one in found) and found == list(components)
-    except (TypeError, ValueError):
-        found, right = [], False
-    if not right or not 1 <= len(found) <= 25 or len(set(found)) < len(found):
-        raise ValueError(f"Got components={components!r}, but expected different whole numbers from 0 to {k - 1}, at most 25.")
-    if grid and len(found) != 2:
-        raise ValueError(f"Got components={components!r} with grid=True, but expected two.")
-    return found
+def _step_label(step):
+    """Return the label of a step in standard deviations, with matplotlib's minus sign."""
+    if abs(step) <= 1e-9:
+        return "0"
+    return f"{step:+.2g} sd".replace("-", "\N{MINUS SIGN}")

@@ -1,6 +1,6 @@
-"""A fitted autoencoder in a file that runs nothing when it is read: safetensors to load it again, ONNX to use it elsewhere."""
+"""Export of fitted estimators: safetensors files to load again, ONNX models to deploy."""
 
 from skae.export._onnx import to_onnx
-from skae.export._safe import load, save
+from skae.export._safetensors import load, save
 
 __all__ = ["load", "save", "to_onnx"]

@@ -1,4 +1,4 @@
-"""ONNX: encoder, decoder, both, or a detector in a file that other programs run without Python."""
+"""ONNX export of encoders, decoders, autoencoders, detectors and pipelines."""
 
 import copy
 import logging
@@ -15,21 +15,34 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skae._conv import ConvAutoencoder
-from skae._dense import DenseAutoencoder
 from skae.anomaly import ReconstructionDetector
-from skae.anomaly._measures import FARTHEST, smoothed
+from skae.anomaly._scores import FARTHEST, smoothed
+from skae.autoencoders._conv import ConvAutoencoder
+from skae.autoencoders._dense import DenseAutoencoder
 
 __all__ = ["to_onnx"]
 
 OPSET = 20
-"""The first one with GELU; what ONNX Runtime has known since 1.17."""
+"""ONNX opset version: the first one with GELU, and supported by ONNX Runtime since 1.17."""
 
 METHODS = ("transform", "inverse_transform", "reconstruct", "score_samples")
 
 AUTOENCODERS = (DenseAutoencoder, ConvAutoencoder)
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "uint8": torch.uint8, "int64": torch.int64}
+DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "uint8": torch.uint8,
+    "int64": torch.int64,
+}
+
+TENSOR_TYPES = {
+    "float32": "FloatTensorType",
+    "float64": "DoubleTensorType",
+    "uint8": "UInt8TensorType",
+    "int64": "Int64TensorType",
+}
+"""Classes of skl2onnx.common.data_types, by dtype."""
 
 
 def to_onnx(
@@ -39,138 +52,246 @@ def to_onnx(
     method: Literal["transform", "inverse_transform", "reconstruct", "score_samples"] | None = None,
     dtype: Literal["float32", "float64", "uint8", "int64"] = "float32",
 ) -> None:
-    """Write a fitted autoencoder, a detector, or a pipeline with an autoencoder, as an ONNX model.
+    """Write a fitted autoencoder, detector or pipeline to an ONNX file.
 
     Parameters
     ----------
-    estimator : DenseAutoencoder, ConvAutoencoder, ReconstructionDetector or sklearn.pipeline.Pipeline
-        Fitted, or in a ``FrozenEstimator``. The other steps of a pipeline are converted by skl2onnx. A detector has to have one
-        of our two autoencoders.
+    estimator : estimator object
+        Fitted :class:`~skae.DenseAutoencoder`, :class:`~skae.ConvAutoencoder`,
+        :class:`~skae.ReconstructionDetector` with one of these two autoencoders, or
+        :class:`~sklearn.pipeline.Pipeline`, possibly in a ``FrozenEstimator``. skl2onnx converts
+        the other steps of a pipeline.
     path : str or pathlib.Path
-        Of the file; one that is there is replaced.
+        Path of the file. An existing file is replaced.
     method : {"transform", "inverse_transform", "reconstruct", "score_samples"}, default=None
-        What the model does. None: "transform" of an autoencoder, and "score_samples", which is all there is, of a detector. A
-        pipeline always does what it does itself, and leaves this at None.
+        Method that the model computes. If None, "transform" for an autoencoder and
+        "score_samples" for a detector, its only choice. Must be None for a pipeline: its last
+        step determines the output.
     dtype : {"float32", "float64", "uint8", "int64"}, default="float32"
-        Of the model's input "X"; codes are always float32. Numbers that float32 can't tell apart need "float64".
+        Data type of the input "X" of the model. Latent vectors are always float32. Use "float64"
+        for values that differ only beyond the precision of float32.
 
     Raises
     ------
     ValueError
-        If `method` or `dtype` is not as described, or `estimator` doesn't have the `method`.
+        If `method` or `dtype` is unknown, or `estimator` does not have the `method`.
     TypeError
         If `estimator` is of another class.
 
     Notes
     -----
-    The input has the layout of the X of fit, with any number of rows: images stay images, in `inverse_transform` and
-    `reconstruct` also as the output, which is named "Y". It is float32; scores are float64. A pipeline's outputs have the names
-    that skl2onnx gives.
+    The input has the layout of X in fit, with any number of samples: images keep their shape. The
+    output is named "Y". In "inverse_transform" and "reconstruct" it has the layout of X as well. It
+    is float32, and float64 for scores. The outputs of a pipeline have the names of skl2onnx.
     """
-    onnx, skl2onnx = _libraries()
+    onnx, skl2onnx = _import_libraries()
     if method is not None and method not in METHODS:
         raise ValueError(f"Got method={method!r}, but expected one of {METHODS}.")
     if dtype not in DTYPES:
         raise ValueError(f"Got dtype={dtype!r}, but expected one of {tuple(DTYPES)}.")
-    estimator = _thawed(estimator)
+    estimator = _unfreeze(estimator)
     if isinstance(estimator, Pipeline):
         if method is not None:
-            raise ValueError(f"Got method={method!r} with a pipeline, but expected none: it does what its last step does.")
+            raise ValueError(
+                f"Got method={method!r} with a pipeline, but expected None: the last step of the "
+                "pipeline determines the output."
+            )
         check_is_fitted(estimator)
-        model = _pipeline(estimator, dtype, skl2onnx)
+        model = _convert_pipeline(estimator, dtype, skl2onnx)
     elif isinstance(estimator, (*AUTOENCODERS, ReconstructionDetector)):
         check_is_fitted(estimator)
-        detects = isinstance(estimator, ReconstructionDetector)
-        if method is not None and detects != (method == "score_samples"):
-            raise ValueError(f"Got method={method!r}, but expected one that {type(estimator).__name__} has as an ONNX model.")
-        method = method or ("score_samples" if detects else "transform")
-        model = _graph(estimator, method, DTYPES[dtype], OPSET)
+        method = _resolve_method(estimator, method)
+        model = _convert_method(estimator, method, DTYPES[dtype], OPSET)
     else:
         raise TypeError(
-            f"Got {estimator!r}, but expected a DenseAutoencoder, a ConvAutoencoder, a ReconstructionDetector, or a Pipeline."
+            f"Got {estimator!r}, but expected a DenseAutoencoder, a ConvAutoencoder, a "
+            "ReconstructionDetector, or a Pipeline."
         )
     onnx.save_model(model, str(Path(path)))
 
 
-class _Whole(nn.Module):
-    """A network with the layout of X around it, and the dtype of what it gives."""
+def _resolve_method(estimator, method):
+    """Return the method to export, and check that the estimator has this method."""
+    is_detector = isinstance(estimator, ReconstructionDetector)
+    if method is None:
+        if is_detector:
+            return "score_samples"
+        return "transform"
+    if is_detector != (method == "score_samples"):
+        raise ValueError(
+            f"Got method={method!r}, but expected a method of {type(estimator).__name__} with an "
+            "ONNX model."
+        )
+    return method
 
-    def __init__(self, network, method, shape, answer):
+
+class _Method(nn.Module):
+    """A method of an autoencoder as a torch module.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Network of the autoencoder.
+    method : {"transform", "inverse_transform", "reconstruct"}
+        Method to compute.
+    sample_shape : tuple of int
+        Shape of one sample in the layout of X.
+    output_dtype : torch.dtype
+        Data type of the output.
+    """
+
+    def __init__(self, network, method, sample_shape, output_dtype):
         super().__init__()
-        self.network, self.method, self.shape, self.answer = network, method, shape, answer
+        self.network = network
+        self.method = method
+        self.sample_shape = sample_shape
+        self.output_dtype = output_dtype
 
     def forward(self, x):
-        """Give what the method gives of x, in X's own layout."""
+        """Compute the output of the method, in the layout of X."""
         if self.method == "inverse_transform":
-            return self.network.decode(x).unflatten(1, self.shape).to(self.answer)
+            return self._decode(x)
         z = self.network.encode(x.flatten(1))
-        found = z if self.method == "transform" else self.network.decode(z).unflatten(1, self.shape)
-        return found.to(self.answer)
+        if self.method == "transform":
+            return z.to(self.output_dtype)
+        return self._decode(z)
+
+    def _decode(self, z):
+        """Decode latent vectors into the layout of X."""
+        return self.network.decode(z).unflatten(1, self.sample_shape).to(self.output_dtype)
 
 
-class _Detector(nn.Module):
-    """What a detector does, as one network."""
+class _DetectorScore(nn.Module):
+    """The method `score_samples` of a detector as a torch module."""
 
     def __init__(self, detector, network):
         super().__init__()
-        self.network, self.scaler = network, detector.scaler_ is not None
-        numbers = {"error_scale": detector.error_scale_, "codes": detector.neighbors_._fit_X, "metric": detector.code_metric_}
-        self.smooth = detector._kernels is not None
-        if self.smooth:
-            numbers |= dict(zip(("down", "across"), detector._kernels, strict=True))
-        if self.scaler:
-            numbers |= {"mean": detector.scaler_.mean_, "scale": detector.scaler_.scale_}
-        for name, value in numbers.items():
+        self.network = network
+        self.is_scaled = detector.scaler_ is not None
+        self.is_smoothed = detector._kernels is not None
+        buffers = {
+            "error_scale": detector.error_scale_,
+            "codes": detector.neighbors_._fit_X,
+            "metric": detector.code_metric_,
+        }
+        if self.is_smoothed:
+            vertical, horizontal = detector._kernels
+            buffers["vertical_kernel"] = vertical
+            buffers["horizontal_kernel"] = horizontal
+        if self.is_scaled:
+            buffers["mean"] = detector.scaler_.mean_
+            buffers["scale"] = detector.scaler_.scale_
+        for name, value in buffers.items():
             self.register_buffer(name, torch.from_numpy(value.astype("float64")))
-        self.k, self.itself = detector.neighbors_.n_neighbors, detector._itself
-        self.spread, self.weight = detector.code_spread_, detector._code_weight
+        self.n_neighbors = detector.neighbors_.n_neighbors
+        self.zero_distance = detector._itself
+        self.code_spread = detector.code_spread_
+        self.code_weight = detector._code_weight
 
     def forward(self, x):
-        """Give the score of each row."""
+        """Compute the score of each sample."""
         x = x.flatten(1)
-        if self.scaler:
+        if self.is_scaled:
             x = ((x.double() - self.mean) / self.scale).clamp(-FARTHEST, FARTHEST).float()
         z = self.network.encode(x)
-        missed = smoothed(self.network.decode(z).double() - x.double(), (self.down, self.across) if self.smooth else None)
-        errors = (missed.square() / self.error_scale).mean(1)
-        z = z.double() @ self.metric  # in which products and sums tell distances well enough
-        squares = z.square().sum(1, keepdim=True) + self.codes.square().sum(1) - 2 * z @ self.codes.mT
-        nearest = squares.clamp(min=0).topk(self.k, largest=False).values
-        others = torch.where(nearest[:, 0] <= self.itself, nearest[:, 1:].mean(1), nearest[:, :-1].mean(1))
-        return -(errors + self.weight * others / self.spread) / (1 + self.weight)
+        kernels = None
+        if self.is_smoothed:
+            kernels = (self.vertical_kernel, self.horizontal_kernel)
+        residual = smoothed(self.network.decode(z).double() - x.double(), kernels)
+        errors = (residual.square() / self.error_scale).mean(1)  # (b,)
+        distances = self._code_distances(z)  # (b,)
+        code_scores = self.code_weight * distances / self.code_spread
+        return -(errors + code_scores) / (1 + self.code_weight)
+
+    def _code_distances(self, z):
+        """Compute the mean squared distance of each latent vector to its neighbors."""
+        # with this metric, sums and products of squares are accurate enough for distances
+        z = z.double() @ self.metric  # (b, k)
+        squares = (
+            z.square().sum(1, keepdim=True) + self.codes.square().sum(1) - 2 * z @ self.codes.mT
+        )  # (b, n)
+        nearest = squares.clamp(min=0).topk(self.n_neighbors, largest=False).values
+        # a training sample is its own nearest neighbor, and does not count
+        return torch.where(
+            nearest[:, 0] <= self.zero_distance, nearest[:, 1:].mean(1), nearest[:, :-1].mean(1)
+        )
 
 
-def _thawed(estimator):
-    """Take estimators out of their FrozenEstimator, in pipelines as well: only what they do after fit is asked."""
+def _unfreeze(estimator):
+    """Return the estimator inside a FrozenEstimator, also for the steps of a pipeline."""
     if isinstance(estimator, FrozenEstimator):
-        return _thawed(estimator.estimator)
+        return _unfreeze(estimator.estimator)
     if isinstance(estimator, Pipeline):
-        return Pipeline([(name, _thawed(step)) for name, step in estimator.steps])
+        return Pipeline([(name, _unfreeze(step)) for name, step in estimator.steps])
     return estimator
 
 
-def _shape(estimator):
-    """Give the shape of one row of X, as fit saw it."""
+def _sample_shape(estimator):
+    """Return the shape of one sample of X in fit."""
     layout = getattr(estimator, "_layout", None)
-    return (estimator.n_features_in_,) if layout is None or layout.flat else tuple(layout.image_shape)
+    if layout is None or layout.flat:
+        return (estimator.n_features_in_,)
+    return tuple(layout.image_shape)
 
 
-def _graph(estimator, method, dtype, opset, answer=torch.float32):
-    """Make an ONNX model of one method."""
-    autoencoder = _thawed(estimator.autoencoder_) if method == "score_samples" else estimator
-    if not isinstance(autoencoder, AUTOENCODERS):
-        raise TypeError(f"Got a detector with {autoencoder!r}, but expected a DenseAutoencoder or a ConvAutoencoder in it.")
-    shape = _shape(autoencoder)
-    network = copy.deepcopy(autoencoder.net_.module_).to("cpu", memory_format=torch.contiguous_format).eval()
-    if autoencoder._spec["network"]["bottleneck"] == "quantized":
+def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32):
+    """Convert one method to an ONNX model.
+
+    Parameters
+    ----------
+    estimator : DenseAutoencoder, ConvAutoencoder or ReconstructionDetector
+        Fitted estimator.
+    method : str
+        Method to convert.
+    dtype : torch.dtype
+        Data type of X; latent vectors are always float32.
+    opset : int
+        ONNX opset version.
+    output_dtype : torch.dtype, default=torch.float32
+        Data type of the output; scores are always float64.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        Model with input "X" and output "Y".
+    """
+    if method == "score_samples":
+        autoencoder = _unfreeze(estimator.autoencoder_)
+        if not isinstance(autoencoder, AUTOENCODERS):
+            raise TypeError(
+                f"Got a detector with {autoencoder!r}, but expected a DenseAutoencoder or a "
+                "ConvAutoencoder in it."
+            )
+        module = _DetectorScore(estimator, _copy_network(autoencoder))
+    else:
+        autoencoder = estimator
+        module = _Method(
+            _copy_network(autoencoder), method, _sample_shape(autoencoder), output_dtype
+        )
+    if method == "inverse_transform":
+        return _trace(module, (autoencoder.n_components_,), torch.float32, opset)
+    return _trace(module, _sample_shape(autoencoder), dtype, opset)
+
+
+def _copy_network(autoencoder):
+    """Return a copy of the network on the CPU, with operations that ONNX supports."""
+    network = copy.deepcopy(autoencoder.net_.module_)
+    network = network.to("cpu", memory_format=torch.contiguous_format).eval()
+    if autoencoder._spec.network.bottleneck == "quantized":
         network.bottleneck.nearest = partial(_nearest, network.bottleneck)
-    size, dtype = ((autoencoder.n_components_,), torch.float32) if method == "inverse_transform" else (shape, dtype)
-    whole = _Detector(estimator, network) if method == "score_samples" else _Whole(network, method, shape, answer)
-    with warnings.catch_warnings(), _hushed(logging.getLogger("torch.onnx")):
-        warnings.simplefilter("ignore", FutureWarning)  # torch calls a function of its own that it deprecates
+    return network
+
+
+def _trace(module, sample_shape, dtype, opset):
+    """Convert a torch module to an ONNX model with a variable batch size."""
+    # torch would treat a batch size of 1 as constant
+    example = torch.zeros(2, *sample_shape, dtype=dtype)
+    with warnings.catch_warnings(), _log_errors_only(logging.getLogger("torch.onnx")):
+        # torch calls a function that torch deprecates
+        warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
-            whole.eval(),
-            (torch.zeros(2, *size, dtype=dtype),),  # a batch of one would be taken as fixed
+            module.eval(),
+            (example,),
             dynamo=True,
             opset_version=opset,
             input_names=["X"],
@@ -182,8 +303,8 @@ def _graph(estimator, method, dtype, opset, answer=torch.float32):
 
 
 @contextmanager
-def _hushed(logger):
-    """Keep from the user what is no concern of theirs: that torch has no functions of torchvision to register."""
+def _log_errors_only(logger):
+    """Silence torch.onnx's warning about torchvision operators, which does not apply here."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -193,52 +314,81 @@ def _hushed(logger):
 
 
 def _nearest(bottleneck, z):
-    """Find the nearest vectors without cdist, which torch can't write as ONNX."""
-    apart = bottleneck.grouped(z).unsqueeze(-2) - bottleneck.codebooks.unsqueeze(1)  # (groups, b, size, length)
-    return apart.square().sum(-1).argmin(-1)
+    """Return the index of the nearest codebook vector without cdist, which ONNX does not have."""
+    vectors = bottleneck.codebooks.unsqueeze(1)  # (groups, 1, size, length)
+    residual_from_code = bottleneck.grouped(z).unsqueeze(-2) - vectors  # (groups, b, size, length)
+    return residual_from_code.square().sum(-1).argmin(-1)
 
 
-def _pipeline(pipeline, dtype, skl2onnx):
-    """Convert a pipeline, after telling skl2onnx what our steps are."""
+def _convert_pipeline(pipeline, dtype, skl2onnx):
+    """Convert a pipeline to an ONNX model, with converters for the autoencoders of skae."""
     from skl2onnx.common import data_types
 
-    for cls in AUTOENCODERS:
-        skl2onnx.update_registered_converter(cls, f"Skae{cls.__name__}", _infer, _convert)
-    kinds = {"float32": "Float", "float64": "Double", "uint8": "UInt8", "int64": "Int64"}
-    kind = getattr(data_types, kinds[dtype] + "TensorType")
-    shape = _shape(pipeline[0]) if hasattr(pipeline[0], "_layout") else (pipeline.n_features_in_,)
-    last = pipeline[-1]
-    options = {id(last): {"zipmap": False}} if is_classifier(last) else None
+    for class_ in AUTOENCODERS:
+        skl2onnx.update_registered_converter(
+            class_, f"Skae{class_.__name__}", _infer_output_type, _add_encoder
+        )
+    first, last = pipeline[0], pipeline[-1]
+    shape = (pipeline.n_features_in_,)
+    if hasattr(first, "_layout"):
+        shape = _sample_shape(first)
+    input_type = getattr(data_types, TENSOR_TYPES[dtype])([None, *shape])
+    options = None
+    if is_classifier(last):
+        options = {id(last): {"zipmap": False}}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # skl2onnx reads what scikit-learn deprecates
-        return skl2onnx.to_onnx(pipeline, initial_types=[("X", kind([None, *shape]))], target_opset=OPSET, options=options)
+        # skl2onnx reads attributes that scikit-learn deprecates
+        warnings.simplefilter("ignore", FutureWarning)
+        return skl2onnx.to_onnx(
+            pipeline, initial_types=[("X", input_type)], target_opset=OPSET, options=options
+        )
 
 
-def _infer(operator):
-    """Tell skl2onnx the shape of codes, and their type: what comes after them expects float64 where the pipeline began so."""
+def _input_dtype(operator):
+    """Return the dtype of the input of an skl2onnx operator, as a key of `DTYPES`."""
+    name = type(operator.inputs[0].type).__name__
+    for dtype, tensor_type in TENSOR_TYPES.items():
+        if name == tensor_type:
+            return dtype
+    return "float32"
+
+
+def _infer_output_type(operator):
+    """Set the type and shape of latent vectors in the graph of skl2onnx.
+
+    The steps after an autoencoder expect float64 if the pipeline started with float64.
+    """
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    kind = DoubleTensorType if isinstance(operator.inputs[0].type, DoubleTensorType) else FloatTensorType
-    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), operator.raw_operator.n_components_])
+    output_type = FloatTensorType
+    if isinstance(operator.inputs[0].type, DoubleTensorType):
+        output_type = DoubleTensorType
+    n_samples = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].type = output_type([n_samples, operator.raw_operator.n_components_])
 
 
-def _convert(scope, operator, container):
-    """Put an encoder into the graph of a pipeline."""
+def _add_encoder(scope, operator, container):
+    """Convert an encoder to nodes in the graph of a pipeline."""
     from skl2onnx.helpers import add_onnx_graph
 
-    kind = type(operator.inputs[0].type).__name__.removesuffix("TensorType").lower()
-    dtype = {"double": torch.float64, "uint8": torch.uint8, "int64": torch.int64}.get(kind, torch.float32)
-    answer = torch.float64 if kind == "double" else torch.float32
-    model = _graph(operator.raw_operator, "transform", dtype, container.target_opset, answer)
+    dtype = _input_dtype(operator)
+    output_dtype = torch.float32
+    if dtype == "float64":
+        output_dtype = torch.float64
+    model = _convert_method(
+        operator.raw_operator, "transform", DTYPES[dtype], container.target_opset, output_dtype
+    )
     add_onnx_graph(scope, operator, container, model)
 
 
-def _libraries():
+def _import_libraries():
     """Import the optional libraries."""
     try:
         import onnx
-        import onnxscript  # noqa: F401 - which torch needs
+        import onnxscript  # noqa: F401 - a requirement of torch.onnx
         import skl2onnx
     except ImportError as error:
-        raise ImportError("skae.export.to_onnx needs onnx, onnxscript and skl2onnx: pip install skae[onnx].") from error
+        raise ImportError(
+            "skae.export.to_onnx needs onnx, onnxscript and skl2onnx: pip install skae[onnx]."
+        ) from error
     return onnx, skl2onnx

@@ -1,4 +1,4 @@
-"""The networks, in torch only: parts in `blocks`, and one file for each kind."""
+"""Networks of autoencoders, in torch only: layers in `layers`, and one file for each network."""
 
 from skae.networks.conv import ConvNetwork
 from skae.networks.dense import DenseNetwork

@@ -1,4 +1,4 @@
-"""What dense and convolutional networks share: a linear autoencoder with a nonlinear correction, and X's units."""
+"""The base class of dense and convolutional autoencoders: units, PCA and the training space."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -7,29 +7,32 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.blocks import ACTIVATIONS, Centre, Linear, initialise, multilayer, squash, widened
 from skae.networks.bottlenecks import BOTTLENECKS
+from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
+from skae.networks.residual_pca import ResidualPCA
 
-__all__ = ["Autoencoder", "Passed", "Trunk"]
+__all__ = ["Autoencoder", "ForwardOutput", "ResidualPCA"]
 
 MAX_DOUBLE_PRODUCTS = 50_000
-"""Up to this many multiplications a row, products in float64 take no longer than the rest of a call. Beyond it they take up to
-twice as long."""
+"""Multiplications per sample up to which float64 products do not slow down inference.
+
+In larger networks float64 products take up to twice the time of float32 products.
+"""
 
 
-class Passed(NamedTuple):
-    """What comes out of a network when rows go through it in training.
+class ForwardOutput(NamedTuple):
+    """Outputs of a network's forward pass in training.
 
     Attributes
     ----------
     x_hat : torch.Tensor of shape (b, ...)
-        Reconstructions, or logits of them, in the space of training.
+        Reconstructions in the training space, or their logits.
     z : torch.Tensor of shape (b, k) or None
-        Codes as the encoder gives them, whitened.
+        Whitened latent vectors before the bottleneck.
     cost : torch.Tensor of shape (b,) or None
-        What the bottleneck costs.
+        Regularization by the bottleneck.
     guess : torch.Tensor of shape (b, n_outputs) or None
-        What the head says of the targets.
+        Predictions of the targets.
     """
 
     x_hat: torch.Tensor
@@ -38,144 +41,45 @@ class Passed(NamedTuple):
     guess: torch.Tensor | None = None
 
 
-class Trunk(nn.Module):
-    """A linear autoencoder of principal coordinates with a nonlinear correction to its encoder and to its decoder.
-
-    ::
-
-        u (b, m) ──── linear ────────────────┬─(+)── z (b, k) ──┬── linear ─────────────────┬─(+)── u_hat (b, m)
-           └── squash, hidden layers, last ──┘                  └── hidden layers, last ────┘
-
-    The linear maps start as PCA with whitened codes and the last layers at zero: before the first step this *is* PCA.
-
-    Parameters
-    ----------
-    n_coordinates : int
-        m, the principal coordinates that come in and go out.
-    n_components : int
-        k, the length of a code.
-    n_inputs : int
-        How many of the coordinates the correction to the encoder sees.
-    n_extra : int
-        How many more numbers it sees, such as features from convolutions.
-    encoder_sizes, decoder_sizes : sequence of int
-        Widths of the hidden layers.
-    activation : str
-        A key of `ACTIVATIONS`.
-    cut_short : bool
-        Whether the decoder is told where a code ends: zeros stand for what is beyond.
-    """
-
-    width = 3.0
-    """Where `squash` bends, in standard deviations."""
-
-    def __init__(self, n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes, activation, cut_short):
-        super().__init__()
-        self.cut_short = cut_short
-        act = ACTIVATIONS[activation]
-        self.register_buffer("spread", torch.ones(n_inputs))
-        self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
-        self.decoder_linear = Linear(n_components, n_coordinates, bias=False)
-        self.encoder_hidden = self.decoder_hidden = None
-        if encoder_sizes:
-            self.encoder_hidden = nn.Sequential(multilayer([n_inputs + n_extra, *encoder_sizes], activation), act())
-            self.encoder_last = Linear(encoder_sizes[-1], n_components)
-        if decoder_sizes:
-            self.decoder_hidden = multilayer([n_components * (2 if cut_short else 1), *decoder_sizes], activation)
-            self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
-            self.decoder_act = act()
-            self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
-
-    def encode(self, u, extra=None):
-        """Turn coordinates, and `extra` numbers, into whitened codes, and give the last hidden layer beside them."""
-        z = self.encoder_linear(u)  # (b, k)
-        if self.encoder_hidden is None:
-            return z, z
-        spread = self.spread.unsqueeze(-2)
-        seen = squash(u[..., : spread.shape[-1]] / spread, self.width)
-        if extra is not None:
-            seen = torch.cat([seen, extra], -1)
-        hidden = self.encoder_hidden(seen)
-        return z + self.encoder_last(hidden), hidden
-
-    def decode(self, z):
-        """Turn whitened codes into coordinates, and give the last hidden layer beside them."""
-        u = self.decoder_linear(z)  # (b, m)
-        if self.decoder_hidden is None:
-            return u, z
-        near = squash(z, self.width)
-        seen = torch.cat([near, (z != 0).to(near.dtype)], -1) if self.cut_short else near
-        hidden = self.decoder_act(self.decoder_hidden(seen) + self.decoder_skip(near))
-        return u + self.decoder_last(hidden), hidden
-
-    def start(self, deviations):
-        """Set the linear maps to PCA, and the last layers to zero.
-
-        Parameters
-        ----------
-        deviations : torch.Tensor of shape (n_coordinates,)
-            Standard deviations of the coordinates.
-
-        Returns
-        -------
-        whitening : torch.Tensor of shape (n_components,)
-            What a whitened code is multiplied by to become a score of PCA.
-        """
-        k, m = self.encoder_linear.weight.shape
-        known = min(k, m)
-        whitening = torch.zeros(k)
-        whitening[:known] = deviations[:known]
-        # a direction with next to no variance, or none at all, isn't blown up
-        least = float(deviations[0]) * 1e-3 or 1.0
-        whitening = whitening.clamp(min=least)
-        self.encoder_linear.weight.copy_(torch.eye(k, m) / whitening[:, None])
-        self.decoder_linear.weight.copy_(torch.eye(m, k) * whitening)
-        # no coordinate is made larger than its share: what hardly varies is mostly noise
-        spread = (deviations.square() + deviations.square().mean()).sqrt()
-        self.spread.copy_(spread.clamp(min=least)[: len(self.spread)])
-        for name in ("encoder_last", "decoder_last"):
-            if hasattr(self, name):
-                nn.init.zeros_(getattr(self, name).weight)
-                nn.init.zeros_(getattr(self, name).bias)
-        return whitening
-
-
 class Autoencoder(nn.Module):
-    """What dense and convolutional networks share: units, principal coordinates, and the space in which they are trained.
+    """Base class of autoencoders: standardization, residual PCA, bottleneck and training space.
 
-    ``prepare`` takes raw rows into the space of training, ``forward`` reconstructs them there, and an objective compares the
-    two. ``encode`` and ``decode`` go from raw rows to codes and back, in X's units.
+    `prepare` maps samples to the training space, and `forward` reconstructs them there. `encode`
+    and `decode` map samples to latent vectors and back, in units of X.
+
+    Subclasses implement `code` and `reconstruct_code`. They may override `to_training_space`,
+    `from_training_space`, `n_training_features`, `corrupted` and `filled`.
 
     Parameters
     ----------
     n_features : int
-        d, columns of X.
+        d, the number of columns of X.
     n_components : int
-        k, the length of a code.
+        k, the number of latent dimensions.
     n_coordinates : int
-        m, principal coordinates.
+        m, the number of principal coordinates.
     n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
-        As in `Trunk`.
-    n_placed : int, default=None
-        Numbers of a row that PCA sees; None means d.
-    output : str
-        "linear", or "sigmoid" where the targets are in [0, 1].
-    ceiling : float
-        What counts as 1 for a sigmoid: 255 for uint8, else 1.
-    bottleneck : str
+        Parameters of `ResidualPCA`.
+    n_pca_features : int, default=None
+        Number of features for PCA; None means d.
+    output : {"linear", "sigmoid"}, default="linear"
+        Output function; "sigmoid" for targets in [0, 1].
+    ceiling : float, default=1.0
+        Value of X that corresponds to an output of 1 of the sigmoid: 255 for uint8, else 1.
+    bottleneck : str, default="deterministic"
         A key of `BOTTLENECKS`.
-    codebook_size : int
-        Of vector quantization.
-    step : float
-        Of the quantizer that "rate" has in mind.
-    head_sizes : sequence of int
-        Widths of what guesses targets from codes: perhaps a hidden layer, and the outputs. Empty without targets.
-    allow_nan : bool
-        Whether rows may have gaps, which are filled with the mean.
+    codebook_size : int, default=0
+        Number of vectors per codebook of vector quantization.
+    step : float, default=0.0
+        Quantization step of the "rate" bottleneck.
+    head_sizes : sequence of int, default=()
+        Widths of the layers that predict targets from latent vectors. Empty without targets.
+    allow_nan : bool, default=False
+        Whether samples may have missing values. They are imputed by the mean.
     """
 
     channels_last = False
-    """Whether its weights lie best with the channels last."""
+    """Whether the memory format of weights is channels-last."""
 
     def __init__(
         self,
@@ -187,7 +91,7 @@ class Autoencoder(nn.Module):
         encoder_sizes,
         decoder_sizes,
         activation,
-        n_placed=None,
+        n_pca_features=None,
         n_extra=0,
         output="linear",
         ceiling=1.0,
@@ -198,133 +102,257 @@ class Autoencoder(nn.Module):
         allow_nan=False,
     ):
         super().__init__()
+        if n_pca_features is None:
+            n_pca_features = n_features
+        n_hidden = n_components
+        if encoder_sizes:
+            n_hidden = encoder_sizes[-1]
         self.n_features = n_features
         self.output = output
         self.ceiling = ceiling
         self.allow_nan = allow_nan
-        self.centre = Centre(n_features)
-        n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
+        self.centre = Standardize(n_features)
         self.bottleneck = BOTTLENECKS[bottleneck](n_components, n_hidden, codebook_size, step)
-        self.head = multilayer([n_components, *head_sizes], activation) if head_sizes else None
-        sizes = (n_coordinates, n_components, n_inputs, n_extra, encoder_sizes, decoder_sizes)
-        self.trunk = Trunk(*sizes, activation, cut_short=bottleneck == "ordered")
-        self.register_buffer("components", torch.zeros(n_coordinates, n_placed or n_features))
+        self.head = None
+        if head_sizes:
+            self.head = mlp([n_components, *head_sizes], activation)
+        self.trunk = ResidualPCA(
+            n_coordinates,
+            n_components,
+            n_inputs,
+            n_extra,
+            encoder_sizes,
+            decoder_sizes,
+            activation,
+            with_mask=bottleneck == "ordered",
+        )
+        self.register_buffer("components", torch.zeros(n_coordinates, n_pca_features))
         self.register_buffer("whitening", torch.ones(n_components))
 
+    def code(self, x):
+        """Encode samples of the training space.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_training_features)
+            Samples in the training space, NaN where values are missing.
+
+        Returns
+        -------
+        z : torch.Tensor of shape (..., n_components)
+            Whitened latent vectors before the bottleneck.
+        hidden : torch.Tensor of shape (..., n_hidden)
+            The encoder's last hidden layer, or z without hidden layers.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement code.")
+
+    def reconstruct_code(self, z):
+        """Decode whitened latent vectors to the training space.
+
+        Parameters
+        ----------
+        z : torch.Tensor of shape (..., n_components)
+            Whitened latent vectors after the bottleneck.
+
+        Returns
+        -------
+        x_hat : torch.Tensor of shape (..., n_training_features)
+            Reconstructions in the training space, before the output function.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement reconstruct_code.")
+
     @property
-    def n_working(self):
-        """Numbers per row in the space of training."""
+    def n_training_features(self):
+        """Number of features of a sample in the training space."""
         return self.n_features
 
     @cached_property
     def prefers_double_products(self):
-        """Whether the network is so small that products in float64 take no longer."""
-        layers = sum(part.weight.numel() for part in self.modules() if isinstance(part, Linear))
-        return layers + 2 * self.components.numel() <= MAX_DOUBLE_PRODUCTS
+        """Whether the network is small enough for float64 products at no cost in time."""
+        n_weights = 0
+        for layer in self.modules():
+            if isinstance(layer, Linear):
+                n_weights += layer.weight.numel()
+        return n_weights + 2 * self.components.numel() <= MAX_DOUBLE_PRODUCTS
 
     @property
-    def most_numbers(self):
-        """The most numbers per row that encoding or decoding holds at once, at about 4 bytes."""
-        return self.n_working
+    def max_features_held(self):
+        """Largest number of float32 values per sample in memory while encoding or decoding."""
+        return self.n_training_features
 
     @torch.no_grad()
     def start(self, principal, generator):
-        """Draw the hidden weights, and become PCA.
+        """Sample the weights of hidden layers, and set the network to PCA.
 
         Parameters
         ----------
-        principal : skae._principal.Principal
-            Mean, scale and directions.
+        principal : skae._training.pca.PCAResult
+            Mean, scale and principal components.
         generator : torch.Generator
-            Where the hidden weights come from.
+            Random number generator on the CPU.
         """
-        initialise(self, generator)
+        initialize_weights(self, generator)
         if self.trunk.decoder_hidden is not None:
-            # a code of one number needs units that bend at different places
+            # with one latent dimension, units of equal bias would all bend at zero
             bias = self.trunk.decoder_hidden[0].bias
             bias.copy_(torch.rand(bias.shape, generator=generator) * 2 - 1)
-        self.become(principal)
+        self.init_from_pca(principal)
 
     @torch.no_grad()
-    def become(self, principal):
-        """Become PCA: set mean, scale and linear maps from principal components, and the last layers to zero."""
+    def init_from_pca(self, principal):
+        """Set mean, scale and linear maps to PCA, and the last layers to zero.
+
+        Parameters
+        ----------
+        principal : skae._training.pca.PCAResult
+            Mean, scale and principal components.
+        """
         self.centre.set(principal.reference, principal.shift, principal.scale)
-        missing = len(self.components) - len(principal.components)  # fewer rows may span fewer directions
-        components = functional.pad(principal.components, (0, 0, 0, missing))
-        variances = functional.pad(principal.variances, (0, missing))
+        # a subset of the samples may span fewer directions
+        n_padded = len(self.components) - len(principal.components)
+        components = functional.pad(principal.components, (0, 0, 0, n_padded))  # (m, d)
+        variances = functional.pad(principal.variances, (0, n_padded))  # (m,)
         self.components.copy_(components)
         deviations = variances.sqrt().float()
-        self.whitening.copy_(self.trunk.start(deviations))
-        self.bottleneck.start(self.whitening, deviations)
+        self.whitening.copy_(self.trunk.init_from_pca(deviations))
+        self.bottleneck.init_from_pca(self.whitening, deviations)
 
-    def arrange(self, x):
-        """Bring centred rows into the space of training."""
+    @torch.no_grad()
+    def keep_components(self, k):
+        """Cut all layers to the first k latent dimensions."""
+        core, n = self.trunk, len(self.whitening)
+        layers_to_code, layers_from_code = [core.encoder_linear], [core.decoder_linear]
+        if core.encoder_hidden is not None:
+            layers_to_code.append(core.encoder_last)
+        if core.decoder_hidden is not None:
+            # the first hidden layer reads the code, and which of its dimensions are set
+            layers_from_code += [core.decoder_hidden[0], core.decoder_skip]
+        if self.head is not None:
+            layers_from_code.append(self.head[0])
+        for layer in layers_to_code:
+            layer.weight = nn.Parameter(layer.weight[:k].clone())
+            if layer.bias is not None:
+                layer.bias = nn.Parameter(layer.bias[:k].clone())
+        for layer in layers_from_code:
+            blocks = [block[:, :k] for block in layer.weight.split(n, 1)]
+            layer.weight = nn.Parameter(torch.cat(blocks, 1))
+        self.whitening = self.whitening[:k].clone()
+
+    def to_training_space(self, x):
+        """Convert standardized samples (b, d) to the training space."""
         return x
 
-    def restore(self, x):
-        """Bring them back."""
+    def from_training_space(self, x):
+        """Convert samples of the training space to standardized samples (b, d)."""
         return x
 
     def prepare(self, x):
-        """Centre, scale and arrange raw rows."""
-        return self.arrange(self.centre(x))
+        """Standardize samples (b, d), and convert them to the training space."""
+        return self.to_training_space(self.centre(x))
 
-    def damaged(self, x, corrupt):
-        """Do damage to centred rows: `corrupt` is a function of them."""
+    def corrupted(self, x, corrupt):
+        """Return standardized samples (b, d) corrupted by the function `corrupt`."""
         return corrupt(x)
 
     def filled(self, x):
-        """Put the mean where prepared rows have gaps."""
-        return x.nan_to_num(0.0) if self.allow_nan else x
+        """Impute missing values of samples in the training space by the mean."""
+        if not self.allow_nan:
+            return x
+        return x.nan_to_num(0.0)
 
     def target(self, x):
-        """Give what prepared rows are to be reconstructed as: themselves, or numbers in [0, 1] for a sigmoid."""
+        """Return the target of the loss for samples in the training space.
+
+        Targets are the samples themselves, or values in [0, 1] for a sigmoid.
+        """
         if self.output == "linear":
             return x
-        return (self.centre.inverse(self.restore(x)) / self.ceiling).clamp(0, 1)
+        return (self.centre.inverse(self.from_training_space(x)) / self.ceiling).clamp(0, 1)
 
     def null(self, x):
-        """Give what prepared rows look like if all are reconstructed as the mean."""
-        x_hat = torch.zeros_like(x)
-        return self.logits(x_hat) if self.output == "sigmoid" else x_hat
+        """Return the output of the baseline, which reconstructs each sample as the mean."""
+        return self._loss_input(torch.zeros_like(x))
 
-    def finish(self, x_hat):
-        """Turn what the decoder gives into X's units."""
+    def to_input_units(self, x_hat):
+        """Convert reconstructions in the training space to units of X."""
         if self.output == "sigmoid":
-            return widened(self.logits(x_hat)).sigmoid().to(x_hat.dtype) * self.ceiling
-        return self.centre.inverse(self.restore(x_hat))
+            return widen(self.logits(x_hat)).sigmoid().to(x_hat.dtype) * self.ceiling
+        return self.centre.inverse(self.from_training_space(x_hat))
 
     def logits(self, x_hat):
-        """Turn reconstructed rows into logits: near 1/2 a sigmoid of slope 4 leaves the linear reconstruction as it is."""
-        return 4 * (self.centre.inverse(self.restore(x_hat)) / self.ceiling - 0.5)
+        """Convert reconstructions in the training space to logits.
+
+        Near 1/2 a sigmoid of slope 4 is the identity, so that the network starts near PCA.
+        """
+        return 4 * (self.centre.inverse(self.from_training_space(x_hat)) / self.ceiling - 0.5)
+
+    def _loss_input(self, x_hat):
+        """Return the first argument of the loss: reconstructions, or logits for a sigmoid."""
+        if self.output == "sigmoid":
+            return self.logits(x_hat)
+        return x_hat
 
     @property
     def code_units(self):
-        """What one is in a whitened code, in units of the codes that the user sees: PCA's, or those of a prior."""
-        return torch.ones_like(self.whitening) if self.bottleneck.standard else self.whitening * self.centre.scale
+        """Units of whitened latent vectors for the user: those of PCA's scores, or of a prior."""
+        if self.bottleneck.in_prior_units:
+            return torch.ones_like(self.whitening)
+        return self.whitening * self.centre.scale
 
     def encode(self, x):
-        """Turn raw rows of shape (b, d) into codes of shape (b, k); before training these are PCA's scores."""
-        return self.bottleneck.settle(self.code(self.prepare(x))[0]) * self.code_units
+        """Encode samples (b, d) as latent vectors (b, k): PCA's scores before training."""
+        z = self.code(self.prepare(x))[0]
+        return self.bottleneck.quantize(z) * self.code_units
 
     def decode(self, z):
-        """Turn codes of shape (b, k) into rows of shape (b, d), float32, in X's units."""
-        return self.finish(self.rebuild(z / self.code_units))
+        """Decode latent vectors (b, k) to samples (b, d) in units of X, float32."""
+        return self.to_input_units(self.reconstruct_code(z / self.code_units))
 
     def residual(self, x):
-        """Give, for raw rows, reconstruction less row, and the row itself, both centred and in units of `centre.scale`."""
-        x = self.centre(x)
-        return self.apart(self.bottleneck.settle(self.code(self.arrange(x))[0]), x), x
+        """Compute the residuals of samples in units of `centre.scale`.
 
-    def apart(self, z, x):
-        """Give what whitened codes become, less centred rows, in the units of the latter."""
-        x_hat = self.rebuild(z)
-        return (self.centre(self.finish(x_hat)) if self.output == "sigmoid" else self.restore(x_hat)) - x
+        Parameters
+        ----------
+        x : torch.Tensor of shape (b, d)
+            Samples in units of X.
+
+        Returns
+        -------
+        residual : torch.Tensor of shape (b, d)
+            Reconstructions minus samples.
+        x : torch.Tensor of shape (b, d)
+            Standardized samples.
+        """
+        x = self.centre(x)
+        z = self.bottleneck.quantize(self.code(self.to_training_space(x))[0])
+        return self.residual_from_code(z, x), x
+
+    def residual_from_code(self, z, x):
+        """Return reconstructions of whitened latent vectors minus standardized samples (b, d)."""
+        x_hat = self.reconstruct_code(z)
+        if self.output == "sigmoid":
+            return self.centre(self.to_input_units(x_hat)) - x
+        return self.from_training_space(x_hat) - x
 
     def forward(self, x, generator=None):
-        """Take prepared rows through encoder, bottleneck and decoder, in the space of training; gives a `Passed`."""
-        z, hidden = self.code(x)
-        kept, cost = self.bottleneck(z, hidden, generator)
-        x_hat = self.rebuild(kept)
-        guess = None if self.head is None else self.head(kept)
-        return Passed(self.logits(x_hat) if self.output == "sigmoid" else x_hat, z, cost, guess)
+        """Reconstruct samples of the training space.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_training_features)
+            Samples in the training space.
+        generator : torch.Generator, default=None
+            Random number generator of the bottleneck, on the CPU.
+
+        Returns
+        -------
+        output : ForwardOutput
+            Reconstructions, latent vectors, cost and predictions.
+        """
+        z, hidden = self.code(x)  # (b, k), (b, n_hidden)
+        decoder_input, cost = self.bottleneck(z, hidden, generator)  # (b, k), (b,)
+        x_hat = self.reconstruct_code(decoder_input)
+        guess = None
+        if self.head is not None:
+            guess = self.head(decoder_input)  # (b, n_outputs)
+        return ForwardOutput(self._loss_input(x_hat), z, cost, guess)

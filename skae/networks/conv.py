@@ -1,4 +1,4 @@
-"""The convolutional network: principal components of the image, corrected by convolutions on a grid of patches."""
+"""The convolutional network: residual PCA of images, with convolutions on a grid of patches."""
 
 import math
 
@@ -7,146 +7,237 @@ from torch import nn
 from torch.nn import functional
 
 from skae.networks.autoencoder import Autoencoder
-from skae.networks.blocks import ACTIVATIONS, Conv2d, Linear, product
-from skae.networks.grid import Grid, halved
+from skae.networks.layers import ACTIVATIONS, Conv2d, Linear, product
+from skae.networks.patches import PatchGrid, halve_shape
 
 __all__ = ["ConvNetwork"]
 
+MAX_ENCODED_CELLS = 16
+"""Cells of the encoder's last feature map: 4 x 4, few enough for a dense layer."""
+
+MAX_SMALL_PATCH_FEATURES = 256
+"""Features of a patch up to which kernels of 3 x 3 at full resolution cost little time."""
+
 
 class ConvNetwork(Autoencoder):
-    """An autoencoder of images that reads and writes them by convolutions.
+    """An autoencoder of images with convolutional encoder and decoder.
 
     ::
 
-        x ─ patches ─┬─ block means ─ components ─▶ u ──────────▶ Trunk ─▶ z (b, k) ─▶ Trunk ─┬─▶ u_hat ─ components ─▶ low
-                     └─ convolutions, halving ─▶ features ──▶┘                                └─▶ maps ─ doubling ─▶ fine
-                                                     x_hat = low, made smooth + convolutions of (low, fine)
+        x ─ patches ─┬─ block means ─ components ─▶ u ──────────▶ trunk ─▶ z (b, k)
+                     └─ convolutions, halving ─▶ features ──▶┘
+        z ─ trunk ─┬─▶ u_hat ─ components ─▶ low
+                   └─▶ maps ─ doubling ─▶ fine
+        x_hat = low, interpolated + convolutions of (low, fine)
 
-    It works on a grid of patches, so that convolutions at full resolution, which cost most, are a matrix product. The last
-    convolution starts at zero: before the first step this is PCA, of all pixels or of block means.
+    The network works on a grid of patches, so that convolutions at full resolution are matrix
+    products. The last convolution starts at zero: before the first step the network is PCA of all
+    pixels, or of block means.
 
     Parameters
     ----------
     image_size : tuple of int
         Channels, height, width.
     channels_first : bool
-        How the numbers of an image follow each other in a row.
+        Whether a flat image is (channels, height, width) instead of (height, width, channels).
     n_filters : int
-        Channels of the first convolution; they double with every halving of the grid, up to four times as many.
+        Channels of the first convolution. They double with each halving of the grid, up to four
+        times as many.
     fine : bool, default=False
-        Whether the encoder reads patches of half the size, with twice as many channels, where images are small and patches
-        have more than one pixel. It then sees what a thing is rather than how bright each place is, for two to three times the
-        operations.
+        Whether the encoder receives patches of half the height and width, and has twice as many
+        filters. It applies to small images only, and takes two to three times the operations.
     **shared
-        The parameters of `skae.networks.autoencoder.Autoencoder`.
+        Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
     channels_last = True
 
     def __init__(self, *, image_size, channels_first, n_filters, fine=False, **shared):
-        grid = Grid(*image_size, channels_first)
-        act = ACTIVATIONS[shared["activation"]]
-        fine = fine and not grid.coarser and grid.n_fine < grid.n_patch
-        layers, channels, shape = [], grid.n_fine if fine else grid.n_patch, grid.fine if fine else grid.shape
-        channels *= 2 if shared.get("allow_nan") else 1  # the convolutions are to know what is a mean, and what is a gap
-        small = grid.n_patch <= 256
-        filters = least = 2 * n_filters if fine else n_filters
-        while not layers or math.prod(shape) > 16:
-            first = not layers
-            stride = 2 if math.prod(shape) > 16 and not (first and (fine or grid.coarser)) else 1
-            size = 3 if small or not first else 1
-            layers += [Conv2d(channels, filters, size, stride, padding=size // 2), act()]
-            channels, shape = filters, halved(shape) if stride == 2 else shape
-            filters = min(2 * filters, 4 * least)
-        super().__init__(n_extra=channels * math.prod(shape), n_placed=grid.n_cells * grid.n_low, **shared)
-        self.grid, self.fine = grid, fine
-        self.encoder_convolutions = nn.Sequential(*layers)
-        self.n_maps = n_filters // 2 or 1 if not grid.coarser else 2 * n_filters
-        self.lowest = grid.coarser[-1] if grid.coarser else grid.shape
-        hidden = shared["decoder_sizes"][-1] if shared["decoder_sizes"] else shared["n_components"]
-        self.decoder_maps = Linear(hidden, self.n_maps * math.prod(self.lowest))
-        self.decoder_convolutions = nn.ModuleList(Conv2d(self.n_maps, 4 * self.n_maps, 3, padding=1) for _ in grid.coarser)
-        self.decoder_mix = Conv2d(grid.n_low + self.n_maps, 2 * n_filters, 3, padding=1)
-        size = 3 if small else 1
-        self.decoder_last = Conv2d(2 * n_filters, grid.n_patch, size, padding=size // 2)
-        self.act = act()
-        # where patches tile the image exactly nothing is filled in, and the products with ones are saved
-        self.register_buffer("inside", None if grid.whole else torch.ones(grid.n_cells * grid.n_patch))
-        kernel = torch.zeros(grid.n_patch, grid.n_low, 3, 3) if grid.block != (1, 1) else None
-        self.register_buffer("smooth", kernel)
+        grid = PatchGrid(*image_size, channels_first)
+        is_small = not grid.coarser_shapes
+        fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
+        encoder, n_extra = _build_encoder(grid, n_filters, fine, shared)
+        super().__init__(
+            n_extra=n_extra, n_pca_features=grid.n_patches * grid.n_pca_features, **shared
+        )
+        self.grid = grid
+        self.fine = fine
+        self.encoder_convolutions = encoder
+        self.decoder_shapes = [grid.shape, *grid.coarser_shapes][::-1]
+        self.n_maps = 2 * n_filters
+        if is_small:
+            self.n_maps = max(1, n_filters // 2)
+        n_hidden = shared["n_components"]
+        if shared["decoder_sizes"]:
+            n_hidden = shared["decoder_sizes"][-1]
+        self._add_decoder(n_hidden, n_filters)
+        self.act = ACTIVATIONS[shared["activation"]]()
+        inside = smooth = None
+        if grid.is_padded:
+            inside = torch.ones(grid.n_patches * grid.n_patch_features)
+        if grid.block != (1, 1):
+            smooth = torch.zeros(grid.n_patch_features, grid.n_pca_features, 3, 3)
+        self.register_buffer("inside", inside)
+        self.register_buffer("smooth", smooth)
+
+    def _add_decoder(self, n_hidden, n_filters):
+        """Add the layers from the last hidden layer of the trunk to patches."""
+        grid, n_maps = self.grid, self.n_maps
+        self.decoder_maps = Linear(n_hidden, n_maps * math.prod(self.decoder_shapes[0]))
+        self.decoder_convolutions = nn.ModuleList(
+            Conv2d(n_maps, 4 * n_maps, 3, padding=1) for _ in grid.coarser_shapes
+        )
+        self.decoder_mix = Conv2d(grid.n_pca_features + n_maps, 2 * n_filters, 3, padding=1)
+        size = _full_resolution_kernel(grid)
+        self.decoder_last = Conv2d(2 * n_filters, grid.n_patch_features, size, padding=size // 2)
 
     @property
-    def n_working(self):
-        """Numbers of an image cut into patches."""
-        return self.grid.n_cells * self.grid.n_patch
+    def n_training_features(self):
+        """Number of features of an image cut into patches, with padding."""
+        return self.grid.n_patches * self.grid.n_patch_features
 
     @property
-    def most_numbers(self):
-        """Patches in and out, and the widest maps between them."""
-        read = math.prod(self.grid.fine) * self.encoder_convolutions[0].out_channels if self.fine else 0
-        gaps = 2 * self.n_working if self.allow_nan else 0
-        return gaps + max(2 * self.n_working + self.grid.n_cells * 8 * self.n_maps, self.n_working + 2 * read)
+    def max_features_held(self):
+        """Largest number of float32 values per sample in memory while encoding or decoding."""
+        n_first_maps = 0
+        if self.fine:
+            n_filters = self.encoder_convolutions[0].out_channels
+            n_first_maps = math.prod(self.grid.fine_shape) * n_filters
+        n_encoding = self.n_training_features + 2 * n_first_maps
+        n_decoding = 2 * self.n_training_features + self.grid.n_patches * 8 * self.n_maps
+        n_held = max(n_encoding, n_decoding)
+        if self.allow_nan:
+            n_held += 2 * self.n_training_features
+        return n_held
 
     @torch.no_grad()
-    def become(self, principal):
-        """Become PCA."""
-        super().become(principal)
+    def init_from_pca(self, principal):
+        """Set the network to PCA, and the masks and kernels of the grid to their values."""
+        super().init_from_pca(principal)
         if self.inside is not None:
-            self.inside.copy_(self.grid.inside())
+            self.inside.copy_(self.grid.inside_mask())
         if self.smooth is not None:
             self.smooth.copy_(self.grid.smooth_kernel())
         nn.init.zeros_(self.decoder_last.weight)
         nn.init.zeros_(self.decoder_last.bias)
 
-    def arrange(self, x):
-        """Cut centred rows into patches."""
+    def to_training_space(self, x):
+        """Cut standardized samples (b, d) into patches (b, gh * gw * P)."""
         return self.grid.cut(x)
 
-    def restore(self, x):
-        """Put patches together."""
+    def from_training_space(self, x):
+        """Join patches (b, gh * gw * P) to standardized samples (b, d)."""
         return self.grid.join(x)
 
-    def damaged(self, x, corrupt):
-        """Do damage to centred rows, seen as images with the channels first."""
+    def corrupted(self, x, corrupt):
+        """Return standardized samples (b, d) corrupted as images (b, c, h, w)."""
         return self.grid.flat(corrupt(self.grid.images(x)))
 
     def code(self, x):
-        """Turn patches into whitened codes, and give the encoder's last hidden layer beside them."""
-        gaps = x.isnan().to(x.dtype) if self.allow_nan else None
-        x = self._inside(self.filled(x))  # codes can't depend on what isn't in the image
-        u = product(self.grid.low(x), self.components.mT)  # (b, m)
-        read = self._read(x) if gaps is None else torch.cat([self._read(x), self._read(gaps)], -3)
-        features = self.encoder_convolutions(read)  # (b, c, h, w)
+        """Encode patches as whitened latent vectors (b, k), and return the hidden layer."""
+        mask = None
+        if self.allow_nan:
+            mask = x.isnan().to(x.dtype)
+            x = self.filled(x)
+        x = self._mask_padding(x)
+        u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
+        maps = self._encoder_maps(x)  # (b, c, h, w)
+        if mask is not None:
+            maps = torch.cat([maps, self._encoder_maps(mask)], -3)  # (b, 2 * c, h, w)
+        features = self.encoder_convolutions(maps)  # (b, c', h', w')
         return self.trunk.encode(u, features.movedim(-3, -1).flatten(-3))
 
-    def rebuild(self, z):
-        """Turn whitened codes into patches."""
-        u, hidden = self.trunk.decode(z)
-        low = _as_maps(product(u, self.components), self.grid.shape)  # (b, q, gh, gw)
-        maps = _as_maps(self.decoder_maps(hidden), self.lowest)  # (b, n_maps, h, w)
-        finer = [*self.grid.coarser[-2::-1], self.grid.shape] if self.grid.coarser else []
-        for layer, (h, w) in zip(self.decoder_convolutions, finer, strict=True):
-            maps = self.act(functional.pixel_shuffle(layer(maps), 2)[..., :h, :w])
-        change = self.decoder_last(self.act(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3))))
+    def reconstruct_code(self, z):
+        """Decode whitened latent vectors (b, k) to patches (b, gh * gw * P)."""
+        u, hidden = self.trunk.decode(z)  # (b, m), (b, n_hidden)
+        low = _as_maps(product(u, self.components), self.grid.shape)  # (b, Q, gh, gw)
+        maps = _as_maps(self.decoder_maps(hidden), self.decoder_shapes[0])  # (b, n_maps, h, w)
+        shapes = self.decoder_shapes[1:]
+        for layer, (h, w) in zip(self.decoder_convolutions, shapes, strict=True):
+            doubled = functional.pixel_shuffle(layer(maps), 2)  # (b, n_maps, 2 * h', 2 * w')
+            maps = self.act(doubled[..., :h, :w])  # (b, n_maps, h, w)
+        mixed = self.act(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3)))
+        residual = self.decoder_last(mixed)  # (b, P, gh, gw)
         if self.smooth is not None:
-            low = self._smoothed(low)
-        return self._inside((low + change).movedim(-3, -1).flatten(-3))
+            low = self._interpolate(low)  # (b, P, gh, gw)
+        return self._mask_padding((low + residual).movedim(-3, -1).flatten(-3))
 
-    def _read(self, x):
-        """See patches as the maps that the encoder's convolutions read."""
-        return _as_maps(self.grid.finer(x), self.grid.fine) if self.fine else _as_maps(x, self.grid.shape)
+    def _encoder_maps(self, x):
+        """Return patches as the encoder's input maps (b, c, h, w)."""
+        if self.fine:
+            return _as_maps(self.grid.to_fine_patches(x), self.grid.fine_shape)
+        return _as_maps(x, self.grid.shape)
 
-    def _inside(self, x):
-        """Put zeros where patches reach beyond the image."""
-        return x if self.inside is None else x * self.inside.unsqueeze(-2)
+    def _mask_padding(self, x):
+        """Set the padding of patches to zero, so that results do not depend on it."""
+        if self.inside is None:
+            return x
+        return x * self.inside.unsqueeze(-2)
 
-    def _smoothed(self, low):
-        """Make pixels of block means; at the border the mean goes on."""
-        flat = functional.pad(low.flatten(0, -4), (1, 1, 1, 1), mode="replicate")
-        kernel = self.smooth if self.smooth.ndim == 4 else self.smooth[0]
-        return functional.conv2d(flat, kernel).unflatten(0, low.shape[:-3])
+    def _interpolate(self, low):
+        """Interpolate block means (b, Q, gh, gw) to pixels (b, P, gh, gw)."""
+        kernel = self.smooth
+        if kernel.ndim == 5:  # stacked networks have equal kernels
+            kernel = kernel[0]
+        padded = functional.pad(low.flatten(0, -4), (1, 1, 1, 1), mode="replicate")
+        return functional.conv2d(padded, kernel).unflatten(0, low.shape[:-3])
+
+
+def _build_encoder(grid, n_filters, fine, shared):
+    """Build the encoder's convolutions.
+
+    Each convolution halves the grid, until at most `MAX_ENCODED_CELLS` cells are left. The first
+    one does not if the patches are fine, or the image is large.
+
+    Parameters
+    ----------
+    grid : PatchGrid
+        Geometry of the images.
+    n_filters : int
+        Channels of the first convolution.
+    fine : bool
+        Whether the encoder receives fine patches.
+    shared : dict
+        Parameters of `skae.networks.autoencoder.Autoencoder`.
+
+    Returns
+    -------
+    convolutions : torch.nn.Sequential
+        Convolutions and activations.
+    n_features : int
+        Number of output features.
+    """
+    channels, shape = grid.n_patch_features, grid.shape
+    if fine:
+        channels, shape = grid.n_fine_features, grid.fine_shape
+        n_filters = 2 * n_filters
+    if shared.get("allow_nan"):
+        channels = 2 * channels  # values, and the mask of missing values
+    max_filters = 4 * n_filters
+    size = _full_resolution_kernel(grid)
+    stride = 2
+    if fine or grid.coarser_shapes or math.prod(shape) <= MAX_ENCODED_CELLS:
+        stride = 1
+    layers = []
+    while True:
+        convolution = Conv2d(channels, n_filters, size, stride, padding=size // 2)
+        layers += [convolution, ACTIVATIONS[shared["activation"]]()]
+        channels = n_filters
+        if stride == 2:
+            shape = halve_shape(shape)
+        if math.prod(shape) <= MAX_ENCODED_CELLS:
+            return nn.Sequential(*layers), channels * math.prod(shape)
+        n_filters = min(2 * n_filters, max_filters)
+        size, stride = 3, 2
+
+
+def _full_resolution_kernel(grid):
+    """Return the kernel size of the first and the last convolution: 1 for large patches, else 3."""
+    if grid.n_patch_features <= MAX_SMALL_PATCH_FEATURES:
+        return 3
+    return 1
 
 
 def _as_maps(x, shape):
-    """See (..., h * w * c) as maps (..., c, h, w)."""
+    """Return (..., h * w * c) as maps (..., c, h, w)."""
     return x.unflatten(-1, (*shape, -1)).movedim(-1, -3)

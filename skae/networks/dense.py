@@ -1,74 +1,97 @@
-"""The fully connected network: principal coordinates, corrected by hidden layers."""
+"""The fully connected network: residual PCA between a projection and its transpose."""
 
 import torch
 
 from skae.networks.autoencoder import Autoencoder
-from skae.networks.blocks import conditional_means, product, widened
+from skae.networks.imputation import conditional_means
+from skae.networks.layers import product, widen
 
 __all__ = ["DenseNetwork"]
 
 
 class DenseNetwork(Autoencoder):
-    """An autoencoder of rows whose layers are all dense.
+    """An autoencoder of tables with dense layers.
 
     ::
 
-        x (b, d) ─ centre ─ components ─▶ u (b, m) ─ Trunk ─▶ z (b, k) ─ Trunk ─▶ u_hat (b, m) ─ components ─▶ x_hat (b, d)
+        x (b, d) ─ centre ─ components ─▶ u (b, m) ─ trunk ─▶ z (b, k)
+        z (b, k) ─ trunk ─▶ u_hat (b, m) ─ components ─▶ x_hat (b, d)
 
     Parameters
     ----------
-    linked : bool
-        Whether gaps are filled with what a normal distribution expects of the row, in place of the mean.
-    rotated : bool
-        Whether the space of training is that of the coordinates. Squared distances are the same there, and the two
-        products with the components are saved at every step; other objectives need the columns of X.
+    in_pca_space : bool
+        Whether the training space is that of principal coordinates. It has the same squared
+        distances, and saves two products per step. Other losses need the columns of X.
+    gaussian_imputation : bool, default=False
+        Whether missing values are imputed by conditional means of a normal distribution, instead of
+        the mean.
     **shared
-        The parameters of `skae.networks.autoencoder.Autoencoder`.
+        Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
-    def __init__(self, *, rotated, linked=False, **shared):
-        super().__init__(n_extra=shared["n_features"] if shared.get("allow_nan") else 0, **shared)
-        self.rotated = rotated
-        self.register_buffer("precision", torch.eye(self.n_features) if linked else None)
+    def __init__(self, *, in_pca_space, gaussian_imputation=False, **shared):
+        n_extra = 0
+        if shared.get("allow_nan"):
+            n_extra = shared["n_features"]
+        super().__init__(n_extra=n_extra, **shared)
+        self.in_pca_space = in_pca_space
+        precision = None
+        if gaussian_imputation:
+            precision = torch.eye(self.n_features)
+        self.register_buffer("precision", precision)
 
     @property
-    def n_working(self):
-        """The coordinates, or the columns of X."""
-        return len(self.components) if self.rotated else self.n_features
+    def n_training_features(self):
+        """Number of principal coordinates, or of columns of X."""
+        if self.in_pca_space:
+            return len(self.components)
+        return self.n_features
 
     @torch.no_grad()
-    def become(self, principal):
-        """Become PCA."""
-        super().become(principal)
+    def init_from_pca(self, principal):
+        """Set the network to PCA, and the precision matrix to that of the normal distribution."""
+        super().init_from_pca(principal)
         if self.precision is not None:
             self.precision.copy_(principal.normal[1] * principal.scale**2)
 
     def filled(self, x):
-        """Put what is expected where prepared rows have gaps."""
+        """Impute missing values of samples in the training space (..., n_training_features)."""
         if self.precision is None:
             return super().filled(x)
-        kind = x.device.type
-        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-            with torch.autocast(kind, enabled=False):  # a linear system is not solved in bfloat16
+        device_type = x.device.type
+        if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
+            # bfloat16 is too imprecise for a linear system
+            with torch.autocast(device_type, enabled=False):
                 return self.filled(x)
-        expected = conditional_means(widened(x), widened(self.precision)).to(x.dtype)
+        expected = conditional_means(widen(x), widen(self.precision)).to(x.dtype)
         return torch.where(x.isnan(), expected, x)
 
-    def arrange(self, x):
-        """Rotate into principal coordinates, if that is where training is done."""
-        return product(x, self.components.mT) if self.rotated else x
+    def to_training_space(self, x):
+        """Project standardized samples (b, d) on the components if training is in PCA space."""
+        if not self.in_pca_space:
+            return x
+        return product(x, self.components.mT)  # (b, m)
 
-    def restore(self, x):
-        """Rotate back."""
-        return product(x, self.components) if self.rotated else x
+    def from_training_space(self, x):
+        """Convert samples of the training space to standardized samples (b, d)."""
+        if not self.in_pca_space:
+            return x
+        return product(x, self.components)  # (b, d)
 
     def code(self, x):
-        """Turn prepared rows into whitened codes, and give the encoder's last hidden layer beside them."""
-        gaps = x.isnan().to(x.dtype) if self.allow_nan else None  # the correction is to know what is a mean, and what is filled
-        x = self.filled(x)
-        return self.trunk.encode(x if self.rotated else product(x, self.components.mT), gaps)
+        """Encode samples of the training space as whitened latent vectors, and the hidden layer."""
+        mask = None
+        if self.allow_nan:
+            mask = x.isnan().to(x.dtype)  # (b, d): the hidden layers receive it beside u
+            x = self.filled(x)
+        u = x
+        if not self.in_pca_space:
+            u = product(x, self.components.mT)  # (b, m)
+        return self.trunk.encode(u, mask)
 
-    def rebuild(self, z):
-        """Turn whitened codes into what prepared rows look like."""
-        u = self.trunk.decode(z)[0]
-        return u if self.rotated else product(u, self.components)
+    def reconstruct_code(self, z):
+        """Decode whitened latent vectors (b, k) to the training space."""
+        u = self.trunk.decode(z)[0]  # (b, m)
+        if self.in_pca_space:
+            return u
+        return product(u, self.components)  # (b, d)

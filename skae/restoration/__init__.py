@@ -1,4 +1,4 @@
-"""Clean images from damaged ones: noise, holes, blur and the traces of compression."""
+"""Image restoration: denoising, inpainting, deblurring and removal of JPEG artifacts."""
 
 from skae.restoration._restorer import ImageRestorer
 

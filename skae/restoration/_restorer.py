@@ -1,11 +1,9 @@
-"""The restorer: its parameters, its documentation, and how it is used."""
+"""Image restorer: parameters, documentation, fit, predict and score."""
 
-import math
 from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
@@ -14,120 +12,152 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae import corruptions
-from skae._net import AutoencoderNet
-from skae._state import KeepsNetwork
-from skae._stored import slices
-from skae._typing import ArrayLike, Auto, Damage, Keywords, Level, MatrixLike, Precision, RandomState
-from skae._validation import Interval, StrOptions, fit_context
-from skae.networks.restorer import FACTOR, Restorer
-from skae.restoration._checks import check_images, warn_if_other_units
-from skae.restoration._pieces import scaled, tiles
-from skae.restoration._training import trained
+from skae._persistence import NetworkPersistenceMixin
+from skae._sklearn_compat import Interval, StrOptions, fit_context
+from skae._training.net import AutoencoderNet
+from skae._typing import (
+    ArrayLike,
+    Auto,
+    Damage,
+    Keywords,
+    Level,
+    MatrixLike,
+    Precision,
+    RandomState,
+)
+from skae.networks.unet import UNet
+from skae.restoration._fit import fit_restorer
+from skae.restoration._tiling import restore_in_tiles
+from skae.restoration._validation import check_images, warn_if_other_units
 
 __all__ = ["ImageRestorer"]
 
-TILE_PIXELS = 2**20
-"""About how many pixels are restored at once."""
 
+class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator):
+    """Image restoration by a convolutional autoencoder with skip connections (U-Net).
 
-class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEstimator):
-    """Restore damaged images: a regressor from images to images.
-
-    Inside is a convolutional autoencoder with skip connections [1]_ that gives the difference between a damaged image and a
-    clean one [2]_. It works on blocks of pixels, as FFDNet and DRUNet do [3]_ [4]_, so that it is fast on a CPU as well. It is
-    trained with small pieces of images, at random places, and restores images of any size.
+    Denoising, inpainting, deblurring and removal of JPEG artifacts. The network [1]_ predicts the
+    difference between a corrupted and a clean image [2]_. Its first convolution works at half the
+    resolution, as in FFDNet and DRUNet [3]_ [4]_, so training is feasible on a CPU. It is trained
+    on small random crops, and restores images of any size.
 
     Parameters
     ----------
-    corruption : {"gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"} or callable, default="gaussian"
-        The damage that `fit` does to clean images, anew for every piece, as in `skae.corruptions`: noise, single numbers lost,
-        single numbers black or white, a square hole, loss of focus, compression. A callable ``f(x, level, generator)`` gets a
-        tensor (n, channels, height, width) of pieces divided to [0, 1], `corruption_level` as it is, and a `torch.Generator`
-        to draw from; it gives a tensor like x. Not used where `fit` gets damaged images, too.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"} \
+            or callable, default="gaussian"
+        Corruption that `fit` applies to clean images, sampled anew for each crop, as in
+        `skae.corruptions`:
+
+        - "gaussian": additive Gaussian noise;
+        - "masking": single values are masked;
+        - "salt_and_pepper": single values become black or white;
+        - "patches": a square region is masked;
+        - "blur": Gaussian blur;
+        - "jpeg": JPEG compression.
+
+        A callable ``f(x, level, generator)`` receives crops, a tensor of shape
+        (n, channels, height, width) scaled to [0, 1]. It also receives `corruption_level`,
+        unchanged, and a `torch.Generator`. It returns a tensor of the same shape and dtype. Ignored
+        if `fit` gets corrupted and clean images.
     corruption_level : float or (float, float), default=0.1
-        How much of it; a pair makes one model for everything in between. "gaussian": the standard deviation, as a share of the
-        `data_range`; "masking" and "salt_and_pepper": the share of the numbers; "patches": the share of a piece's area;
-        "blur": the standard deviation in pixels; "jpeg": the quality from 1 to 100, where less is worse.
+        Strength of the corruption. With a pair, each crop has a strength sampled uniformly from
+        this range, so one model covers the whole range. The unit depends on `corruption`:
+
+        - "gaussian": standard deviation, as a fraction of `data_range`;
+        - "masking", "salt_and_pepper": fraction of the values;
+        - "patches": fraction of a crop's area;
+        - "blur": standard deviation in pixels;
+        - "jpeg": quality from 1 (worst) to 100.
     data_range : (float, float) or "auto", default="auto"
-        The numbers that stand for black and white in X. "auto": 0 and 255 for uint8, 0 and 65535 for uint16; for others 0 and 1
-        if all clean images are within, else their smallest and largest number. Nothing is clipped to it.
+        Values of black and white in X. "auto": (0, 255) for uint8 and (0, 65535) for uint16. For
+        other dtypes, (0, 1) if all clean images are in [0, 1], else their minimum and maximum.
+        Values outside of the range are not clipped.
     fill_value : float or "auto", default="auto"
-        What stands where "masking" and "patches" take something away, or in gaps, in units of X. "auto": the middle of the
-        `data_range`, rounded if X has integers. Images with other holes are given to `fit` as damaged images.
+        Value of pixels masked by "masking" and "patches", and of NaN before the first layer, in
+        units of X. "auto": the middle of `data_range`, rounded up for integer X. For masked
+        regions of other shapes, pass corrupted images to `fit`.
     n_filters : int, default=32
-        Channels at half the resolution. Time grows with its square.
+        Number of channels of the convolutions at half the resolution. Computing time is about
+        quadratic in `n_filters`.
     patch_size : int, default=64
-        Height and width of the pieces that are trained with; smaller images are taken as a whole.
+        Height and width of the training crops. Smaller images are used as a whole.
     augment : bool or "auto", default="auto"
-        Whether pieces are flipped and turned at random. "auto": if they are smaller than the images, since a whole image
-        usually has an upper end.
+        Whether to flip crops at random, and square crops also to rotate. "auto": only if crops are
+        smaller than the images, because whole images usually have a fixed orientation.
     loss : {"squared_error", "absolute_error"}, default="squared_error"
-        What is made small, on average over the pixels.
+        Training loss, averaged over pixels.
     learning_rate_init : float or "auto", default="auto"
-        The learning rate at its peak: it rises from zero, and falls to zero again. "auto": 0.004 for 32 filters, and less for
-        more, with the root of their number.
+        Maximum of the learning rate, which has a linear warm-up and a linear decay to zero. "auto":
+        ``0.004 * sqrt(32 / n_filters)``.
     batch_size : int or "auto", default="auto"
-        Pieces per step. "auto": as many as have 65,536 pixels, at most 256; fewer, but at least 4, where an epoch would have
-        fewer than 16 steps.
+        Number of crops in a batch. "auto": 65,536 pixels, but at most 256 crops. If an epoch had
+        fewer than 16 batches, a sixteenth of the crops of an epoch, but at least 4.
     max_iter : int or "auto", default="auto"
-        Epochs: in one of them as many pieces are drawn as cover all images. "auto": as many as have 67 million pixels, at
-        most 100. More is better for as long as there is time.
+        Number of epochs. The crops of one epoch have about as many pixels as all images. "auto":
+        67 million pixels in all epochs, at most 100 epochs. More epochs usually reduce the error.
     tile_size : int, default=512
-        Larger images are restored in tiles of this height and width. They overlap by as much as the network sees, so the result
-        is the same for any size.
+        Height and width of the tiles in which `predict` processes larger images. Tiles overlap by
+        the receptive field of the network, so results don't depend on `tile_size`.
     device : str, default="auto"
-        "auto" (CUDA, else MPS, else CPU), or a name that torch knows.
+        "auto" (CUDA, else MPS, else CPU), or a device name of PyTorch.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What the products of a training step are computed in. "auto": bfloat16 where the GPU or the CPU has instructions
-        for it, from 16 filters on. Images are always restored in float32.
+        Precision of matrix products in training. "auto": bfloat16 if the GPU or CPU has
+        instructions for it and `n_filters` is at least 16, else float32. `predict` always uses
+        float32.
     allow_nan : bool, default=False
-        Whether NaN in damaged images is a gap: the network is then told where gaps are, and `predict` fills them. "masking" and
-        "patches" leave gaps, and all that is known stays as it is. A callable, or damaged images given to `fit`, may have gaps
-        beside other damage. Clean images have none.
+        Whether NaN marks masked regions of corrupted images, which `predict` inpaints. The mask is
+        an additional input of the network. "masking" and "patches" then mask with NaN, and all
+        other pixels stay unchanged. A callable, or corrupted images given to `fit`, may combine NaN
+        with other corruption. Clean images must not have NaN.
     net_params : dict, default=None
-        More parameters for the skorch net, such as ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. One that skae
-        sets itself is an error.
+        Additional parameters of the skorch net, such as
+        ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. Parameters that skae sets are
+        refused.
     random_state : int, RandomState instance or None, default=None
-        Where weights, pieces and damage come from. An int makes fits on one machine equal to the bit.
+        Random number generator of the initial weights, the crops and the corruption. Pass an int
+        for bitwise reproducible fits on one machine.
     verbose : int, default=0
-        1 shows a progress bar with the loss and the time left; 0 shows nothing.
+        Verbosity. 1 shows a progress bar with the loss and the remaining time.
 
     Attributes
     ----------
     n_channels_ : int
-        Of an image.
+        Number of channels of an image.
     data_range_ : tuple of float
-        What was taken as black and white.
+        Values of black and white.
     fill_value_ : float
-        What stood in holes, in units of X.
+        Value of masked pixels, in units of X.
     net_ : AutoencoderNet
-        The trained skorch net; its ``module_`` is the network.
+        The trained skorch net; ``net_.module_`` is the network.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs.
     loss_curve_ : list of float
         Mean training loss of each epoch, in (squared) units of X.
 
     See Also
     --------
-    ConvAutoencoder : Codes for images of one size.
-    skae.corruptions : The damage, as functions.
+    ConvAutoencoder : Latent representations of images of one size.
+    skae.corruptions : The corruptions, as functions.
 
     Notes
     -----
-    The answer is the mean of all clean images that a damaged one may come from. So what can't be known is smooth.
+    With squared error, the network approximates the mean of all clean images that are consistent
+    with a corrupted one. Details that the corrupted image does not determine are therefore smooth.
 
-    Squared error gives the best peak signal-to-noise ratio; absolute error is a little sharper at edges.
+    Squared error maximizes the peak signal-to-noise ratio. Absolute error gives slightly sharper
+    edges.
 
     References
     ----------
-    .. [1] O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional networks for biomedical image segmentation", MICCAI
-       2015.
-    .. [2] K. Zhang, W. Zuo, Y. Chen, D. Meng and L. Zhang, "Beyond a Gaussian denoiser: Residual learning of deep CNN for image
-       denoising", IEEE Transactions on Image Processing 26, 2017.
-    .. [3] K. Zhang, W. Zuo and L. Zhang, "FFDNet: Toward a fast and flexible solution for CNN-based image denoising", IEEE
-       Transactions on Image Processing 27, 2018.
-    .. [4] K. Zhang, Y. Li, W. Zuo, L. Zhang, L. Van Gool and R. Timofte, "Plug-and-play image restoration with deep denoiser
-       prior", IEEE Transactions on Pattern Analysis and Machine Intelligence 44, 2022.
+    .. [1] O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional networks for biomedical
+       image segmentation", MICCAI 2015.
+    .. [2] K. Zhang, W. Zuo, Y. Chen, D. Meng and L. Zhang, "Beyond a Gaussian denoiser: Residual
+       learning of deep CNN for image denoising", IEEE Transactions on Image Processing 26, 2017.
+    .. [3] K. Zhang, W. Zuo and L. Zhang, "FFDNet: Toward a fast and flexible solution for CNN-based
+       image denoising", IEEE Transactions on Image Processing 27, 2018.
+    .. [4] K. Zhang, Y. Li, W. Zuo, L. Zhang, L. Van Gool and R. Timofte, "Plug-and-play image
+       restoration with deep denoiser prior", IEEE Transactions on Pattern Analysis and Machine
+       Intelligence 44, 2022.
 
     Examples
     --------
@@ -137,9 +167,9 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
     >>> images = load_digits().images
     >>> restorer = ImageRestorer("gaussian", 0.2, max_iter=10, random_state=0).fit(images[:1500])
     >>> clean = images[1500:]
-    >>> damaged = clean + np.random.default_rng(0).normal(scale=0.2 * 16, size=clean.shape)
-    >>> restored = restorer.predict(damaged)
-    >>> bool(np.square(restored - clean).mean() < 0.5 * np.square(damaged - clean).mean())
+    >>> noisy = clean + np.random.default_rng(0).normal(scale=0.2 * 16, size=clean.shape)
+    >>> denoised = restorer.predict(noisy)
+    >>> bool(np.square(denoised - clean).mean() < 0.5 * np.square(noisy - clean).mean())
     True
     """
 
@@ -170,7 +200,7 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-    _network_class = Restorer
+    _network_class = UNet
 
     def __init__(
         self,
@@ -215,13 +245,14 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: MatrixLike | None = None) -> Self:
-        """Learn to restore images.
+        """Fit the restorer to clean images, or to pairs of corrupted and clean images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
-            Clean images, which are damaged as `corruption` says; or damaged ones, if `y` has the clean ones. Real and finite,
-            in any real dtype; with `allow_nan` damaged ones have NaN in gaps.
+            Clean images, to which `corruption` is applied, or corrupted images if `y` is given.
+            Real and finite, in any real dtype. With `allow_nan`, NaN marks masked regions of
+            corrupted images.
         y : array-like of the shape of X, default=None
             Clean images, in the units of X.
 
@@ -233,70 +264,76 @@ class ImageRestorer(KeepsNetwork, RegressorMixin, CallbackSupportMixin, BaseEsti
         Raises
         ------
         ValueError
-            If X, y or a parameter is not as described, or if the loss is no longer a number. An earlier fit is kept then.
+            If X, y or a parameter is invalid, or if the loss becomes NaN or infinite. The result of
+            an earlier fit is then unchanged.
         """
-        self.__dict__.update(trained(self, X, y))
+        self.__dict__.update(fit_restorer(self, X, y))
         return self
 
     def predict(self, X: MatrixLike) -> NDArray[np.float32]:
-        """Restore damaged images.
+        """Restore corrupted images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
-            Damaged images in the units that `fit` saw, of any height and width; with `allow_nan` NaN in gaps.
+            Corrupted images in the units used in `fit`, of any height and width. With `allow_nan`,
+            NaN marks masked regions.
 
         Returns
         -------
         restored : ndarray of the shape of X
-            Images of float32 in units of X, so from about 0 to 255 where `fit` saw uint8; neither rounded nor clipped.
+            Restored images in units of X, float32, neither rounded nor clipped. After a fit on
+            uint8 images, values are from about 0 to 255.
         """
         check_is_fitted(self)
-        self._validate_params()  # tile_size may have changed since
-        (low, high), network = self.data_range_, self.net_.module_
-        images = check_images(self, X, "X", gaps=network.allow_nan)
-        if images.shape[-1] != self.n_channels_:
-            wanted = f"(n_samples, height, width, {self.n_channels_})" if self.n_channels_ > 1 else "(n_samples, height, width)"
-            raise ValueError(
-                f"Got X with {images.shape[-1]} channels, but expected {self.n_channels_}, as fit saw them: images {wanted}."
-            )
+        self._validate_params()  # tile_size may have changed since fit
+        network = self.net_.module_
+        images = check_images(self, X, "X", allow_nan=network.allow_nan)
+        self._check_n_channels(images)
         warn_if_other_units(images, self.data_range_)
-        out = np.empty(images.shape, np.float32)
-        tile = FACTOR * math.ceil(self.tile_size / FACTOR)
-        tall, wide = (tiles(length, tile, network.reach) for length in images.shape[1:3])
-        most = max(1, TILE_PIXELS // math.prod(min(length, tile) for length in images.shape[1:3]))
-        for piece in slices(len(images), most):
-            for rows, seen_rows, kept_rows in tall:
-                for columns, seen_columns, kept_columns in wide:
-                    x = scaled(images[piece, seen_rows, seen_columns], low, high).to(self.net_.device)
-                    with torch.inference_mode():
-                        restored = network.restore(x).movedim(1, -1)[:, kept_rows, kept_columns]
-                    out[piece, rows, columns] = (restored * (high - low) + low).cpu().numpy()
-        if network.only_gaps:  # the way to units of the network and back costs digits
-            np.copyto(out, images, casting="same_kind", where=~np.isnan(images))
-        return out.reshape(np.shape(X))
+        restored = restore_in_tiles(self.net_, images, self.data_range_, self.tile_size)
+        if network.only_gaps:  # scaling to the network's units and back changes the last digits
+            np.copyto(restored, images, casting="same_kind", where=~np.isnan(images))
+        return restored.reshape(np.shape(X))
+
+    def _check_n_channels(self, images):
+        """Raise a ValueError if images have another number of channels than in fit."""
+        n_channels = images.shape[-1]
+        if n_channels == self.n_channels_:
+            return
+        expected_shape = "(n_samples, height, width)"
+        if self.n_channels_ > 1:
+            expected_shape = f"(n_samples, height, width, {self.n_channels_})"
+        raise ValueError(
+            f"Got X with n_channels={n_channels}, but expected n_channels={self.n_channels_}, as "
+            f"in fit. Pass X of shape {expected_shape}."
+        )
 
     def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
-        """Give the share of the variance of clean images' pixels that is explained by the restored ones.
+        """Compute the coefficient of determination R^2 over all pixels of the restored images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
-            Damaged images.
+            Corrupted images.
         y : array-like of the shape of X
             Clean images.
         sample_weight : array-like of shape (n_samples,), default=None
-            How much each image counts.
+            Weights of the images. None: equal weights.
 
         Returns
         -------
         score : float
-            ``r2_score(y.ravel(), predict(X).ravel())``: all pixels are samples of one variable, so one image is enough.
+            ``r2_score(y.ravel(), predict(X).ravel())``. All pixels are samples of one variable, so
+            the score is defined for a single image.
         """
         restored = self.predict(X)
         clean = check_images(self, y, "y")
         if clean.size != restored.size or len(clean) != len(restored):
-            raise ValueError(f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images of equal shape.")
+            raise ValueError(
+                f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images "
+                "of equal shape."
+            )
         if sample_weight is not None:
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)

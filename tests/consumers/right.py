@@ -29,7 +29,9 @@ rows = np.zeros((20, 4))
 images = np.zeros((20, 8, 8), np.uint8)
 
 # codes and reconstructions are arrays for arrays, and tensors for tensors
-dense = DenseAutoencoder(2, hidden_layer_sizes=(16, 8), solver=torch.optim.NAdam, random_state=0).fit(rows)
+dense = DenseAutoencoder(
+    2, hidden_layer_sizes=(16, 8), solver=torch.optim.NAdam, random_state=0
+).fit(rows)
 assert_type(dense, DenseAutoencoder)
 assert_type(dense.transform(rows), NDArray[np.float32])
 assert_type(dense.transform(torch.zeros(20, 4)), torch.Tensor)
@@ -41,10 +43,16 @@ assert_type(dense.score(rows), float)
 assert_type(dense.n_components_, int)
 assert_type(dense.loss_curve_, list[float])
 
-conv = ConvAutoencoder("auto", image_shape=(8, 8), corruption="patches", corruption_level=(0.1, 0.3), penalty="rate")
-assert_type(conv.fit(images, X_val=images).partial_fit(images, sample_weight=np.ones(20)), ConvAutoencoder)
+conv = ConvAutoencoder(
+    "auto", image_shape=(8, 8), corruption="patches", corruption_level=(0.1, 0.3), penalty="rate"
+)
+assert_type(
+    conv.fit(images, X_val=images).partial_fit(images, sample_weight=np.ones(20)), ConvAutoencoder
+)
 assert_type(conv.image_shape_, tuple[int, ...])
-DenseAutoencoder(corruption=gaussian, net_params={"callbacks": []}).fit(list(rows), [0, 1, None] * 7)
+DenseAutoencoder(corruption=gaussian, net_params={"callbacks": []}).fit(
+    list(rows), [0, 1, None] * 7
+)
 
 
 class Blocks:
@@ -61,7 +69,9 @@ class Blocks:
 assert_type(dense.transform(Blocks()), NDArray[np.float32])
 
 # uses
-assert_type(ReconstructionDetector(conv, contamination=0.1).fit(images).predict(images), NDArray[np.int64])
+assert_type(
+    ReconstructionDetector(conv, contamination=0.1).fit(images).predict(images), NDArray[np.int64]
+)
 assert_type(LatentSampler(FrozenEstimator(dense)).fit(rows).sample(3), NDArray[np.float32])
 codec = LatentCodec(PCA(2), step=0.5).fit(rows)
 assert_type(codec.compress(rows), bytes)

@@ -1,77 +1,79 @@
-"""Faults in the choice of an epoch, in networks, in their uses, and in files."""
+"""Faults in early stopping, in networks, in estimators built on autoencoders, and in files."""
 
 from fault import Fault
 
 __all__ = ["DECISION_FAULTS"]
 
-TRAINING = ("test_training.py", "test_fitting.py")
-BOTTLENECKS = ("test_bottlenecks.py",)
-NETWORKS = ("test_networks.py",)
-ANOMALY = ("test_anomaly.py",)
+EARLY_STOPPING = ("_training/test_early_stopping.py",)
+BOTTLENECKS = ("networks/test_bottlenecks.py",)
+NETWORKS = ("networks/test_networks.py",)
+DETECTOR = ("anomaly/test_detector.py",)
+EXPORT = ("export/test_export.py",)
+DATASETS = ("datasets/test_datasets.py",)
 
 DECISION_FAULTS = [
-    # ---------- selection
+    # ---------- early stopping
     Fault(
-        "first-fold-copy-goes-to-the-user",
-        "selection",
-        "_training.py",
-        "weight[-1] if self.copies",
-        "weight[0] if self.copies",
-        TRAINING,
+        "weights-of-the-first-fold-returned",
+        "early-stopping",
+        "_training/early_stopping.py",
+        "weight = weight[-1]",
+        "weight = weight[0]",
+        EARLY_STOPPING,
     ),
     Fault(
-        "padding-counts-as-held-out-rows",
-        "selection",
-        "_training.py",
-        "(values * weights)[..., weights > 0]",
-        "(values * weights).flatten(-weights.ndim)",
-        TRAINING,
+        "padding-counts-as-validation-samples",
+        "early-stopping",
+        "_training/early_stopping.py",
+        "(values * batch.weights)[..., batch.weights > 0]",
+        "(values * batch.weights).flatten(-batch.weights.ndim)",
+        EARLY_STOPPING,
     ),
     Fault(
-        "epoch-chosen-by-reconstruction-alone",
-        "selection",
-        "_training.py",
+        "epoch-selected-by-reconstruction-alone",
+        "early-stopping",
+        "_training/early_stopping.py",
         "if losses.mean() < self.best.loss:",
-        "if rebuilt.mean() < self.best.rebuilt:",
-        (*TRAINING, "test_penalties.py", "test_targets.py"),
+        "if reconstruction.mean() < self.best.reconstruction_loss:",
+        ("_input/test_targets.py",),
     ),
     Fault(
-        "training-given-up-unless-sure-at-once",
-        "selection",
-        "_training.py",
-        "self.best is self.start if done < 0.4 else not self.best.beats(self.start, self.caution)",
-        "not self.best.beats(self.start, self.caution)",
-        TRAINING,
+        "training-stopped-unless-significant-at-once",
+        "early-stopping",
+        "_training/early_stopping.py",
+        "        if done < 0.4:\n            return self.best is self.initial\n",
+        "",
+        EARLY_STOPPING,
     ),
     Fault(
-        "codes-noted-on-training-rows",
-        "selection",
-        "_fitting.py",
-        "rows = ready.rows if ready.looked_at is None else ready.looked_at",
-        "rows = ready.rows",
-        (*TRAINING, "test_bottlenecks.py", "test_advice.py"),
+        "code-statistics-of-training-samples",
+        "early-stopping",
+        "_training/fit.py",
+        "    rows = setup.validation_rows\n",
+        "    rows = None\n",
+        BOTTLENECKS,
     ),
     # ---------- networks
     Fault(
-        "ordered-codes-mostly-short",
+        "short-prefixes-sampled-too-often",
         "networks",
         "networks/bottlenecks.py",
-        "often[:3] /= 3",
-        "often[:3] *= 3",
+        "frequencies[:3] /= 3",
+        "frequencies[:3] *= 3",
         BOTTLENECKS,
     ),
     Fault(
         "quantization-cost-not-in-units-of-pca",
         "networks",
         "networks/bottlenecks.py",
-        "(apart * self.units.square()).sum(-1)",
-        "apart.sum(-1)",
+        "(squared_error * self.units.square()).sum(-1)",
+        "squared_error.sum(-1)",
         BOTTLENECKS,
     ),
     Fault(
-        "correction-sees-outliers-unbounded",
+        "inputs-of-hidden-layers-unbounded",
         "networks",
-        "networks/autoencoder.py",
+        "networks/residual_pca.py",
         "width = 3.0",
         "width = 300.0",
         NETWORKS,
@@ -79,84 +81,86 @@ DECISION_FAULTS = [
     Fault(
         "int64-cast-before-centering",
         "networks",
-        "networks/blocks.py",
+        "networks/layers.py",
         "x = (x - whole).double() - (",
         "x = (x.double() - whole) - (",
         NETWORKS,
     ),
     Fault(
-        "border-of-large-images-fades",
+        "border-of-large-images-padded-with-zeros",
         "networks",
         "networks/conv.py",
         'mode="replicate"',
         'mode="constant"',
         NETWORKS,
     ),
-    # ---------- uses
+    # ---------- estimators built on autoencoders
     Fault(
-        "no-floor-under-usual-errors",
-        "uses",
-        "anomaly/_detector.py",
-        "FLOOR = 0.2",
-        "FLOOR = 0.0",
-        ANOMALY,
+        "error-scales-not-smoothed",
+        "estimators",
+        "anomaly/_calibration.py",
+        "ERROR_SMOOTHING = 0.2",
+        "ERROR_SMOOTHING = 0.0",
+        DETECTOR,
     ),
     Fault(
-        "cross-fit-judges-its-own-half",
-        "uses",
-        "anomaly/_detector.py",
-        "outside = [(fits[1], halves[0], first), (fits[0], halves[1], second)]",
-        "outside = [(fits[0], halves[0], first), (fits[1], halves[1], second)]",
-        ANOMALY,
+        "cross-fitting-scores-its-own-half",
+        "estimators",
+        "anomaly/_calibration.py",
+        "        HeldOutHalf(fitted_on_second, first_rows, first_indices),\n"
+        "        HeldOutHalf(fitted_on_first, second_rows, second_indices),\n",
+        "        HeldOutHalf(fitted_on_first, first_rows, first_indices),\n"
+        "        HeldOutHalf(fitted_on_second, second_rows, second_indices),\n",
+        DETECTOR,
     ),
     Fault(
-        "mixture-learns-from-the-first-codes",
-        "uses",
+        "density-fitted-on-the-first-rows",
+        "estimators",
         "generation.py",
-        "codes = codes[np.random.default_rng(seed).permutation(len(codes))[:MOST_ROWS]]",
-        "codes = codes[:MOST_ROWS]",
+        "np.random.default_rng(seed).permutation(len(codes))[:MAX_DENSITY_ROWS]",
+        "slice(MAX_DENSITY_ROWS)",
         ("test_generation.py",),
     ),
     Fault(
-        "context-dropped-where-it-helps",
-        "uses",
-        "compression/symbols.py",
-        "2 * gain.std() / math.sqrt(len(held_out))",
+        "context-dropped-where-it-reduces-the-rate",
+        "estimators",
+        "compression/_context_model.py",
+        "2 * gain.std() / math.sqrt(len(val_indices))",
         "2 * gain.std()",
-        ("test_compression.py",),
+        ("compression/test_codec.py",),
     ),
     Fault(
-        "range-of-uint16-from-the-images",
-        "uses",
-        "restoration/_checks.py",
+        "data-range-of-uint16-from-the-images",
+        "estimators",
+        "restoration/_validation.py",
         "if clean.dtype in (np.uint8, np.uint16):",
         "if clean.dtype == np.uint8:",
-        ("test_restoration.py", "test_restoration_pieces.py"),
+        ("restoration/test_restorer.py",),
     ),
     # ---------- files
     Fault(
-        "onnx-detector-counts-the-row-itself",
+        "onnx-detector-counts-the-sample-as-its-neighbor",
         "files",
         "export/_onnx.py",
-        "nearest[:, 0] <= self.itself",
+        "nearest[:, 0] <= self.zero_distance",
         "nearest[:, 0] < 0",
-        ("test_export.py",),
+        EXPORT,
     ),
     Fault(
         "onnx-detector-standardizes-in-float32",
         "files",
         "export/_onnx.py",
-        "x = ((x.double() - self.mean) / self.scale)",
-        "x = ((x.float() - self.mean.float()) / self.scale.float())",
-        ("test_export.py",),
+        "((x.double() - self.mean) / self.scale)",
+        "((x.float() - self.mean.float()) / self.scale.float())",
+        EXPORT,
     ),
     Fault(
-        "interrupted-fit-leaves-half-a-state",
+        "state-not-restored-after-an-interrupt",
         "files",
-        "_state.py",
+        "_persistence.py",
         "except BaseException:",
         "except Exception:",
-        ("test_errors.py", "test_fitting.py", "test_net.py"),
+        ("_training/test_fit.py",),
     ),
     Fault(
         "photographs-decoded-too-coarsely",
@@ -164,15 +168,15 @@ DECISION_FAULTS = [
         "datasets/_images.py",
         "enough = (2 * width, 2 * height)",
         "enough = (width, height)",
-        ("test_datasets.py",),
+        DATASETS,
     ),
     Fault(
-        "fractions-cut-off-to-the-first-dtype",
+        "fractions-truncated-to-the-first-dtype",
         "files",
         "datasets/_torch.py",
         '"same_kind")',
         '"unsafe")',
-        ("test_datasets.py",),
+        DATASETS,
     ),
 ]
-"""Five each of the choice of an epoch, the networks, what is built on autoencoders, and files."""
+"""Five each of early stopping, networks, estimators built on autoencoders, and files."""

@@ -12,9 +12,10 @@ class Fault:
     Attributes
     ----------
     name : str
-        Short and unique, such as "gradient-clipping-off".
+        Short and unique, such as "gradient-clipping-off-in-the-plan".
     part : str
-        Part of the package: "data", "defaults", "start", "training", "selection", "networks", "uses" or "files".
+        Part of the package: "data", "defaults", "initialization", "training", "early-stopping",
+        "networks", "estimators" or "files".
     path : str
         File to edit, relative to ``skae/``.
     old : str

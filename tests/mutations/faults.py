@@ -1,4 +1,4 @@
-"""All faults that are seeded: those of every part of the package, and seven that earlier tests did not notice."""
+"""All faults that are seeded."""
 
 from data_faults import DATA_FAULTS
 from decision_faults import DECISION_FAULTS

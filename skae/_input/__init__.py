@@ -1,0 +1,1 @@
+"""Input: X, targets and weights are validated, and read in chunks and batches."""

@@ -1,0 +1,1 @@
+"""Training: from checked rows to a fitted network."""

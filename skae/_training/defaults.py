@@ -1,0 +1,287 @@
+"""Defaults: the values that "auto" stands for.
+
+They were chosen by measurements over many data sets; see benchmarks/.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+__all__ = [
+    "MAX_BATCH_NUMBERS",
+    "MAX_ENCODER_INPUTS",
+    "TrainingPlan",
+    "default_codebook_size",
+    "default_hidden_sizes",
+    "default_n_components",
+    "default_n_coordinates",
+    "make_plan",
+    "penalty_weight",
+    "quantization_step",
+]
+
+MAX_ENCODER_INPUTS = 128
+"""The most principal coordinates that the nonlinear part of the encoder reads. More gave no lower
+test error."""
+
+MAX_BATCH_NUMBERS = 2**24
+"""The most numbers in a batch. A training step holds about a dozen times as many, in float32."""
+
+MAX_FOLD_SAMPLES = 3000
+"""With more samples one validation set is large enough, and folds only cost time."""
+
+MAX_FOLD_SAMPLES_WITH_MISSING = 1000
+"""The same for tables with missing values, since imputation takes longer."""
+
+MIN_FOLD_SAMPLES = 10
+"""With fewer samples the folds are too small to compare candidates."""
+
+MAX_INTERPOLATED_SAMPLES = 20000
+"""Up to this many samples, weights between PCA and the trained network are tried as well."""
+
+PENALTY_WEIGHTS = {
+    "variational": 0.1,
+    "quantized": 1.0,
+    "sparsity": 0.1,
+    "contraction": 0.1,
+    "decorrelation": 0.1,
+    "rate": 0.5,
+}
+"""Weights of bottlenecks and penalties, relative to a loss that is a share of the variance."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Settings of one training, with every "auto" resolved.
+
+    Attributes
+    ----------
+    batch_size : int
+        Samples per step.
+    epochs : int
+        The most passes over the data.
+    default_epochs : int
+        The number of epochs that "auto" stands for.
+    learning_rate : float
+        The learning rate at its peak.
+    n_folds : int
+        0: no validation set. 1: one validation set. More: k-fold cross-validation.
+    n_evaluations : int
+        How often the validation loss is computed.
+    interpolation_weights : tuple of float
+        At each evaluation, weights between the initial (0) and the trained network (1) that are
+        tried.
+    min_gain_in_standard_errors : float
+        The gain in validation loss over the initial network that is required, in standard errors of
+        the gain.
+    warm_up : float
+        The share of all steps in which the learning rate rises.
+    clip : float
+        The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
+        clipped.
+    """
+
+    batch_size: int
+    epochs: int
+    default_epochs: int
+    learning_rate: float
+    n_folds: int
+    n_evaluations: int
+    interpolation_weights: tuple
+    min_gain_in_standard_errors: float
+    warm_up: float
+    clip: float
+
+    def with_evaluation_of_every_epoch(self):
+        """Return a copy with an evaluation after each epoch."""
+        return replace(self, n_evaluations=self.epochs)
+
+
+def default_n_components(n_features):
+    """Return half the number of features, at least 1 and at most 32."""
+    return max(1, min(32, n_features // 2))
+
+
+def default_codebook_size(n_samples):
+    """Return one codebook vector for every eight samples, at least 2 and at most 256."""
+    return max(2, min(256, n_samples // 8))
+
+
+def penalty_weight(estimator):
+    """Return the weight of the bottleneck's cost or of the penalty of an estimator."""
+    if estimator.penalty_weight != "auto":
+        return estimator.penalty_weight
+    return PENALTY_WEIGHTS.get(estimator.penalty or estimator.bottleneck, 0.0)
+
+
+def quantization_step(weight):
+    """Return the quantization step at which one bit saves as much squared error as it costs.
+
+    A step of D adds an error of D^2 / 12 to each latent dimension. Half the step takes one bit
+    more, so the derivative of the error with respect to the bits is ``D^2 * ln(2) / 6``.
+    """
+    return math.sqrt(6 * weight / math.log(2))
+
+
+def default_n_coordinates(n_components, *, convolutional):
+    """Return the number of principal coordinates that a network reads and returns.
+
+    The rest is reconstructed as its mean. Convolutions add detail beyond the first 256 coordinates;
+    dense networks need 384. The number is at least twice that of the components.
+    """
+    if convolutional:
+        return max(256, 2 * n_components)
+    return max(384, 2 * n_components)
+
+
+def default_hidden_sizes(n_samples, n_features):
+    """Return the widths of the hidden layers of encoder and decoder.
+
+    The width is the power of 2 nearest to a third of ``sqrt(n_samples * n_features)``, between 128
+    and a maximum: 512 from 64 features on, 256 from 32 on, else 128. The encoder has one layer of
+    at most 256 units. The decoder has two layers; the second is twice as wide where the first has
+    the maximum of 256 or 512. A small encoder and a large decoder make the best use of operations.
+    """
+    if n_features >= 64:
+        max_width = 512
+    elif n_features >= 32:
+        max_width = 256
+    else:
+        max_width = 128
+    wanted = 2 ** round(math.log2(math.sqrt(n_samples * n_features) / 3))
+    width = int(min(max_width, max(128, wanted)))
+    last = width
+    if width == max_width > 128:
+        last = 2 * width
+    return (min(width, 256),), (width, last)
+
+
+def default_batch_size(n_samples, n_features):
+    """Return 128 below 4,000 samples, 256 below 20,000, else 512; less for very wide samples."""
+    if n_samples < 4000:
+        batch = 128
+    elif n_samples < 20000:
+        batch = 256
+    else:
+        batch = 512
+    while batch > 8 and batch * n_features > MAX_BATCH_NUMBERS:
+        batch //= 2
+    return batch
+
+
+def default_epochs(n_samples, n_features, batch_size, *, convolutional, plain, ordered):
+    """Return the number of epochs.
+
+    The number of steps grows with the root of the samples. It falls with the features beyond 125
+    (100 with convolutions), since each sample then holds more information. Objectives beside
+    reconstruction take three times as many steps, ordered latents six times as many.
+    """
+    few_features = 125
+    if convolutional:
+        few_features = 100
+    factor = 1
+    if not plain:
+        factor = 6 if ordered else 3
+    steps = max(100, 10 * math.sqrt(n_samples) * min(1, few_features / n_features)) * factor
+    return max(1, math.ceil(steps * batch_size / n_samples))
+
+
+def default_learning_rate(n_samples, width, *, convolutional):
+    """Return the learning rate.
+
+    It grows with the root of the number of samples, since few samples are soon overfitted.
+    """
+    rate = min(0.02, 2.5e-4 * math.sqrt(n_samples)) * min(1, 256 / width)
+    if convolutional:  # weights are shared over an image, so large steps diverge
+        rate = min(rate, 0.007)
+    return rate
+
+
+def default_n_folds(n_samples, *, early_stopping, cross_validation, imputation):
+    """Return 0 folds without early stopping, 1 for one validation set, else 3 or 5."""
+    if not early_stopping:
+        return 0
+    max_samples = MAX_FOLD_SAMPLES_WITH_MISSING if imputation else MAX_FOLD_SAMPLES
+    if not cross_validation or not MIN_FOLD_SAMPLES <= n_samples <= max_samples:
+        return 1
+    if n_samples > 1000:
+        return 3
+    return 5
+
+
+def make_plan(
+    n_samples,
+    n_features,
+    width,
+    *,
+    batch_size,
+    max_iter,
+    learning_rate_init,
+    early_stopping,
+    cross_validation,
+    convolutional,
+    plain=True,
+    imputation=False,
+    ordered=False,
+):
+    """Resolve every "auto" of one training.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the training data.
+    width : int
+        The larger width of the first hidden layers of encoder and decoder.
+    batch_size, max_iter, learning_rate_init : number or "auto"
+        As the user set them.
+    early_stopping : bool
+        Whether samples may be held out for validation.
+    cross_validation : bool
+        Whether folds are possible.
+    convolutional : bool
+        Whether the network is convolutional.
+    plain : bool, default=True
+        Whether reconstruction is the only objective. If not, any improvement over PCA is accepted.
+    imputation : bool, default=False
+        Whether imputation is the only other objective. Then weights between PCA and the trained
+        network are tried.
+    ordered : bool, default=False
+        Whether the latents are ordered.
+
+    Returns
+    -------
+    plan : TrainingPlan
+        The resolved settings.
+    """
+    batch = batch_size
+    if batch == "auto":
+        batch = default_batch_size(n_samples, n_features)
+    batch = min(batch, n_samples)
+    usual = default_epochs(
+        n_samples, n_features, batch, convolutional=convolutional, plain=plain, ordered=ordered
+    )
+    epochs = max_iter
+    if epochs == "auto":
+        epochs = usual
+    rate = learning_rate_init
+    if rate == "auto":
+        rate = default_learning_rate(n_samples, width, convolutional=convolutional)
+    interpolation_weights = (1.0,)
+    if (plain or imputation) and n_samples <= MAX_INTERPOLATED_SAMPLES:
+        interpolation_weights = (0.25, 0.5, 0.75, 1.0)
+    return TrainingPlan(
+        batch_size=batch,
+        epochs=epochs,
+        default_epochs=usual,
+        learning_rate=rate,
+        n_folds=default_n_folds(
+            n_samples,
+            early_stopping=early_stopping,
+            cross_validation=cross_validation,
+            imputation=imputation,
+        ),
+        n_evaluations=min(5, epochs),
+        interpolation_weights=interpolation_weights,
+        min_gain_in_standard_errors=2.0 if plain else 0.0,
+        warm_up=0.25,
+        clip=2.0 if convolutional else 0.0,
+    )

@@ -1,0 +1,200 @@
+"""Early stopping: validation losses during a training, and the weights that are kept in the end.
+
+A small validation set selects by chance. On small data, therefore, one copy of the network for each
+fold is trained without the validation samples of the fold, side by side with one more that is
+trained on all samples. Every sample is then a validation sample of one copy. Together the copies
+decide after how many epochs to stop, and how far to go from PCA towards the trained weights. The
+weights of the copy with all samples are kept. On large data one network has one validation set.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+__all__ = ["Checkpoint", "EarlyStopping"]
+
+
+@dataclass
+class Checkpoint:
+    """Weights of the network after some epoch, and their validation losses.
+
+    Attributes
+    ----------
+    epoch : int
+        The number of epochs; 0 is the initial network.
+    losses : ndarray of shape (n_validation_samples,)
+        One weighted loss for each validation sample.
+    weights : dict of str to torch.Tensor
+        The weights that the user gets.
+    reconstruction_loss : float
+        The mean of the losses without the terms for bottleneck, penalty and targets.
+    """
+
+    epoch: int
+    losses: np.ndarray
+    weights: dict = field(repr=False)
+    reconstruction_loss: float = 0.0
+
+    @property
+    def loss(self):
+        """Mean of the validation losses."""
+        return float(self.losses.mean())
+
+    def is_better_than(self, other, min_gain_in_standard_errors):
+        """Return whether the loss is lower by more than this many standard errors."""
+        with np.errstate(invalid="ignore"):
+            gains = other.losses - self.losses
+        if len(gains) < 2 or not np.isfinite(gains).all():
+            return False  # one sample has no standard error, and neither have infinite losses
+        standard_error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
+        return float(gains.mean()) > min_gain_in_standard_errors * standard_error
+
+
+class EarlyStopping:
+    """Compute validation losses during a training, and keep the best weights.
+
+    The epochs that are evaluated are spread evenly over the training.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        Initialized, and not yet trained.
+    validation_batches : iterable of Batch
+        Validation samples and their weights. Empty: the last weights are kept.
+    plan : TrainingPlan
+        Epochs, evaluations, interpolation weights and the gain that is required.
+    on_epoch : callable, default=None
+        Called after each epoch with this object. True ends the training.
+
+    Attributes
+    ----------
+    initial, best : Checkpoint
+        Before the first epoch, and the best of all.
+    losses, reconstruction_losses : list of float
+        Validation losses of the initial network and of the trained weights at each evaluation: the
+        whole objective, and its reconstruction term.
+    evaluated_epochs : list of int
+        The epochs of these losses.
+    baseline : float
+        The validation loss of reconstructing every sample as the mean.
+    done : bool
+        Whether to end the training: a callback asked for it, or nothing was gained.
+    """
+
+    def __init__(self, net, validation_batches, plan, on_epoch=None):
+        self.net = net
+        self.validation_batches = validation_batches
+        self.plan = plan
+        self.on_epoch = on_epoch
+        self.epoch, self.epochs = 0, plan.epochs
+        self.done = False
+        self.epochs_to_evaluate = set()
+        if validation_batches:
+            n = plan.n_evaluations
+            self.epochs_to_evaluate = {round(plan.epochs * (i + 1) / n) for i in range(n)}
+        # only these layers differ between PCA and the trained network as a function
+        self.output_weights = [
+            weight
+            for name, weight in net.module_.named_parameters()
+            if "_linear." in name or "_last." in name
+        ]
+        self.initial_output_weights = [weight.detach().clone() for weight in self.output_weights]
+        losses, reconstruction = self.evaluate()
+        self.initial = Checkpoint(0, losses, self.weights(), float(reconstruction.mean()))
+        self.best = self.initial
+        self.evaluated_epochs = [0]
+        self.losses = [self.initial.loss]
+        self.reconstruction_losses = [self.initial.reconstruction_loss]
+        self.baseline = 0.0
+        if validation_batches:
+            self.baseline = float(self._for_each_sample(net.baseline).mean())
+
+    def __call__(self, net):
+        """Evaluate the weights after an epoch."""
+        self.epoch += 1
+        if not self.validation_batches:
+            self.best = Checkpoint(self.epoch, np.zeros(1), self.weights())
+        if self.epoch in self.epochs_to_evaluate:
+            self._update_best()
+            self.done = self._should_stop()
+        if self.validation_batches:
+            net.history.record("valid_loss", self.losses[-1])
+            net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))
+        if self.on_epoch is not None and self.on_epoch(self):
+            self.done = True
+
+    def _update_best(self):
+        """Compute the losses of all interpolation weights, and keep the best weights."""
+        for weight in self.plan.interpolation_weights:  # the last is 1: the trained network itself
+            with self.interpolated(weight):
+                losses, reconstruction = self.evaluate()
+                if losses.mean() < self.best.loss:
+                    reconstruction_loss = float(reconstruction.mean())
+                    self.best = Checkpoint(self.epoch, losses, self.weights(), reconstruction_loss)
+        self.evaluated_epochs.append(self.epoch)
+        self.losses.append(float(losses.mean()))
+        self.reconstruction_losses.append(float(reconstruction.mean()))
+
+    def _should_stop(self):
+        """Return whether a fifth of the epochs gained nothing, or two fifths too little."""
+        done = self.epoch / self.epochs
+        if done < 0.2 or done >= 0.6:
+            return False
+        if done < 0.4:
+            return self.best is self.initial
+        return not self._is_significant(self.best)
+
+    def _is_significant(self, checkpoint):
+        return checkpoint.is_better_than(self.initial, self.plan.min_gain_in_standard_errors)
+
+    def evaluate(self):
+        """Compute objective and reconstruction loss of each validation sample, with fixed noise."""
+        if not self.validation_batches:
+            return np.zeros(1), np.zeros(1)
+        self.net.module_.eval()
+        noise = torch.Generator().manual_seed(0)
+        losses = self._for_each_sample(lambda batch: torch.stack(self.net.evaluate(batch, noise)))
+        return tuple(losses)
+
+    def _for_each_sample(self, function):
+        """Apply a function to each validation batch, and weight its values."""
+        results = []
+        for batch in self.validation_batches:
+            values = function(batch)  # (..., b)
+            if batch.weights is not None:
+                values = (values * batch.weights)[..., batch.weights > 0]
+            results.append(values)
+        return torch.cat(results, -1).double().cpu().numpy()
+
+    def weights(self):
+        """Copy the weights that the user gets: of a stack of copies, those of the last."""
+        weights = {}
+        for name, weight in self.net.module_.named_parameters():
+            if self.plan.n_folds > 1:
+                weight = weight[-1]
+            weights[name] = weight.detach().clone()
+        return weights
+
+    @contextmanager
+    def interpolated(self, weight):
+        """Use weights between the initial (0) and the trained ones (1) within a block."""
+        trained = [tensor.detach().clone() for tensor in self.output_weights]
+        with torch.no_grad():
+            for tensor, initial in zip(
+                self.output_weights, self.initial_output_weights, strict=True
+            ):
+                tensor.lerp_(initial, 1 - weight)
+            yield
+            for tensor, original in zip(self.output_weights, trained, strict=True):
+                tensor.copy_(original)
+
+    def best_or_initial(self):
+        """Return the best checkpoint if its gain is significant, else the initial one.
+
+        Without a validation set it is the last one.
+        """
+        if not self.validation_batches or self._is_significant(self.best):
+            return self.best
+        return self.initial

@@ -1,0 +1,197 @@
+"""Training: run the epochs of a fit, keep the best weights, and collect the fitted attributes."""
+
+import copy
+
+from skae._training.code_statistics import code_statistics, cut_code
+from skae._training.convergence_warnings import (
+    divergence_error,
+    warn_latent_collapse,
+    warn_not_converged,
+)
+from skae._training.early_stopping import EarlyStopping
+from skae._training.fitted import FitResult
+from skae._training.initialization import restart_from_pca
+from skae._training.net import TrainingDiverged, make_net
+from skae._training.net_params import compile_settings
+from skae._training.progress import EpochCallbacks
+from skae._warnings import is_nested_call, warn_user
+
+__all__ = ["run_fit", "run_partial_fit"]
+
+
+def run_fit(setup, hooks):
+    """Train as planned, and keep the best weights.
+
+    Parameters
+    ----------
+    setup : FitSetup
+        Ready for training.
+    hooks : dict
+        Arguments of scikit-learn's callbacks.
+
+    Returns
+    -------
+    result : FitResult
+        The fitted attributes.
+    """
+    estimator, net, plan = setup.estimator, setup.net, setup.plan
+    monitor = EarlyStopping(net, setup.validation_batches, plan)
+
+    def snapshot(monitor):
+        """Return the attributes of the best weights so far, with a network of their own."""
+        checkpoint = monitor.best
+        if not setup.validation_batches:
+            checkpoint = monitor.initial
+        network = copy.deepcopy(setup.network)
+        network.load_state_dict(monitor.weights(), strict=False)
+        attributes = _training_attributes(setup, monitor, checkpoint)
+        return {**attributes, "net_": make_net(network, setup.device)}
+
+    monitor.on_epoch = EpochCallbacks(
+        estimator, hooks, epochs=plan.epochs, snapshot=snapshot, verbose=estimator.verbose
+    )
+    net.watcher = monitor
+    with monitor.on_epoch:
+        try:
+            end = net.train(setup.dataset, plan.epochs)
+        except TrainingDiverged:
+            end = "diverged"
+        attributes = _keep_best_weights(setup, monitor)
+        monitor.on_epoch.fitted_attributes = dict(attributes)
+    attributes |= _code_attributes(setup, attributes["_spec"])
+    error = None
+    if end == "interrupted" and is_nested_call(estimator):
+        error = KeyboardInterrupt()
+    elif end == "interrupted":
+        warn_user("Training interrupted by user; the best weights so far are kept.")
+    elif end == "diverged":
+        error = divergence_error(estimator, net.lr, monitor.epoch + 1)
+    if end in ("done", "stopped"):
+        warn_not_converged(estimator, monitor, resumed=setup.resume)
+    if error is None and end != "interrupted":
+        warn_latent_collapse(estimator, setup.network, setup.data.rows, setup.pca)
+    return FitResult(attributes, error)
+
+
+def run_partial_fit(setup):
+    """Make one pass at a constant learning rate.
+
+    Parameters
+    ----------
+    setup : FitSetup
+        Ready for training.
+
+    Returns
+    -------
+    result : FitResult
+        The fitted attributes.
+    """
+    estimator, net, network = setup.estimator, setup.net, setup.network
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
+    error = None
+    try:
+        end = net.train(setup.dataset, 1)
+    except TrainingDiverged:
+        error = divergence_error(estimator, net.lr, 1)
+        net = make_net(network, setup.device)  # without the state of the optimizer
+        network.load_state_dict(before, strict=False)
+    else:
+        if end == "interrupted" and is_nested_call(estimator):
+            error = KeyboardInterrupt()
+        elif end == "interrupted":
+            warn_user("Training interrupted by user; the weights of this pass are kept.")
+        else:
+            n_iter += 1
+            curve.append(setup.spec.loss_in_units(net.history[-1]["train_loss"]))
+    net.module_.eval()
+    code_attributes = _code_attributes(setup, setup.spec)
+    attributes = {
+        **_resolved_attributes(setup),
+        **code_attributes,
+        "net_": net,
+        "n_iter_": n_iter,
+        "best_iter_": n_iter,
+        "loss_curve_": curve,
+        "best_loss_": min(curve, default=float("nan")),
+        "validation_scores_": None,
+        "validation_iters_": None,
+        "best_validation_score_": None,
+    }
+    return FitResult(attributes, error)
+
+
+def _keep_best_weights(setup, monitor):
+    """Load the selected weights into the network, and return the attributes of the training."""
+    network, checkpoint = setup.network, monitor.best_or_initial()
+    spec = setup.spec
+    attributes = _training_attributes(setup, monitor, checkpoint)
+    if checkpoint is monitor.initial and setup.pca_without_validation:
+        # nothing was gained: the result is PCA, of all samples
+        spec = restart_from_pca(spec, network, setup.pca, setup.data.rows, setup.generator)
+    else:
+        network.load_state_dict(checkpoint.weights, strict=False)
+    final = make_net(network, setup.device, **compile_settings(setup.extra))
+    final.history = setup.net.history
+    return {**attributes, "_spec": spec, "net_": final}
+
+
+def _code_attributes(setup, spec):
+    """Return statistics of the latent vectors, and cut ordered ones to a share of variance."""
+    rows = setup.validation_rows
+    if rows is None:
+        rows = setup.data.rows
+    attributes = code_statistics(spec, setup.network, rows, setup.generator)
+    if setup.resume:
+        return attributes
+    return cut_code(setup.estimator, spec, setup.network, attributes)
+
+
+def _training_attributes(setup, monitor, checkpoint):
+    """Return the fitted attributes at the end, or in the middle, of a training."""
+    spec = setup.spec
+    epochs = [epoch for epoch in monitor.net.history if "train_loss" in epoch]
+    curve = [spec.loss_in_units(epoch["train_loss"]) for epoch in epochs]
+    attributes = {
+        "init_": "warm start",
+        **_resolved_attributes(setup),
+        "n_iter_": monitor.epoch,
+        "best_iter_": checkpoint.epoch,
+        "loss_curve_": curve,
+        "validation_scores_": None,
+        "validation_iters_": None,
+        "best_validation_score_": None,
+        "best_loss_": min(curve, default=float("nan")),
+    }
+    if monitor.baseline:
+        scores = [1 - loss / monitor.baseline for loss in monitor.reconstruction_losses]
+        best_score = 1 - checkpoint.reconstruction_loss / monitor.baseline
+        attributes["validation_scores_"] = scores
+        attributes["validation_iters_"] = list(monitor.evaluated_epochs)
+        attributes["best_validation_score_"] = best_score
+        attributes["best_loss_"] = spec.loss_in_units(checkpoint.loss)
+    return attributes
+
+
+def _resolved_attributes(setup):
+    """Return the fitted attributes that say how "auto" was resolved."""
+    plan, k = setup.plan, setup.spec.network.n_components
+    n_validation = 0
+    if plan.n_folds > 1:
+        n_validation = len(setup.data)
+    elif setup.validation_rows is not None:
+        n_validation = len(setup.validation_rows)
+    attributes = {
+        "_spec": setup.spec,
+        "n_components_": k,
+        "_n_features_out": k,
+        "batch_size_": plan.batch_size,
+        "max_iter_": plan.epochs,
+        "learning_rate_init_": float(setup.net.lr),
+        "precision_": str(setup.net.precision).removeprefix("torch."),
+        "n_folds_": plan.n_folds,
+        "n_held_out_": n_validation,
+    }
+    if setup.pca is not None:
+        attributes["init_"] = setup.pca.rule
+    return attributes

@@ -1,0 +1,395 @@
+"""The skorch net: training steps, epochs, and the learning rate of each step."""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+
+from skae._input.batching import Batches
+from skae._input.rows import chunk_slices
+from skae._training.batch_loss import BatchLoss
+from skae._training.learning_rate import clip_gradients, learning_rate_factor
+from skae._warnings import warn_user
+from skae.losses import weighted_mean
+
+__all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+"""Methods of callbacks that are called for each batch."""
+
+
+class TrainingDiverged(ValueError):
+    """The loss of an epoch is NaN or infinite."""
+
+
+class TrainingStopped(Exception):
+    """A callback ended the training."""
+
+
+class AutoencoderNet(NeuralNet):
+    """A skorch net that reconstructs its input, without Python code for each sample or each batch.
+
+    Batches are of type `skae._input.batching.Batch`. The loss is read from the device once an
+    epoch. ``encode`` and ``decode`` are methods of the module, compiled if `compile` is set.
+
+    Parameters
+    ----------
+    module : skae.networks.autoencoder.Autoencoder
+        An instance, or a stack of copies. It is trained in place.
+    optimizer : type, default=None
+        None for a net that is not trained.
+    precision : torch.dtype, default=torch.float32
+        Dtype of matrix products: float32 or bfloat16.
+    prepared : bool, default=False
+        Whether the dataset is in the space of training. If not, each batch is prepared.
+    corrupt : callable, default=None
+        Corruption of centered inputs, ``(x, generator) -> x``. Targets are not corrupted.
+    generator : torch.Generator, default=None
+        Source of corruption and noise.
+    warm_up : float or None, default=None
+        Share of all steps in which the learning rate rises linearly from zero. Afterwards it
+        decays linearly to zero. None: the learning rate is constant.
+    clip : float, default=0.0
+        The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
+        clipped.
+    parts : int, default=1
+        Number of chunks in which a batch is processed. Their gradients are added, so the step is
+        the same and needs less memory. The number increases if the device has too little memory.
+    watcher : callable, default=None
+        Called with the net at the end of each epoch, before the callbacks. Its attribute ``done``
+        ends the training.
+    **kwargs
+        Other parameters of skorch's net.
+    """
+
+    def __init__(
+        self,
+        module,
+        criterion=BatchLoss,
+        optimizer=None,
+        *,
+        precision=torch.float32,
+        prepared=False,
+        corrupt=None,
+        generator=None,
+        warm_up=None,
+        clip=0.0,
+        parts=1,
+        watcher=None,
+        iterator_train=Batches,
+        iterator_valid=Batches,
+        train_split=None,
+        verbose=0,
+        **kwargs,
+    ):
+        self.precision = precision
+        self.prepared = prepared
+        self.corrupt = corrupt
+        self.generator = generator
+        self.warm_up = warm_up
+        self.clip = clip
+        self.parts = parts
+        self.watcher = watcher
+        super().__init__(
+            module,
+            criterion,
+            optimizer,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Create the optimizer, except for a net that is not trained."""
+        if self.optimizer is None:
+            return self
+        return super().initialize_optimizer()
+
+    @property
+    def _default_callbacks(self):
+        return []
+
+    def torch_compile(self, module, name):
+        """Compile the module in place: its type, the names of its weights and pickling stay."""
+        if name != "module":
+            return module
+        self.encode, self.decode = module.encode, module.decode
+        if self.compile:
+            settings = self.get_params_for("compile")
+            module.compile(**settings)
+            self.encode = torch.compile(module.encode, **settings)
+            self.decode = torch.compile(module.decode, **settings)
+        return module
+
+    def __getstate__(self):
+        """Return the state without methods that may be compiled."""
+        state = super().__getstate__()
+        state.pop("encode", None)
+        state.pop("decode", None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "module_"):  # compiled functions belong to one process
+            self.encode, self.decode = self.module_.encode, self.module_.decode
+
+    def get_iterator(self, dataset, training=False):
+        """Create skorch's iterator, and count the steps of the whole training."""
+        iterator = super().get_iterator(dataset, training=training)
+        if training:
+            self.total_steps_ = len(iterator) * self.max_epochs
+            self.notifies_batches_ = self._has_batch_hooks()
+            has_scheduler = any(
+                isinstance(callback, LRScheduler) for _, callback in self.callbacks_
+            )
+            self.sets_learning_rate_ = self.warm_up is not None and not has_scheduler
+            for group in self.optimizer_.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+        return iterator
+
+    def _has_batch_hooks(self):
+        """Return whether a callback is called for each batch."""
+        for _, callback in self.callbacks_:
+            for name in BATCH_HOOKS:
+                if getattr(type(callback), name) is not getattr(Callback, name):
+                    return True
+        return False
+
+    def train(self, dataset, epochs):
+        """Train for a number of epochs, or until a callback or Ctrl-C ends the training.
+
+        Parameters
+        ----------
+        dataset : skae._input.batching.RowDataset
+            Training samples.
+        epochs : int
+            The largest number of passes.
+
+        Returns
+        -------
+        end : {"done", "stopped", "interrupted"}
+            Whether all epochs were run, a callback stopped, or the user pressed Ctrl-C.
+        """
+        end = "done"
+        self.max_epochs = epochs
+        self.n_steps_ = 0
+        self.lowest_loss_ = math.inf
+        self.usual_norm_ = None
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset, epochs=epochs)
+        except TrainingStopped:
+            end = "stopped"
+        except KeyboardInterrupt:
+            end = "interrupted"
+        self.notify("on_train_end", X=dataset, y=None)
+        return end
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call a method of all callbacks.
+
+        Callbacks of skorch stop a training by a KeyboardInterrupt at the end of an epoch. It is
+        converted, because it is no Ctrl-C.
+        """
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                if method_name == "on_epoch_end":
+                    raise TrainingStopped from stop
+                raise
+        if method_name == "on_epoch_end" and self.watcher is not None and self.watcher.done:
+            raise TrainingStopped
+
+    def on_epoch_end(self, net, **kwargs):
+        """Call the watcher before the callbacks, which read the losses that it records."""
+        super().on_epoch_end(net, **kwargs)
+        if self.watcher is not None:
+            self.watcher(self)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Make one pass over the data, and record its mean loss."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        total_loss = torch.zeros((), device=self.device)
+        total_weight = torch.zeros((), device=self.device)
+        for batch in iterator:
+            if self.notifies_batches_:
+                self.notify("on_batch_begin", batch=batch[:2], training=training)
+            step = step_fn(batch, **fit_params)
+            weight = _batch_weight(batch)
+            total_loss += step["loss"] * weight
+            total_weight += weight
+            if self.notifies_batches_:
+                self.notify("on_batch_end", batch=batch[:2], training=training, **step)
+        # this line alone waits for the device
+        loss = float(total_loss / total_weight)
+        if training and not math.isfinite(loss):
+            raise TrainingDiverged
+        # one entry for the epoch: some of skorch's callbacks read the last batch
+        self.history.new_batch()
+        self.history.record_batch(prefix + "_loss", loss)
+        self.history.record(prefix + "_loss", loss)
+        self.history.record(prefix + "_loss_best", loss < self.lowest_loss_)
+        self.lowest_loss_ = min(loss, self.lowest_loss_)
+
+    def train_step(self, batch, **fit_params):
+        """Update the weights once.
+
+        The optimizer gets no closure, so optimizers that evaluate several times are not supported.
+        """
+        if self.sets_learning_rate_:
+            factor = learning_rate_factor(self.n_steps_, self.total_steps_, self.warm_up)
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+        step = self._compute_gradients(batch)
+        if self.clip:
+            weights = list(self.module_.parameters())
+            self.usual_norm_ = clip_gradients(weights, self.usual_norm_, self.clip)
+        if self.notifies_batches_:
+            parameters = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch[:2])
+        self.optimizer_.step()
+        self.n_steps_ += 1
+        return step
+
+    def _compute_gradients(self, batch):
+        """Compute loss and gradients of a batch, in as many chunks as its memory requires."""
+        while True:
+            self.optimizer_.zero_grad(set_to_none=True)
+            try:
+                if self.parts == 1:
+                    return self._backward(batch, 1.0)
+                return self._backward_in_chunks(batch)
+            except torch.OutOfMemoryError:
+                if self.parts >= len(batch.X) or batch.X.ndim > 2:
+                    raise
+            self.parts *= 2
+            warn_user(
+                f"A batch of {len(batch.X)} samples does not fit into the memory of {self.device}. "
+                f"From here on batches are processed in {self.parts} parts, which gives the same "
+                "steps. Decrease batch_size to avoid this.",
+            )
+
+    def _backward_in_chunks(self, batch):
+        """Add the gradients of all chunks of a batch; keep reconstructions only for callbacks."""
+        batch_weight = _batch_weight(batch)
+        loss, reconstructions = 0, []
+        for rows in chunk_slices(len(batch.X), math.ceil(len(batch.X) / self.parts)):
+            chunk = batch.chunk(rows)
+            step = self._backward(chunk, _batch_weight(chunk) / batch_weight)
+            loss = loss + step["loss"]
+            if self.notifies_batches_:
+                reconstructions.append(step["y_pred"])
+        x_hat = None
+        if self.notifies_batches_:
+            x_hat = torch.cat(reconstructions)
+        return {"loss": loss, "y_pred": x_hat}
+
+    def _backward(self, batch, share):
+        """Add the gradients of a batch, or of a chunk that has this share of the batch's weight."""
+        x, target, visible = self.prepare_batch(batch, self.generator)
+        output, regularization = self._objective_terms(x, batch, self.generator)
+        loss = self.criterion_(output.x_hat, target, batch.weights, visible=visible)
+        if regularization is not None:
+            if regularization.ndim > 0:
+                regularization = weighted_mean(regularization, batch.weights)
+            loss = loss + regularization
+        loss = loss * share
+        n_copies = 1
+        if batch.X.ndim > 2:
+            n_copies = len(batch.X)
+        # the loss is a mean over copies of the network, and each copy needs its own gradient
+        (loss * n_copies).backward()
+        return {"loss": loss.detach(), "y_pred": output.x_hat.detach()}
+
+    def prepare_batch(self, batch, generator):
+        """Prepare the samples of a batch, and corrupt the inputs if the net has a corruption.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (b, ...)
+            Inputs in the space of training.
+        target : torch.Tensor of shape (b, ...)
+            Targets without corruption.
+        visible : torch.Tensor of bool or None
+            Mask of the values that the corruption left, if it may produce missing values.
+        """
+        module = self.module_
+        with torch.no_grad():
+            if self.corrupt is None:
+                x = self._prepared_rows(batch)
+                return x, module.target(x), None
+            centered = batch.X
+            if not self.prepared:
+                centered = module.centre(centered)
+            flat = centered.flatten(0, -2)  # (n, d)
+            corrupted = module.corrupted(flat, lambda rows: self.corrupt(rows, generator))
+            corrupted = corrupted.unflatten(0, centered.shape[:-1])
+            x = module.to_training_space(corrupted)
+            target = module.target(module.to_training_space(centered))
+            visible = None
+            if module.allow_nan:
+                visible = ~module.target(x).isnan()
+            return x, target, visible
+
+    def forward_pass(self, x, generator):
+        """Apply the network to prepared samples, in the precision of the net."""
+        reduced = self.precision != torch.float32
+        with torch.autocast(x.device.type, dtype=self.precision, enabled=reduced):
+            return self.module_(x, generator)
+
+    def evaluate(self, batch, generator):
+        """Compute the objective of each sample of a batch, and its reconstruction term."""
+        with torch.set_grad_enabled(self.criterion_.penalty == "contraction"):
+            x, target, visible = self.prepare_batch(batch, generator)
+            output, regularization = self._objective_terms(x, batch, generator)
+            losses = self.criterion_.sample_losses(
+                output.x_hat, target, batch.weights, visible=visible
+            ).detach()
+            if regularization is None:
+                return losses, losses
+            return losses + regularization.detach(), losses
+
+    def baseline(self, batch):
+        """Compute the loss of each sample of a batch if all are reconstructed as the mean."""
+        with torch.inference_mode():
+            x = self._prepared_rows(batch)
+            x_hat, target = self.module_.null(x), self.module_.target(x)
+            return self.criterion_.sample_losses(x_hat, target, batch.weights)
+
+    def _prepared_rows(self, batch):
+        """Return the samples of a batch in the space of training."""
+        if self.prepared:
+            return batch.X
+        return self.module_.prepare(batch.X)
+
+    def _objective_terms(self, x, batch, generator):
+        """Apply the network, and compute the terms of the objective beside reconstruction."""
+        if self.criterion_.penalty == "contraction":
+            x.requires_grad_()
+        output = self.forward_pass(x, generator)
+        return output, self.criterion_.regularization(output, x, self.module_, batch, generator)
+
+
+def _batch_weight(batch):
+    """Return the sum of the sample weights of a batch; without weights, the number of samples."""
+    if batch.weights is None:
+        return batch.X.shape[:-1].numel()
+    return batch.weights.sum()
+
+
+def make_net(network, device="cpu", **settings):
+    """Create a net in evaluation mode: for inference, or for training with the given settings."""
+    network = network.to(device)
+    if network.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    net = AutoencoderNet(network, device=device, **settings)
+    net.initialize()
+    net.module_.eval()
+    return net

@@ -1,0 +1,120 @@
+"""Parameters that users pass to the skorch net."""
+
+import copy
+
+__all__ = ["compile_settings", "extra_settings", "own_settings"]
+
+OWN_KEYS = (
+    "module",
+    "criterion",
+    "optimizer",
+    "optimizer__lr",
+    "lr",
+    "max_epochs",
+    "batch_size",
+    "dataset",
+    "train_split",
+    "verbose",
+    "warm_start",
+    "device",
+    "precision",
+    "prepared",
+    "warm_up",
+    "clip",
+    "watcher",
+    "parts",
+    "corrupt",
+    "generator",
+)
+"""Parameters that skae sets itself; `net_params` can't contain them."""
+
+OWN_PREFIXES = ("iterator_train", "iterator_valid", "module", "criterion")
+"""Prefixes of further parameters that skae sets itself."""
+
+
+def compile_settings(net_params):
+    """Return the parameters of compilation, which also concern a net that is not trained."""
+    if net_params is None:
+        return {}
+    return {key: value for key, value in net_params.items() if key.split("__")[0] == "compile"}
+
+
+def own_settings(net_params):
+    """Copy `net_params`, so that later changes by the user have no effect.
+
+    Values are deep copies, except for callbacks, which may refer to objects without a copy.
+    """
+    if net_params is None:
+        return {}
+    settings = {}
+    for key, value in net_params.items():
+        if key == "callbacks":
+            settings[key] = copy.copy(value)
+        else:
+            settings[key] = copy.deepcopy(value)
+    return settings
+
+
+def extra_settings(net_params):
+    """Validate `net_params`, and copy them for one training.
+
+    Callbacks are copied, so that a training does not change those of the user. The copies are
+    shallow: they share objects such as an open file, or a list of records.
+
+    Parameters
+    ----------
+    net_params : dict or None
+        As the user set them.
+
+    Returns
+    -------
+    settings : dict
+        Parameters of the skorch net.
+
+    Raises
+    ------
+    TypeError
+        If a key is no string, or if a callback is none of skorch's.
+    ValueError
+        If skae sets a parameter itself.
+    """
+    settings = own_settings(net_params)
+    callbacks = settings.get("callbacks")
+    if callbacks is not None and callbacks != "disable":
+        settings["callbacks"] = _copy_callbacks(callbacks)
+    for key in settings:
+        if not isinstance(key, str):
+            raise TypeError(f"Got net_params with the key {key!r}, but expected strings.")
+        if key in OWN_KEYS or key.split("__")[0] in OWN_PREFIXES:
+            raise ValueError(
+                f"Got net_params with the key {key!r}, but expected none of those that skae sets "
+                f"itself: {', '.join(OWN_KEYS)}, and those of {', '.join(OWN_PREFIXES)}. Use the "
+                "parameters of the estimator instead."
+            )
+    return settings
+
+
+def _copy_callbacks(callbacks):
+    """Copy callbacks, which may be pairs (name, callback), and check their type."""
+    listed = callbacks
+    if not isinstance(callbacks, (list, tuple)):
+        listed = [callbacks]
+    copies = []
+    for item in listed:
+        is_pair = isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], str)
+        if is_pair:
+            _check_callback(item[1], callbacks)
+            copies.append((item[0], copy.copy(item[1])))
+        else:
+            _check_callback(item, callbacks)
+            copies.append(copy.copy(item))
+    return copies
+
+
+def _check_callback(callback, callbacks):
+    """Raise an error if a callback is neither None nor like skorch's."""
+    if callback is not None and not hasattr(callback, "on_epoch_end"):
+        raise TypeError(
+            f"Got net_params with callbacks={callbacks!r}, but expected a list of skorch "
+            "callbacks, or of pairs (name, callback)."
+        )

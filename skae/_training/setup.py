@@ -1,0 +1,391 @@
+"""Set up a fit: the initialized network, the training plan, and training and validation batches."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from skae import losses
+from skae._devices import has_memory_for, pays_in_bfloat16, resolve_device
+from skae._input.batching import Batches, RowDataset
+from skae._input.dtypes import to_tensor
+from skae._input.rows import RowSubset, row_chunks, sample_indices, take_rows
+from skae._input.streaming import StreamedBatches, StreamedRows
+from skae._input.training_data import TrainingData
+from skae._input.validation import resolve_seed
+from skae._training.defaults import MAX_BATCH_NUMBERS, TrainingPlan, penalty_weight
+from skae._training.fitted import FittedSpec
+from skae._training.initialization import (
+    check_resumable,
+    initialize,
+    pca_of_rows,
+    restart_from_pca,
+    warn_if_few_components,
+)
+from skae._training.net import AutoencoderNet, make_net
+from skae._training.net_params import extra_settings, own_settings
+from skae._training.optimizers import resolve_optimizer
+from skae._training.pca import PCAResult
+from skae._training.plan import resolve_plan
+from skae._training.validation_split import (
+    FoldBatches,
+    fold_indices,
+    make_folds,
+    validation_size,
+)
+from skae.corruptions import check_corruption
+
+__all__ = ["FitSetup", "set_up_fit", "set_up_partial_fit"]
+
+MAX_PREPARED_BYTES = 2**27
+"""Rows are prepared before training if they take at most this much memory. If not, each batch is
+prepared when it is used."""
+
+MAX_VALIDATION_BYTES = 2**26
+"""The largest validation set of streamed data, which stays in memory."""
+
+MAX_EVALUATED_SAMPLES = 4096
+"""The most validation samples in one batch."""
+
+MAX_RESTARTED_SAMPLES = 20000
+"""Up to this many samples, PCA is computed once more without the validation samples."""
+
+NET_PARAMETERS = (
+    "solver",
+    "learning_rate_init",
+    "net_params",
+    "precision",
+    "device",
+    "corruption",
+    "corruption_level",
+    "penalty_weight",
+    "target_weight",
+)
+"""If one of these has changed, ``partial_fit`` creates a new net with a new optimizer."""
+
+
+@dataclass
+class FitSetup:
+    """Everything that a training needs; nothing has been trained.
+
+    Attributes
+    ----------
+    estimator : BaseAutoencoder
+        As the user set it. It is read, and not changed.
+    data : TrainingData
+        Checked data.
+    resume : bool
+        Whether the weights of an earlier fit are trained further.
+    generator : torch.Generator
+        Source of all randomness.
+    device : torch.device
+        Where the network is trained.
+    extra : dict
+        Settings of skorch from `net_params`.
+    network : skae.networks.autoencoder.Autoencoder
+        The network that the user gets.
+    spec : FittedSpec
+        Description of the network.
+    pca : PCAResult or None
+        The PCA of all samples that the network starts as; None if the fit continues an earlier one.
+    plan : TrainingPlan
+        Resolved settings.
+    precision : torch.dtype
+        Dtype of matrix products in training.
+    corrupt : callable or None
+        Corruption of inputs.
+    net : AutoencoderNet
+        Holds the network, or a stack of copies of it.
+    dataset : Rows
+        Samples that the net is trained on.
+    validation_batches : iterable of Batch
+        Validation samples; empty without validation.
+    validation_rows : array-like or None
+        The same samples as rows.
+    pca_without_validation : bool
+        Whether the network starts as the PCA of the training samples alone.
+    """
+
+    estimator: Any
+    data: TrainingData
+    resume: bool
+    generator: torch.Generator
+    device: torch.device
+    extra: dict
+    network: torch.nn.Module
+    spec: FittedSpec
+    pca: PCAResult | None
+    plan: TrainingPlan
+    precision: torch.dtype
+    corrupt: Any
+    net: AutoencoderNet | None = None
+    dataset: Any = None
+    validation_batches: Any = ()
+    validation_rows: Any = None
+    pca_without_validation: bool = False
+
+    def prepare(self, network, rows):
+        """Center, scale and transform rows into the space of training, in chunks."""
+        network = network.to(self.device)
+        n = network.n_training_features
+        prepared = torch.empty(len(rows), n, dtype=self.precision, device=self.device)
+        with torch.no_grad():
+            for chunk in row_chunks(len(rows), max(rows.shape[1], n)):
+                prepared[chunk] = network.prepare(to_tensor(rows[chunk], self.device))
+        return prepared
+
+    @property
+    def prepares_rows(self):
+        """Whether all rows are prepared before training."""
+        n_samples = len(self.data)
+        if self.data.validation_rows is not None:
+            n_samples = max(n_samples, len(self.data.validation_rows))
+        bytes_per_number = torch.empty(0, dtype=self.precision).element_size()
+        size = n_samples * self.network.n_training_features * bytes_per_number
+        return size <= MAX_PREPARED_BYTES and self.corrupt is None
+
+    @property
+    def streams(self):
+        """Whether batches are read from a file or a lazy array."""
+        return isinstance(self.data.rows, StreamedRows) and not self.prepares_rows
+
+    @property
+    def n_parts(self):
+        """Number of parts in which a batch is processed, so that memory is bounded."""
+        numbers = self.plan.batch_size * self.network.n_training_features
+        return math.ceil(numbers / (2 * MAX_BATCH_NUMBERS))
+
+    @property
+    def validation_batch_size(self):
+        """Number of validation samples in one batch."""
+        fitting = MAX_BATCH_NUMBERS // self.network.max_features_held
+        return max(8, min(MAX_EVALUATED_SAMPLES, fitting))
+
+    def training_rows(self):
+        """Return the rows as a dataset: prepared, on the device if they fit, or as they are."""
+        rows = self.data.rows
+        if self.prepares_rows:
+            rows = self.prepare(self.network, rows)
+        elif not isinstance(rows, StreamedRows) and has_memory_for(self.device, rows):
+            rows = to_tensor(rows).to(self.device)
+        return RowDataset(rows, self.data.weights, self.device, self.data.target_values)
+
+    def pca_of(self, indices):
+        """Compute the PCA of some rows, with as many components as that of all rows."""
+        return pca_of_rows(
+            self.estimator,
+            self.data.rows,
+            self.data.weights,
+            len(self.pca.components),
+            self.generator,
+            self.device,
+            indices=indices,
+            gaussian=self.pca.normal,
+        )
+
+    def make_net(self, module, **settings):
+        """Create a net with an optimizer."""
+        estimator, plan = self.estimator, self.plan
+        optimizer, optimizer_settings, rate_factor = resolve_optimizer(estimator.solver)
+        rate = plan.learning_rate
+        if estimator.learning_rate_init == "auto":
+            rate = rate * rate_factor
+        settings = {
+            **self._loss_settings(),
+            "optimizer": optimizer,
+            **{f"optimizer__{name}": value for name, value in optimizer_settings.items()},
+            "lr": rate,
+            "batch_size": plan.batch_size,
+            "warm_up": plan.warm_up,
+            "clip": plan.clip,
+            "precision": self.precision,
+            "iterator_train__shuffle": True,
+            "iterator_train__generator": self.generator,
+            "iterator_train": StreamedBatches if self.streams else Batches,
+            "parts": self.n_parts,
+            "corrupt": self.corrupt,
+            "generator": self.generator,
+            **settings,
+            **self.extra,
+        }
+        return make_net(module, self.device, **settings)
+
+    def _loss_settings(self):
+        """Return the settings of `BatchLoss`."""
+        estimator, network = self.estimator, self.network
+        penalty = estimator.penalty
+        if penalty == "rate":  # it is part of the bottleneck
+            penalty = None
+        n_training_features = network.n_training_features
+        if network.output == "sigmoid":
+            n_training_features = network.n_features
+        settings = {
+            "function": getattr(losses, estimator.loss),
+            "penalty": penalty,
+            "exact": not network.channels_last,
+            "penalty_weight": penalty_weight(estimator),
+            "targets": self.data.targets,
+            "target_weight": estimator.target_weight,
+            "n_features": network.n_features,
+            "n_training_features": n_training_features,
+            "allow_nan": network.allow_nan,
+        }
+        return {f"criterion__{name}": value for name, value in settings.items()}
+
+    def use_all_rows(self):
+        """Train on all rows; the validation samples are those of the user, or none."""
+        self.dataset = self.training_rows()
+        rows = self.data.validation_rows
+        if rows is not None:
+            self.validation_rows = rows
+            if self.prepares_rows:
+                rows = self.prepare(self.network, rows)
+            validation = RowDataset(rows, None, self.device)
+            self.validation_batches = Batches(validation, self.validation_batch_size)
+        self.net = self.make_net(self.network, prepared=self.prepares_rows)
+
+    def use_validation_split(self):
+        """Hold out a share of the rows for validation."""
+        data, n_samples = self.data, len(self.data)
+        n_val = validation_size(n_samples, self.estimator.validation_fraction)
+        if isinstance(data.rows, StreamedRows):
+            n_val = min(n_val, max(8, MAX_VALIDATION_BYTES // data.rows.row_bytes))
+        val_indices = sample_indices(data.rows, n_val, self.generator)
+        is_training = torch.ones(n_samples, dtype=torch.bool)
+        is_training[val_indices] = False
+        train_indices = is_training.nonzero()[:, 0]
+        if self.pca is not None and n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1:
+            # PCA of all samples would have an advantage: it has seen the validation samples
+            pca = self.pca_of(train_indices)
+            train_rows = RowSubset(data.rows, train_indices)
+            self.spec = restart_from_pca(self.spec, self.network, pca, train_rows, self.generator)
+            self.pca_without_validation = True
+        self.dataset = self.training_rows()
+        self.validation_rows = RowSubset(data.rows, val_indices)
+        if self.streams:
+            validation = _validation_in_memory(data, val_indices, self.device)
+            self.net = self.make_net(self.network, iterator_train__left_out=val_indices)
+        else:
+            validation = torch.utils.data.Subset(self.dataset, val_indices)
+            self.dataset = torch.utils.data.Subset(self.dataset, train_indices)
+            self.net = self.make_net(self.network, prepared=self.prepares_rows)
+        self.validation_batches = Batches(validation, self.validation_batch_size)
+
+    def use_folds(self):
+        """Train one copy of the network for each fold, and one on all rows."""
+        n_samples = len(self.data)
+        val_indices, train_indices = fold_indices(n_samples, self.plan.n_folds, self.generator)
+        pcas = [self.pca_of(indices) for indices in train_indices]
+        networks, X, self.validation_batches = make_folds(
+            self.network,
+            pcas,
+            val_indices,
+            self.data.weights,
+            lambda network: self.prepare(network, self.data.rows),
+        )
+        self.dataset = RowDataset(X, self.data.weights, self.device)
+        self.net = self.make_net(
+            networks,
+            prepared=True,
+            iterator_train=FoldBatches,
+            iterator_train__train_indices=[*train_indices, torch.arange(n_samples)],
+        )
+
+
+def set_up_fit(estimator, data, *, resume):
+    """Set up `fit`: errors of skorch and of optimizers are raised here, too.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With valid parameters.
+    data : TrainingData
+        Checked data.
+    resume : bool
+        Whether the weights of an earlier fit are trained further.
+
+    Returns
+    -------
+    setup : FitSetup
+        Ready for training.
+    """
+    setup = _common_setup(estimator, data, resume=resume, one_pass=False)
+    if setup.plan.n_folds > 1:
+        setup.use_folds()
+    elif setup.plan.n_folds == 1 and data.validation_rows is None:
+        setup.use_validation_split()
+    else:
+        setup.use_all_rows()
+    return setup
+
+
+def set_up_partial_fit(estimator, data, *, resume):
+    """Set up one pass of ``partial_fit``, with the last net if its settings are the same."""
+    setup = _common_setup(estimator, data, resume=resume, one_pass=True)
+    if not resume:
+        warn_if_few_components(setup.spec.network.n_components, setup.pca, data.rows.shape)
+    setup.dataset = setup.training_rows()
+    values = [getattr(estimator, name) for name in NET_PARAMETERS]
+    net = getattr(estimator, "net_", None)
+    if net is None or net.optimizer is None or net.made_with != values:
+        setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, warm_up=None)
+        setup.net.made_with = [
+            own_settings(value) if isinstance(value, dict) else value for value in values
+        ]
+        return setup
+    net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
+    net.generator = net.iterator_train__generator = setup.generator
+    net.iterator_train = StreamedBatches if setup.streams else Batches
+    net.parts = max(net.parts, setup.n_parts)
+    setup.net = net
+    return setup
+
+
+def _common_setup(estimator, data, *, resume, one_pass):
+    """Initialize or reuse a network, and resolve plan and precision."""
+    generator = torch.Generator().manual_seed(resolve_seed(estimator.random_state))
+    device = resolve_device(estimator.device)
+    extra = extra_settings(estimator.net_params)
+    corrupt = check_corruption(
+        estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan
+    )
+    if resume:
+        check_resumable(estimator, data.rows)
+        network, spec, pca = estimator.net_.module_, estimator._spec, None
+    else:
+        initialization = initialize(estimator, data, generator, device)
+        network, spec, pca = initialization.network, initialization.spec, initialization.pca
+    plan = resolve_plan(
+        estimator, data, network, spec, corrupt, extra, resume=resume, one_pass=one_pass
+    )
+    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
+    if precision is None:
+        precision = torch.float32
+        if pays_in_bfloat16(device, plan.batch_size, spec.network):
+            precision = torch.bfloat16
+    return FitSetup(
+        estimator=estimator,
+        data=data,
+        resume=resume,
+        generator=generator,
+        device=device,
+        extra=extra,
+        network=network,
+        spec=spec,
+        pca=pca,
+        plan=plan,
+        precision=precision,
+        corrupt=corrupt,
+    )
+
+
+def _validation_in_memory(data, val_indices, device):
+    """Read the validation samples of streamed data."""
+    weights = data.weights
+    if weights is not None:
+        weights = weights[val_indices.numpy()]
+    target_values = data.target_values
+    if target_values is not None:
+        target_values = target_values[val_indices]
+    return RowDataset(take_rows(data.rows, val_indices), weights, device, target_values)

@@ -1,0 +1,6 @@
+"""Autoencoders as estimators: one for tables, one for images and signals."""
+
+from skae.autoencoders._conv import ConvAutoencoder
+from skae.autoencoders._dense import DenseAutoencoder
+
+__all__ = ["ConvAutoencoder", "DenseAutoencoder"]

@@ -1,0 +1,341 @@
+"""The base of all autoencoders: fit, transform, inverse_transform, reconstruct and score."""
+
+import math
+from abc import ABCMeta, abstractmethod
+from numbers import Integral
+from typing import Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from torch.nn import functional
+
+from skae._input.dtypes import check_dtype_units
+from skae._input.training_data import TrainingData
+from skae._input.validation import check_codes, check_finite, check_weights
+from skae._persistence import NetworkPersistenceMixin, restore_state_on_error
+from skae._sklearn_compat import fit_context, wants_tensor
+from skae._training.fit import run_fit, run_partial_fit
+from skae._training.net import AutoencoderNet
+from skae._training.setup import set_up_fit, set_up_partial_fit
+from skae._typing import ArrayLike, MatrixLike
+from skae._warnings import warn_user
+from skae.autoencoders._html import SummaryMixin
+from skae.autoencoders._inference import (
+    apply_in_chunks,
+    explained_variance,
+    reconstruction_errors,
+)
+from skae.autoencoders._parameters import PARAMETER_CONSTRAINTS, check_parameter_combinations
+
+__all__ = ["BaseAutoencoder"]
+
+
+class BaseAutoencoder(
+    SummaryMixin,
+    NetworkPersistenceMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Base class of autoencoders.
+
+    Subclasses add parameters, the check of X and the configuration of the network.
+    """
+
+    n_components_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    init_: str
+    net_: AutoencoderNet
+    n_iter_: int
+    best_iter_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_iters_: list[int] | None
+    best_validation_score_: float | None
+    best_loss_: float
+    batch_size_: int
+    max_iter_: int
+    learning_rate_init_: float
+    precision_: str
+    n_folds_: int
+    n_held_out_: int
+    code_steps_: NDArray[np.float64]
+    explained_variance_ratio_: NDArray[np.float64]
+    codebooks_: NDArray[np.float32]
+    codebook_usage_: NDArray[np.float64]
+
+    _parameter_constraints = PARAMETER_CONSTRAINTS
+
+    @abstractmethod
+    def _check_X(self, X, *, reset):
+        """Return X as checked flat rows; `reset` is true in fit, and stores the layout of X."""
+
+    @abstractmethod
+    def _network_config(self, options):
+        """Return the configuration of the network, from the options that all networks share."""
+
+    def _pca_view(self):
+        """Return a function of centered rows that PCA is applied to, or None."""
+
+    def _uses_gaussian_imputation(self, n_features):
+        """Return whether a normal distribution imputes missing values, instead of the mean."""
+        return False
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+    ) -> Self:
+        """Fit the autoencoder to X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two samples, finite, in any real dtype. With `allow_nan`, NaN is a missing
+            value.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, used only if `target_weight` is positive: classes of any kind, or continuous
+            numbers, which are floats that are not all integers. NaN and None are missing targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, used for mean, scale, components, training and validation. None: all
+            samples have the same weight.
+        X_val : array-like or torch.Tensor, default=None
+            Validation set that selects the epoch, instead of a share of X. It has no targets, so
+            the supervised loss takes no part in the selection.
+
+        Returns
+        -------
+        self : object
+            The fitted autoencoder.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, or if the loss becomes NaN or infinite. In the latter
+            case the last good weights are kept.
+        """
+        # arguments of scikit-learn's callbacks; a ScoringMonitor needs a y: that is X
+        hooks: dict[str, object] = {"X": X, "y": X if y is None else y}
+        if sample_weight is not None:
+            hooks["metadata"] = {"sample_weight": sample_weight}
+        resume = self.warm_start and hasattr(self, "net_")
+        with restore_state_on_error(self):
+            self._check_parameter_combinations()
+            data = TrainingData.check(self, X, y, sample_weight, X_val, resume=resume)
+            result = run_fit(set_up_fit(self, data, resume=resume), hooks)
+        result.install(self)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train on X in one pass at a constant learning rate.
+
+        There is no validation set, no progress bar and no call of scikit-learn's callbacks. The
+        first call determines layout, mean, scale and principal components of X, so it needs enough
+        samples.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, as in `fit`. The first call must contain all classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights. None: all samples have the same weight.
+
+        Returns
+        -------
+        self : object
+            The autoencoder.
+        """
+        resume = hasattr(self, "net_")
+        self._validate_params()  # which fit_context leaves out for calls after the first
+        with restore_state_on_error(self):
+            self._check_parameter_combinations()
+            if not resume and not isinstance(self.n_components, Integral | str):
+                raise ValueError(
+                    f"Got n_components={self.n_components!r}, but partial_fit expects an int: "
+                    "only fit can cut a code to a share of the variance."
+                )
+            data = TrainingData.check(self, X, y, sample_weight, resume=resume)
+            result = run_partial_fit(set_up_partial_fit(self, data, resume=resume))
+        result.install(self)
+        return self
+
+    def _check_parameter_combinations(self):
+        """Raise an error if parameters exclude each other."""
+        check_parameter_combinations(self)
+
+    @overload
+    def transform(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Samples in the shape of fit, or as flat rows.
+
+        Returns
+        -------
+        Z : ndarray or torch.Tensor of shape (n_samples, n_components)
+            Latent vectors, float32. A tensor if X is one, on its device.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        return self._to_output(
+            apply_in_chunks(self.net_, self.net_.encode, rows, self.n_components_), X
+        )
+
+    @overload
+    def inverse_transform(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def inverse_transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    def inverse_transform(self, X):
+        """Decode latent vectors.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_components)
+            Latent vectors. With the "ordered" bottleneck the first columns are enough.
+
+        Returns
+        -------
+        X_original : ndarray or torch.Tensor
+            Reconstructions in the shape of fit, float32, in units of X.
+        """
+        check_is_fitted(self)
+        codes = check_codes(
+            X, self.n_components_, shorter=self._spec.network.bottleneck == "ordered"
+        )
+
+        def decode(z):
+            z = z.to(self.net_.device, torch.float32)
+            return self.net_.decode(functional.pad(z, (0, self.n_components_ - z.shape[1])))
+
+        return self._restore_layout(
+            self._to_output(
+                apply_in_chunks(self.net_, decode, codes, self.n_features_in_), X, always=True
+            ),
+            None,
+        )
+
+    @overload
+    def reconstruct(self, X: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def reconstruct(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    def reconstruct(self, X):
+        """Encode and decode X.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Samples in the shape of fit, or as flat rows.
+
+        Returns
+        -------
+        X_hat : ndarray or torch.Tensor
+            Reconstructions in the shape of X, float32, in units of X.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        net = self.net_
+        X_hat = apply_in_chunks(net, lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
+        return self._restore_layout(self._to_output(X_hat, X, always=True), np.shape(X))
+
+    def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
+        """Compute the reconstruction error of each sample.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            Samples in the shape of fit, or as flat rows.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples,)
+            Mean squared error of each sample over its known values, float64, in squared units of X.
+        """
+        check_is_fitted(self)
+        return reconstruction_errors(self.net_, self._known_rows(X))
+
+    def score(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the share of the variance of X that its reconstruction explains.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+            At least two rows.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights. None: all samples have the same weight.
+
+        Returns
+        -------
+        score : float
+            ``r2_score(X, reconstruct(X), multioutput="variance_weighted")`` on flat rows. It
+            increases with `n_components`, so `n_components` is tuned by the score of a later step
+            of a pipeline. NaN, with a warning, for fewer than two samples or if all values are
+            missing.
+        """
+        check_is_fitted(self)
+        rows = self._known_rows(X)
+        weights = check_weights(sample_weight, rows)
+        if weights is None:
+            weights = np.ones(len(rows))
+        share = float("nan")
+        if len(rows) > 1:
+            share = explained_variance(self.net_, rows, weights)
+        if math.isnan(share):
+            text = (
+                "R^2 score is not well-defined with fewer than two samples, or if all values are "
+                "missing."
+            )
+            warn_user(text, UndefinedMetricWarning)
+        return share
+
+    def _known_rows(self, X):
+        """Return X as rows, checked against the X of fit."""
+        rows = self._check_X(X, reset=False)
+        if self.allow_nan and not self._spec.network.allow_nan:
+            check_finite(rows)  # allow_nan was set after fit
+        check_dtype_units(rows, self._spec.dtype)
+        return rows
+
+    def _to_output(self, result, X, *, always=False):
+        """Return a tensor if X is one, else an array."""
+        wanted = isinstance(X, torch.Tensor) if always else wants_tensor(self, X)
+        if wanted:
+            return result
+        return result.cpu().numpy()
+
+    def _restore_layout(self, rows, shape):
+        """Return reconstructions in the layout of fit, or in `shape`; tables stay as they are."""
+        return rows
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = self.allow_nan
+        tags.target_tags.required = self.target_weight > 0
+        return tags

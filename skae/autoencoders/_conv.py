@@ -1,0 +1,371 @@
+"""Convolutional autoencoder for images and signals."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Literal
+
+from sklearn.utils import Tags
+
+from skae._input.image_layout import infer_layout
+from skae._input.streaming import stream_if_large
+from skae._input.validation import check_rows
+from skae._sklearn_compat import Interval, Options, StrOptions
+from skae._typing import (
+    Activation,
+    Auto,
+    Bottleneck,
+    Corruption,
+    Initial,
+    Keywords,
+    Level,
+    Loss,
+    Penalty,
+    Precision,
+    RandomState,
+    Solver,
+)
+from skae.autoencoders._base import BaseAutoencoder
+from skae.networks import ConvNetwork
+from skae.networks.config import ConvConfig
+from skae.networks.patches import PatchGrid
+
+__all__ = ["ConvAutoencoder"]
+
+AUTO_FILTERS = 16
+"""Number of channels of the first convolution for ``n_filters="auto"``."""
+
+
+class ConvAutoencoder(BaseAutoencoder):
+    """Convolutional autoencoder for images and signals, initialized from PCA.
+
+    The network is a linear autoencoder plus a nonlinear residual. It starts as PCA, and a
+    validation set decides whether to keep the nonlinear part. For independent images, the
+    reconstruction error is rarely above the error of PCA.
+
+    X holds grayscale images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) with
+    the layout of `image_shape`. Images can have any size. After fit, images and flat rows are
+    interchangeable.
+
+    Parameters
+    ----------
+    n_components : int, float or "auto", default="auto"
+        Number of latent dimensions. If "auto", half of the number of features, at most 32. A float
+        between 0 and 1 requires ``bottleneck="ordered"``: training uses the "auto" number, and
+        `fit` keeps the first latent dimensions that explain this fraction of the variance.
+    n_filters : int or "auto", default="auto"
+        Number of channels of the first convolution. If "auto", 16.
+    image_shape : tuple of int or "auto", default="auto"
+        Shape of one image in X: (H, W), (H, W, C), or (C, H, W) with ``channel_axis=1``. A signal
+        has the shape (1, d). If "auto", the shape of the images in X. Flat rows with a square
+        number of features are square grayscale images, and other flat rows are signals.
+    channel_axis : {-3, -1, 1, 3}, default=-1
+        Axis of the channels in X, for images with channels. Axis 0 is the sample axis.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
+        Activation function of the hidden layers.
+    init : {"auto", "random"}, default="auto"
+        Initialization of the linear part of the network. "auto" uses the principal components of
+        X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
+        directions, without a guarantee relative to PCA.
+    bottleneck : {"deterministic", "ordered", "variational", "quantized"}, default="deterministic"
+        Type of the latent vectors.
+
+        - "deterministic": latent vectors without constraints.
+        - "ordered": nested dropout. The first j latent dimensions are the best latent vector of
+          j dimensions, for every j, as in PCA [4]_.
+        - "variational": a variational autoencoder. The encoder computes a normal distribution for
+          each sample, close to a standard normal prior. The latent vector is the mean of this
+          distribution, and samples from the prior decode to new samples [5]_.
+        - "quantized": vector quantization (VQ-VAE). Groups of latent dimensions are replaced by
+          the nearest vector of a codebook [6]_.
+    codebook_size : int or "auto", default="auto"
+        Number of vectors in each codebook, used only if ``bottleneck="quantized"``. If "auto", one
+        vector for every eight samples, at most 256.
+    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
+        Reconstruction loss, averaged over the features. "log_loss" is the cross-entropy of values
+        in [0, 1], or of uint8 values divided by 255. It adds a sigmoid to the decoder.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches"} or callable, default=None
+        Noise added to the inputs in training, drawn anew at every step. The loss compares
+        reconstructions with the samples before corruption [3]_. If None, no noise is added.
+
+        - "gaussian": add Gaussian noise.
+        - "masking": replace random values by the mean.
+        - "salt_and_pepper": replace random values by the minimum or maximum of the batch.
+        - "patches": replace a square region of each image by the mean, for images only.
+        - callable: a function ``(x, level, generator) -> x``. Samples are centered and divided by
+          the overall standard deviation of X. Channels come first, and the generator is a
+          ``torch.Generator`` of the CPU.
+    corruption_level : float or (float, float), default=0.2
+        Amount of corruption. For "gaussian", the standard deviation of the noise, in units of the
+        overall standard deviation of X. For the other options, the fraction of replaced values or
+        of replaced area. A pair is the range of a uniform distribution, drawn for each sample.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate"}, default=None
+        Regularization of the latent vectors. If None, no penalty is added to the loss.
+
+        - "sparsity": most latent dimensions of a sample are close to zero.
+        - "contraction": latent vectors change little with the input. For images, the penalty is
+          estimated from one direction at each step.
+        - "decorrelation": latent dimensions are uncorrelated.
+        - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+    penalty_weight : float or "auto", default="auto"
+        Weight of the penalty, relative to a loss in units of the variance of X. "rate" is measured
+        in bits per feature. The weight also applies to the regularization of the bottleneck: the
+        divergence of "variational" in nats per feature, and the squared distance to the codebook
+        of "quantized". If "auto", 1 for "quantized", 0.5 for "rate", and 0.1 otherwise.
+    target_weight : float, default=0.0
+        Weight of the supervised loss, relative to that of a constant predictor. If positive, a
+        linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
+        class, a small network replaces the linear map. Class targets use label smoothing of 0.1.
+        Latent vectors depend on `y`, so evaluate by cross-validation of the whole Pipeline.
+    solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
+        Optimizer for the weights. Other optimizers are classes with the interface of
+        ``torch.optim.Optimizer``, optionally in a ``functools.partial``.
+    learning_rate_init : float or "auto", default="auto"
+        Maximum learning rate. In `fit` the learning rate increases linearly from zero during the
+        first quarter of the steps, then decreases linearly to zero. If "auto", it grows with the
+        square root of the number of samples.
+    batch_size : int or "auto", default="auto"
+        Number of samples per step. If "auto", 128 for fewer than 4,000 samples, 256 for fewer than
+        20,000, and 512 otherwise. It is reduced to at most 16 million values per batch.
+    max_iter : int or "auto", default="auto"
+        Maximum number of epochs (passes over X). If "auto", the number of steps is about
+        ``10 * sqrt(n_samples)``, and lower for more than about 100 features. "ordered" latent
+        vectors use six times as many steps. Other additional training objectives (bottlenecks,
+        penalties, corruption, targets, missing values) use three times as many.
+    early_stopping : bool, default=True
+        Whether to select the weights on a validation set, and to stop training if they do not
+        improve on the initial weights. If False, the weights of the last epoch are used.
+    validation_fraction : float or "auto", default="auto"
+        Fraction of the samples in the validation set. If "auto", 0.1, at most 3,000 samples.
+        Up to 3,000 samples are cross-validated instead, so that each sample is in a validation set
+        once. Cross-validation is not used with "log_loss", `warm_start`, additional training
+        objectives, callbacks or compilation in `net_params`, or large samples. Tables with missing
+        values are cross-validated up to 1,000 samples.
+    warm_start : bool, default=False
+        Whether `fit` resumes training from the current weights, mean and scale.
+    device : str, default="auto"
+        Device of the network: a device name of torch, or "auto" for CUDA, then MPS, then CPU.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Data type of matrix products in training. If "auto", bfloat16 for wide layers on processors
+        with bfloat16 instructions. Latent vectors and reconstructions are always computed in
+        float32.
+    allow_nan : bool, default=False
+        Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
+        Tables of up to 128 columns are imputed by the conditional mean of a normal distribution.
+        Other missing values are imputed by the mean. The mask is an input of the network.
+        `reconstruct` imputes every missing value.
+    net_params : dict, default=None
+        Additional parameters of the skorch net, for instance
+        ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. Parameters that skae sets itself
+        raise an error.
+    random_state : int, RandomState instance or None, default=None
+        Random number generation for weights, validation split and order of the samples. Pass an
+        int for bitwise reproducible results on one machine.
+    verbose : int, default=0
+        Verbosity: 1 shows a progress bar with losses and remaining time, 0 shows nothing.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only when `X` has feature names that are
+        all strings.
+    image_shape_ : tuple of int
+        Shape of one image in X.
+    channel_axis_ : {1, -1} or None
+        Axis of the channels in X, with the sample axis counted. None for images without channels.
+    init_ : str
+        Initialization method: "pca" for exact principal components of all samples, "warm start" for
+        the weights of an earlier fit.
+    net_ : AutoencoderNet
+        Trained skorch net; the torch module is ``net_.module_``.
+    n_iter_ : int
+        Number of epochs trained.
+    best_iter_ : int
+        Epoch of the selected weights; 0 is the initial network, PCA unless `init` or `warm_start`
+        is set.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in units of the loss of X.
+    validation_scores_ : list of float or None
+        Explained fraction of the loss of the mean on the validation set, for the initial network
+        and at each evaluation. None without a validation set.
+    validation_iters_ : list of int or None
+        Epochs of the evaluations; the first one is 0.
+    best_validation_score_ : float or None
+        Validation score of the selected weights, possibly interpolated between the initial and the
+        trained weights.
+    best_loss_ : float
+        Mean validation loss of the selected weights, or the lowest training loss without a
+        validation set.
+    batch_size_ : int
+        Number of samples per step.
+    max_iter_ : int
+        Maximum number of epochs of the last training.
+    learning_rate_init_ : float
+        Maximum learning rate of the last training.
+    precision_ : {"float32", "bfloat16"}
+        Data type of matrix products in the last training.
+    n_folds_ : int
+        Number of cross-validation folds: 1 for a single validation set or `X_val`, and 0 without a
+        validation set.
+    n_held_out_ : int
+        Number of samples in validation sets; with cross-validation, all samples.
+    code_steps_ : ndarray of shape (`n_components_`,)
+        Quantization step of each latent dimension. Only with ``penalty="rate"``.
+    explained_variance_ratio_ : ndarray of shape (`n_components_`,)
+        Fraction of the variance explained by each latent dimension, on the validation set if there
+        is one. Only with an "ordered" bottleneck.
+    codebooks_ : ndarray of shape (n_codebooks, codebook_size, length)
+        Codebook vectors, in units of the latent vectors. Only with a "quantized" bottleneck.
+    codebook_usage_ : ndarray of shape (n_codebooks, codebook_size)
+        Fraction of the samples assigned to each codebook vector, on the validation set if there is
+        one. Only with a "quantized" bottleneck.
+
+    See Also
+    --------
+    DenseAutoencoder : Fully connected autoencoder for tables.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
+
+    Notes
+    -----
+    This convolutional autoencoder [2]_ splits images into patches, and convolutions run at this
+    reduced resolution. The number of convolutions follows from the number of patches. With squared
+    error, at most 4,096 values per image, and fewer components than images and values, the initial
+    network is the PCA of all images [1]_. For larger images it is the PCA of block means, without a
+    guarantee relative to PCA.
+
+    With targets, the encoder of images of at most 100 patches uses patches of half the size, if
+    they have more than one pixel. It then has ``2 * n_filters`` channels and one more convolution,
+    because class information is in finer details than brightness.
+
+    References
+    ----------
+    .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from
+       examples without local minima", Neural Networks 2, 1989.
+    .. [2] J. Masci, U. Meier, D. Ciresan and J. Schmidhuber, "Stacked convolutional auto-encoders
+       for hierarchical feature extraction", ICANN 2011.
+    .. [3] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising
+       autoencoders", Journal of Machine Learning Research 11, 2010.
+    .. [4] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with nested
+       dropout", ICML 2014.
+    .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+    .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
+       learning", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder
+    >>> images = load_digits().images
+    >>> autoencoder = ConvAutoencoder(n_components=8, random_state=0).fit(images)
+    >>> autoencoder.transform(images).shape
+    (1797, 8)
+    >>> autoencoder.reconstruct(images).shape
+    (1797, 8, 8)
+    """
+
+    _parameter_constraints = {
+        **BaseAutoencoder._parameter_constraints,
+        "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "image_shape": ["array-like", StrOptions({"auto"})],
+        "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
+    }
+    _network_class = ConvNetwork
+
+    image_shape_: tuple[int, ...]
+    channel_axis_: int | None
+
+    def __init__(
+        self,
+        n_components: int | float | Auto = "auto",
+        *,
+        n_filters: int | Auto = "auto",
+        image_shape: Sequence[int] | Auto = "auto",
+        channel_axis: Literal[-3, -1, 1, 3] = -1,
+        activation: Activation = "gelu",
+        init: Initial = "auto",
+        bottleneck: Bottleneck = "deterministic",
+        codebook_size: int | Auto = "auto",
+        loss: Loss = "squared_error",
+        corruption: Corruption | None = None,
+        corruption_level: Level = 0.2,
+        penalty: Penalty | None = None,
+        penalty_weight: float | Auto = "auto",
+        target_weight: float = 0.0,
+        solver: Solver = "adamw",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float | Auto = "auto",
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Precision = "auto",
+        allow_nan: bool = False,
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.n_filters = n_filters
+        self.image_shape = image_shape
+        self.channel_axis = channel_axis
+        self.activation = activation
+        self.init = init
+        self.bottleneck = bottleneck
+        self.codebook_size = codebook_size
+        self.loss = loss
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.penalty = penalty
+        self.penalty_weight = penalty_weight
+        self.target_weight = target_weight
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.allow_nan = allow_nan
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_X(self, X, *, reset):
+        X = stream_if_large(X)
+        if not reset:
+            return check_rows(self, self._layout.flatten(X), reset=False)
+        layout = infer_layout(X, self.image_shape, self.channel_axis)
+        rows = check_rows(self, layout.flatten(X), reset=True)
+        self._layout = layout
+        self.image_shape_ = layout.image_shape
+        self.channel_axis_ = layout.channel_axis
+        return rows
+
+    def _pca_view(self):
+        return PatchGrid(*self._layout.size, self._layout.channels_first).view
+
+    def _network_config(self, options):
+        n_filters = self.n_filters
+        if n_filters == "auto":
+            n_filters = AUTO_FILTERS
+        return ConvConfig(
+            **options,
+            image_size=self._layout.size,
+            channels_first=self._layout.channels_first,
+            n_filters=int(n_filters),
+            fine=bool(options["head_sizes"]),
+        )
+
+    def _restore_layout(self, rows, shape):
+        return self._layout.restore(rows, shape)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,330 @@
+"""Fully connected autoencoder for tables."""
+
+from collections.abc import Sequence
+from numbers import Integral
+
+from skae._input.missing_values import MAX_IMPUTED_FEATURES
+from skae._input.validation import check_rows, check_sizes
+from skae._sklearn_compat import StrOptions
+from skae._typing import (
+    Activation,
+    Auto,
+    Bottleneck,
+    Corruption,
+    Initial,
+    Keywords,
+    Level,
+    Loss,
+    Penalty,
+    Precision,
+    RandomState,
+    Solver,
+)
+from skae.autoencoders._base import BaseAutoencoder
+from skae.networks import DenseNetwork
+from skae.networks.config import DenseConfig
+
+__all__ = ["DenseAutoencoder"]
+
+
+class DenseAutoencoder(BaseAutoencoder):
+    """Fully connected autoencoder for tables, initialized from PCA.
+
+    The network is a linear autoencoder plus a nonlinear residual. It starts as PCA, and a
+    validation set decides whether to keep the nonlinear part. For independent samples, the
+    reconstruction error is rarely above the error of PCA.
+
+    Parameters
+    ----------
+    n_components : int, float or "auto", default="auto"
+        Number of latent dimensions. If "auto", half of the number of features, at most 32. A float
+        between 0 and 1 requires ``bottleneck="ordered"``: training uses the "auto" number, and
+        `fit` keeps the first latent dimensions that explain this fraction of the variance.
+    hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Widths of the hidden layers of the encoder, used in reverse order in the decoder. An empty
+        tuple builds a linear autoencoder. If "auto", the encoder has one hidden layer of width 128
+        or 256. The decoder has two hidden layers of width 128 to 512, or 1,024 in the last one. The
+        widths of the decoder grow with the number of samples and features.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
+        Activation function of the hidden layers.
+    init : {"auto", "random"}, default="auto"
+        Initialization of the linear part of the network. "auto" uses the principal components of
+        X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
+        directions, without a guarantee relative to PCA.
+    bottleneck : {"deterministic", "ordered", "variational", "quantized"}, default="deterministic"
+        Type of the latent vectors.
+
+        - "deterministic": latent vectors without constraints.
+        - "ordered": nested dropout. The first j latent dimensions are the best latent vector of
+          j dimensions, for every j, as in PCA [4]_.
+        - "variational": a variational autoencoder. The encoder computes a normal distribution for
+          each sample, close to a standard normal prior. The latent vector is the mean of this
+          distribution, and samples from the prior decode to new samples [5]_.
+        - "quantized": vector quantization (VQ-VAE). Groups of latent dimensions are replaced by
+          the nearest vector of a codebook [6]_.
+    codebook_size : int or "auto", default="auto"
+        Number of vectors in each codebook, used only if ``bottleneck="quantized"``. If "auto", one
+        vector for every eight samples, at most 256.
+    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
+        Reconstruction loss, averaged over the features. "log_loss" is the cross-entropy of values
+        in [0, 1], or of uint8 values divided by 255. It adds a sigmoid to the decoder.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches"} or callable, default=None
+        Noise added to the inputs in training, drawn anew at every step. The loss compares
+        reconstructions with the samples before corruption [3]_. If None, no noise is added.
+
+        - "gaussian": add Gaussian noise.
+        - "masking": replace random values by the mean.
+        - "salt_and_pepper": replace random values by the minimum or maximum of the batch.
+        - "patches": replace a square region of each image by the mean, for images only.
+        - callable: a function ``(x, level, generator) -> x``. Samples are centered and divided by
+          the overall standard deviation of X. Channels come first, and the generator is a
+          ``torch.Generator`` of the CPU.
+    corruption_level : float or (float, float), default=0.2
+        Amount of corruption. For "gaussian", the standard deviation of the noise, in units of the
+        overall standard deviation of X. For the other options, the fraction of replaced values or
+        of replaced area. A pair is the range of a uniform distribution, drawn for each sample.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate"}, default=None
+        Regularization of the latent vectors. If None, no penalty is added to the loss.
+
+        - "sparsity": most latent dimensions of a sample are close to zero.
+        - "contraction": latent vectors change little with the input. For images, the penalty is
+          estimated from one direction at each step.
+        - "decorrelation": latent dimensions are uncorrelated.
+        - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+    penalty_weight : float or "auto", default="auto"
+        Weight of the penalty, relative to a loss in units of the variance of X. "rate" is measured
+        in bits per feature. The weight also applies to the regularization of the bottleneck: the
+        divergence of "variational" in nats per feature, and the squared distance to the codebook
+        of "quantized". If "auto", 1 for "quantized", 0.5 for "rate", and 0.1 otherwise.
+    target_weight : float, default=0.0
+        Weight of the supervised loss, relative to that of a constant predictor. If positive, a
+        linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
+        class, a small network replaces the linear map. Class targets use label smoothing of 0.1.
+        Latent vectors depend on `y`, so evaluate by cross-validation of the whole Pipeline.
+    solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
+        Optimizer for the weights. Other optimizers are classes with the interface of
+        ``torch.optim.Optimizer``, optionally in a ``functools.partial``.
+    learning_rate_init : float or "auto", default="auto"
+        Maximum learning rate. In `fit` the learning rate increases linearly from zero during the
+        first quarter of the steps, then decreases linearly to zero. If "auto", it grows with the
+        square root of the number of samples.
+    batch_size : int or "auto", default="auto"
+        Number of samples per step. If "auto", 128 for fewer than 4,000 samples, 256 for fewer than
+        20,000, and 512 otherwise. It is reduced to at most 16 million values per batch.
+    max_iter : int or "auto", default="auto"
+        Maximum number of epochs (passes over X). If "auto", the number of steps is about
+        ``10 * sqrt(n_samples)``, and lower for more than about 100 features. "ordered" latent
+        vectors use six times as many steps. Other additional training objectives (bottlenecks,
+        penalties, corruption, targets, missing values) use three times as many.
+    early_stopping : bool, default=True
+        Whether to select the weights on a validation set, and to stop training if they do not
+        improve on the initial weights. If False, the weights of the last epoch are used.
+    validation_fraction : float or "auto", default="auto"
+        Fraction of the samples in the validation set. If "auto", 0.1, at most 3,000 samples.
+        Up to 3,000 samples are cross-validated instead, so that each sample is in a validation set
+        once. Cross-validation is not used with "log_loss", `warm_start`, additional training
+        objectives, callbacks or compilation in `net_params`, or large samples. Tables with missing
+        values are cross-validated up to 1,000 samples.
+    warm_start : bool, default=False
+        Whether `fit` resumes training from the current weights, mean and scale.
+    device : str, default="auto"
+        Device of the network: a device name of torch, or "auto" for CUDA, then MPS, then CPU.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Data type of matrix products in training. If "auto", bfloat16 for wide layers on processors
+        with bfloat16 instructions. Latent vectors and reconstructions are always computed in
+        float32.
+    allow_nan : bool, default=False
+        Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
+        Tables of up to 128 columns are imputed by the conditional mean of a normal distribution.
+        Other missing values are imputed by the mean. The mask is an input of the network.
+        `reconstruct` imputes every missing value.
+    net_params : dict, default=None
+        Additional parameters of the skorch net, for instance
+        ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. Parameters that skae sets itself
+        raise an error.
+    random_state : int, RandomState instance or None, default=None
+        Random number generation for weights, validation split and order of the samples. Pass an
+        int for bitwise reproducible results on one machine.
+    verbose : int, default=0
+        Verbosity: 1 shows a progress bar with losses and remaining time, 0 shows nothing.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only when `X` has feature names that are
+        all strings.
+    init_ : str
+        Initialization method: "pca" for exact principal components of all samples, "warm start" for
+        the weights of an earlier fit.
+    net_ : AutoencoderNet
+        Trained skorch net; the torch module is ``net_.module_``.
+    n_iter_ : int
+        Number of epochs trained.
+    best_iter_ : int
+        Epoch of the selected weights; 0 is the initial network, PCA unless `init` or `warm_start`
+        is set.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in units of the loss of X.
+    validation_scores_ : list of float or None
+        Explained fraction of the loss of the mean on the validation set, for the initial network
+        and at each evaluation. None without a validation set.
+    validation_iters_ : list of int or None
+        Epochs of the evaluations; the first one is 0.
+    best_validation_score_ : float or None
+        Validation score of the selected weights, possibly interpolated between the initial and the
+        trained weights.
+    best_loss_ : float
+        Mean validation loss of the selected weights, or the lowest training loss without a
+        validation set.
+    batch_size_ : int
+        Number of samples per step.
+    max_iter_ : int
+        Maximum number of epochs of the last training.
+    learning_rate_init_ : float
+        Maximum learning rate of the last training.
+    precision_ : {"float32", "bfloat16"}
+        Data type of matrix products in the last training.
+    n_folds_ : int
+        Number of cross-validation folds: 1 for a single validation set or `X_val`, and 0 without a
+        validation set.
+    n_held_out_ : int
+        Number of samples in validation sets; with cross-validation, all samples.
+    code_steps_ : ndarray of shape (`n_components_`,)
+        Quantization step of each latent dimension. Only with ``penalty="rate"``.
+    explained_variance_ratio_ : ndarray of shape (`n_components_`,)
+        Fraction of the variance explained by each latent dimension, on the validation set if there
+        is one. Only with an "ordered" bottleneck.
+    codebooks_ : ndarray of shape (n_codebooks, codebook_size, length)
+        Codebook vectors, in units of the latent vectors. Only with a "quantized" bottleneck.
+    codebook_usage_ : ndarray of shape (n_codebooks, codebook_size)
+        Fraction of the samples assigned to each codebook vector, on the validation set if there is
+        one. Only with a "quantized" bottleneck.
+
+    See Also
+    --------
+    ConvAutoencoder : Convolutional autoencoder for images and signals.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
+
+    Notes
+    -----
+    With squared error and fewer components than samples and features, the initial network is the
+    PCA of all samples, the best linear autoencoder [1]_. Latent vectors start as the scores of PCA,
+    and have the same units. The nonlinear residual generalizes PCA [2]_. With more than 4,096
+    samples and more than 4,096 features, PCA uses a subset of the samples, and there is no
+    guarantee relative to PCA.
+
+    References
+    ----------
+    .. [1] P. Baldi and K. Hornik, "Neural networks and principal component analysis: Learning from
+       examples without local minima", Neural Networks 2, 1989.
+    .. [2] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural
+       networks", Science 313, 2006.
+    .. [3] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising
+       autoencoders", Journal of Machine Learning Research 11, 2010.
+    .. [4] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with nested
+       dropout", ICML 2014.
+    .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+    .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
+       learning", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from skae import DenseAutoencoder
+    >>> X = scale(load_breast_cancer().data)
+    >>> autoencoder = DenseAutoencoder(n_components=4, random_state=0).fit(X)
+    >>> autoencoder.transform(X).shape
+    (569, 4)
+    >>> bool(autoencoder.score(X) > 0.79)  # PCA of 4 components explains 0.79
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseAutoencoder._parameter_constraints,
+        "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
+    }
+    _network_class = DenseNetwork
+
+    def __init__(
+        self,
+        n_components: int | float | Auto = "auto",
+        *,
+        hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        activation: Activation = "gelu",
+        init: Initial = "auto",
+        bottleneck: Bottleneck = "deterministic",
+        codebook_size: int | Auto = "auto",
+        loss: Loss = "squared_error",
+        corruption: Corruption | None = None,
+        corruption_level: Level = 0.2,
+        penalty: Penalty | None = None,
+        penalty_weight: float | Auto = "auto",
+        target_weight: float = 0.0,
+        solver: Solver = "adamw",
+        learning_rate_init: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float | Auto = "auto",
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Precision = "auto",
+        allow_nan: bool = False,
+        net_params: Keywords | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.init = init
+        self.bottleneck = bottleneck
+        self.codebook_size = codebook_size
+        self.loss = loss
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.penalty = penalty
+        self.penalty_weight = penalty_weight
+        self.target_weight = target_weight
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.allow_nan = allow_nan
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameter_combinations(self):
+        super()._check_parameter_combinations()
+        if self.corruption == "patches":
+            raise ValueError(
+                "Got corruption='patches', but expected another one: tables have no image regions. "
+                "Use corruption='masking', or a ConvAutoencoder."
+            )
+
+    def _check_X(self, X, *, reset):
+        return check_rows(self, X, reset=reset)
+
+    def _network_config(self, options):
+        if not isinstance(self.hidden_layer_sizes, str):
+            sizes = check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+            options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
+        in_pca_space = self.loss == "squared_error" and not self.allow_nan
+        gaussian_imputation = self._uses_gaussian_imputation(options["n_features"])
+        return DenseConfig(
+            **options, in_pca_space=in_pca_space, gaussian_imputation=gaussian_imputation
+        )
+
+    def _uses_gaussian_imputation(self, n_features):
+        return self.allow_nan and n_features <= MAX_IMPUTED_FEATURES

@@ -1,0 +1,122 @@
+"""Chunked inference: latent vectors, reconstructions and reconstruction errors."""
+
+import numpy as np
+import torch
+
+from skae._input.dtypes import to_tensor
+from skae._input.rows import CHUNK_BYTES, pad_rows, row_chunks
+from skae.networks.layers import double_products
+
+__all__ = ["apply_in_chunks", "explained_variance", "reconstruction_errors"]
+
+MAX_CHUNK_ROWS = 1024
+"""The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
+
+
+def inference_chunks(net, n_samples):
+    """Return slices of ``range(n_samples)``: rows that a network processes together."""
+    network = net.module_
+    min_numbers = CHUNK_BYTES // (4 * MAX_CHUNK_ROWS)
+    numbers = max(network.n_features, network.max_features_held, min_numbers)
+    return row_chunks(n_samples, numbers)
+
+
+def has_double(net):
+    """Return whether products in float64 are useful: on CPUs, with their many kernels."""
+    return torch.device(net.device).type == "cpu"
+
+
+def apply_in_chunks(net, function, rows, width):
+    """Apply a function of raw rows to all of them, without gradients.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        Fitted.
+    function : callable
+        ``(b, d) -> (b, width)``, such as ``net.encode``.
+    rows : ndarray, torch.Tensor or StreamedRows of shape (n_samples, d)
+        Checked rows.
+    width : int
+        Number of columns of the result.
+
+    Returns
+    -------
+    out : torch.Tensor of shape (n_samples, width)
+        float32, on the device of the rows.
+    """
+    device = "cpu"
+    if isinstance(rows, torch.Tensor):
+        device = rows.device
+    out = torch.empty(len(rows), width, device=device)
+    use_double = has_double(net) and net.module_.prefers_double_products
+    with torch.inference_mode(), double_products(use_double):
+        for chunk in inference_chunks(net, len(rows)):
+            x = to_tensor(rows[chunk], net.device)
+            out[chunk] = function(pad_rows(x))[: len(x)]
+    return out
+
+
+def reconstruction_errors(net, rows):
+    """Compute the mean squared error of each row over its known values.
+
+    Returns
+    -------
+    errors : ndarray of shape (n_samples,)
+        float64, in squared units of X.
+    """
+    errors = np.empty(len(rows))
+    for chunk in inference_chunks(net, len(rows)):
+        residual, _ = _residual(net, rows[chunk])
+        errors[chunk] = residual.square().nanmean(1).numpy()
+    return errors * float(net.module_.centre.scale) ** 2
+
+
+def explained_variance(net, rows, weights):
+    """Compute the share of the variance of rows that their reconstructions explain.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        Fitted.
+    rows : ndarray, torch.Tensor or StreamedRows of shape (n_samples, d)
+        Checked rows.
+    weights : ndarray of shape (n_samples,)
+        Sample weights.
+
+    Returns
+    -------
+    share : float
+        The variance-weighted R^2 of scikit-learn's `r2_score`. NaN without any known value.
+    """
+    d = net.module_.n_features
+    errors, squares, sums, count = torch.zeros(4, d, dtype=torch.float64)
+    low = torch.full((d,), torch.inf, dtype=torch.float64)
+    high = -low
+    for chunk in inference_chunks(net, len(rows)):
+        w = torch.from_numpy(weights[chunk])
+        residual, x = _residual(net, rows[chunk])
+        known = ~x.isnan()
+        counted = known & (w > 0)[:, None]
+        low = torch.minimum(low, torch.where(counted, x, torch.inf).amin(0))
+        high = torch.maximum(high, torch.where(counted, x, -torch.inf).amax(0))
+        residual = torch.where(known, residual, 0.0)
+        x = torch.where(known, x, 0.0)
+        errors += w @ residual.square()
+        squares += w @ x.square()
+        sums += w @ x
+        count += w @ known.double()
+    if not count.any():
+        return float("nan")
+    varies = low < high  # r2_score leaves out constant columns, too
+    if not varies.any():
+        return float(errors.sum() == 0)
+    variation = squares - sums.square() / count.clamp(min=1e-300)
+    return float(1 - errors[varies].sum() / variation[varies].sum())
+
+
+def _residual(net, rows):
+    """Compute reconstruction minus row, and the row: centered, scaled, float64, on the CPU."""
+    with torch.inference_mode(), double_products(has_double(net)):
+        residual, x = net.module_.residual(pad_rows(to_tensor(rows, net.device)))
+    return residual[: len(rows)].cpu().double(), x[: len(rows)].cpu().double()

@@ -1,0 +1,260 @@
+"""Layers of networks: standardization, stackable layers and initialization."""
+
+import copy
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = [
+    "ACTIVATIONS",
+    "Conv2d",
+    "Linear",
+    "Standardize",
+    "double_products",
+    "initialize_weights",
+    "mlp",
+    "product",
+    "squash",
+    "stack_networks",
+    "widen",
+]
+
+ACTIVATIONS = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "identity": nn.Identity,
+}
+"""The activations by name."""
+
+
+_double_products = ContextVar("double_products", default=False)
+
+
+@contextmanager
+def double_products(enabled=True):
+    """Compute matrix products in float64, and round their results to float32.
+
+    The order of summation in a float32 product depends on the number of samples, the alignment of
+    the operands and the processor. In float64 the difference vanishes when the result is rounded.
+    The result of a sample is then independent of the other samples of the call. Convolutions of
+    eight or more images have a fixed order of summation.
+
+    Parameters
+    ----------
+    enabled : bool, default=True
+        If False, the block has no effect.
+    """
+    token = _double_products.set(enabled or _double_products.get())
+    try:
+        yield
+    finally:
+        _double_products.reset(token)
+
+
+def widen(x):
+    """Return x as float64 in a block of `double_products`, and x itself elsewhere."""
+    if not torch.compiler.is_compiling() and _double_products.get():
+        return x.double()
+    return x
+
+
+def product(x, matrix):
+    """Return ``x @ matrix`` in the dtype of x; a block of `double_products` uses float64."""
+    wide = widen(x)
+    if wide is x:
+        return x @ matrix
+    return (wide @ matrix.double()).to(x.dtype)
+
+
+class Standardize(nn.Module):
+    """Centering per feature and division by one common scale, from any real dtype to float32.
+
+    The mean is stored as the sum of three float32 numbers, which hold all digits of a float64 on
+    every device. It is subtracted in the dtype of X, *before* the cast to float32. A time stamp of
+    1,700,000,000 seconds keeps its digits, which a float32 can't hold.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns of X.
+
+    Attributes
+    ----------
+    mean : torch.Tensor of shape (3, n_features)
+        Three summands of the mean, the largest first.
+    scale : torch.Tensor of shape ()
+        The scale, in units of X.
+    """
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3, n_features))
+        self.register_buffer("scale", torch.ones(()))
+
+    def set(self, reference, shift, scale):
+        """Set the mean and the scale.
+
+        Parameters
+        ----------
+        reference : torch.Tensor of shape (n_features,)
+            A sample near the mean, in the dtype of X.
+        shift : torch.Tensor of shape (n_features,)
+            The mean minus `reference`, float64.
+        scale : float
+            The scale, in units of X.
+        """
+        high = reference.float()
+        # an int64 minus its float32 is an exact integer
+        rest = (reference - high.to(reference.dtype)).double() + shift
+        middle = rest.float()
+        low = (rest - middle.double()).float()
+        self.mean.copy_(torch.stack([high, middle, low]))
+        self.scale.fill_(scale)
+
+    def forward(self, x):
+        """Center and scale samples.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_samples, n_features)
+            Samples of any real dtype. int64 and float64 are centered on their own device.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n_samples, n_features)
+            float32, on the device of this module.
+        """
+        high, middle, low = self.mean.to(x.device)
+        if x.dtype == torch.int64:
+            whole = high.double().round().long()
+            x = (x - whole).double() - ((high.double() - whole) + middle + low)
+        elif x.dtype == torch.float64:
+            x = (x - high).sub_(middle.double()).sub_(low.double())
+        else:
+            x = (x.float() - high).sub_(middle)
+        return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
+
+    def inverse(self, x):
+        """Return standardized samples in units of X, float32."""
+        return x * self.scale + self.mean[0] + self.mean[1]
+
+
+class Linear(nn.Linear):
+    """A linear layer for one network, or for several networks with stacked weights."""
+
+    def forward(self, x):
+        """Map (b, in) to (b, out); stacked, map (n_networks, b, in) to (n_networks, b, out)."""
+        if self.weight.ndim == 3:
+            return self._forward_stacked(x)
+        x = widen(x)
+        if x.dtype != torch.float64:
+            return super().forward(x)
+        bias = self.bias
+        if bias is not None:
+            bias = bias.double()
+        return functional.linear(x, self.weight.double(), bias).float()
+
+    def _forward_stacked(self, x):
+        """Map (n_networks, b, in) to (n_networks, b, out)."""
+        if self.bias is None:
+            return torch.bmm(x, self.weight.mT)
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution for one network, or for several networks with stacked weights."""
+
+    def forward(self, x):
+        """Map (b, c, h, w) to (b, c', h', w'); stacked, with a first dimension for the networks."""
+        if self.weight.ndim == 4:
+            return super().forward(x)
+        biases = self.bias
+        if biases is None:
+            biases = [None] * len(self.weight)
+        # a loop, since one grouped convolution for all networks is slower on the CPU
+        results = []
+        for images, weight, bias in zip(x, self.weight, biases, strict=True):
+            results.append(self._conv_forward(images, weight, bias))
+        return torch.stack(results)
+
+
+def stack_networks(networks):
+    """Stack networks of one architecture, so that one step trains all of them.
+
+    Parameters
+    ----------
+    networks : list of torch.nn.Module
+        Networks of the layers of this file.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        Maps samples of shape (n_networks, b, ...). Names of weights do not change.
+    """
+    stacked = copy.deepcopy(networks[0])
+    stacked.channels_last = False  # a memory format for four dimensions
+    each_modules = [network.modules() for network in networks]
+    for module, *originals in zip(stacked.modules(), *each_modules, strict=True):
+        for name, _ in list(module.named_parameters(recurse=False)):
+            values = [getattr(original, name).detach() for original in originals]
+            module._parameters[name] = nn.Parameter(torch.stack(values))
+        for name, _ in list(module.named_buffers(recurse=False)):
+            values = [getattr(original, name).detach() for original in originals]
+            module._buffers[name] = torch.stack(values)
+    return stacked
+
+
+def mlp(sizes, activation):
+    """Build linear layers with an activation after each layer but the last.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from the input to the output.
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    Returns
+    -------
+    layers : torch.nn.Sequential
+        ``len(sizes) - 1`` linear layers.
+    """
+    layers = []
+    for n_inputs, n_outputs in pairwise(sizes):
+        layers += [Linear(n_inputs, n_outputs), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+@torch.no_grad()
+def initialize_weights(module, generator):
+    """Sample all weights from a uniform distribution of variance 1 / fan_in, and set biases to 0.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Module of linear and convolutional layers, changed in place.
+    generator : torch.Generator
+        Random number generator on the CPU, so that weights are the same for every device.
+    """
+    for layer in module.modules():
+        if isinstance(layer, (Linear, Conv2d)):
+            fan_in = layer.weight[0].numel()
+            uniform = torch.rand(layer.weight.shape, generator=generator) * 2 - 1
+            layer.weight.copy_(uniform * math.sqrt(3 / fan_in))
+            if layer.bias is not None:
+                layer.bias.zero_()
+
+
+def squash(x, width):
+    """Return ``width * tanh(x / width)``: the identity near zero, bounded by `width`.
+
+    The nonlinear residuals get squashed inputs, so that their effect on outliers is bounded.
+    """
+    return width * torch.tanh(x / width)
