@@ -74,7 +74,7 @@ def run_fit(setup, hooks):
 
 
 def run_partial_fit(setup):
-    """Make one pass at a constant learning rate.
+    """Train for one pass at a constant learning rate.
 
     Parameters
     ----------

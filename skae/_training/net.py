@@ -212,7 +212,7 @@ class AutoencoderNet(NeuralNet):
             self.watcher(self)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Make one pass over the data, and record its mean loss."""
+        """Run one pass over the data, and record its mean loss."""
         if iterator is None:
             return
         self._set_training(training)
