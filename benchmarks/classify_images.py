@@ -36,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.bottlenecks import Variational
 
 NEIGHBOURS = (1, 3, 5, 7, 9, 11, 15, 21, 31)
 
@@ -136,7 +137,7 @@ def main():
     labelled = (
         (np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y])) if args.mirror else (X, y)
     )
-    variational = {"bottleneck": "variational", **dict(args.settings)}
+    variational = {"bottleneck": Variational(), **dict(args.settings)}
     for k in args.k:
         shared = {"n_components": k, "random_state": args.seed}
         models = [
@@ -166,7 +167,7 @@ def main():
         for kind, name, estimator, parameters, learned, labels in models:
             if kind not in args.only:
                 continue
-            model = estimator(**parameters)
+            model = estimator().set_params(**parameters)
             start = time.process_time()
             model.fit(learned, labels)
             seconds = time.process_time() - start

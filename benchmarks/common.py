@@ -87,7 +87,10 @@ def parameter(text):
 
 
 def add_settings(parser):
-    """Add an option for parameters of the variational autoencoders: ``args.settings`` are pairs of name and value."""
+    """Add an option for parameters of the variational autoencoders: ``args.settings`` are pairs of name and value.
+
+    The weight of the bottleneck is ``bottleneck__weight``.
+    """
     parser.add_argument(
         "--settings",
         type=parameter,

@@ -26,6 +26,7 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
 from skae import ConvAutoencoder, LatentCodec
+from skae.penalties import Rate
 
 WANTED = (0.004, 0.006, 0.008)
 BITS = (0.15, 0.2, 0.25, 0.3, 0.5)
@@ -125,9 +126,7 @@ def compare_small(args):
             [
                 (
                     f'ConvAutoencoder({n}, penalty="rate"), weight {weight}',
-                    ConvAutoencoder(
-                        n, penalty="rate", penalty_weight=weight, random_state=args.seed
-                    ),
+                    ConvAutoencoder(n, penalty=Rate(weight), random_state=args.seed),
                     "auto",
                 )
                 for weight, n in zip(args.weights, k, strict=True)
@@ -237,9 +236,7 @@ def compare_photographs(args):
             )
     if "rate" in args.only:
         for weight, k in zip(args.weights, args.k, strict=True):
-            autoencoder = ConvAutoencoder(
-                k, penalty="rate", penalty_weight=weight, random_state=args.seed
-            )
+            autoencoder = ConvAutoencoder(k, penalty=Rate(weight), random_state=args.seed)
             code(
                 f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}',
                 f"weight {weight}",
@@ -275,7 +272,7 @@ def main():
         type=float,
         nargs="+",
         default=[0.12, 0.35, 0.7],
-        help="penalty_weight of each codec",
+        help="weight of the rate penalty of each codec",
     )
     parser.add_argument(
         "--k", type=int, nargs="+", default=[128, 64, 64], help="n_components of each codec"

@@ -29,6 +29,7 @@ from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.bottlenecks import Variational
 
 CLASSIFIERS = {
     "1-NN": lambda: KNeighborsClassifier(1),
@@ -122,9 +123,8 @@ def main():
         ]
 
     def variational(k, seed):
-        return ConvAutoencoder(
-            k, bottleneck="variational", random_state=seed, **dict(args.settings)
-        )
+        autoencoder = ConvAutoencoder(k, bottleneck=Variational(), random_state=seed)
+        return autoencoder.set_params(**dict(args.settings))
 
     head("codes of", "numbers", *CLASSIFIERS, "label spreading", "fit, s of processor")
     ceiling = 255.0 if X.dtype == np.uint8 else 1.0

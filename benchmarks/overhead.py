@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from skae import ConvAutoencoder, DenseAutoencoder
 from skae._training.optimizers import resolve_optimizer
-from skae.losses import squared_error
+from skae.losses import SquaredError
 
 RATE = 1e-4
 """Of the loops written here: small, so that their weights stay ordinary numbers however long they are run."""
@@ -71,7 +71,7 @@ class Loss(nn.Module):
 
     def forward(self, x_hat, x):
         """Give the mean over the rows."""
-        return squared_error(x_hat.float(), x.float()).mean()
+        return SquaredError()(x_hat.float(), x.float()).mean()
 
 
 class Case:

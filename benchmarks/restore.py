@@ -27,6 +27,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, inpaint_
 from sklearn.decomposition import PCA
 
 from skae import ConvAutoencoder, ImageRestorer
+from skae.corruptions import Gaussian, Patches
 
 
 def load_folder(folder):
@@ -93,7 +94,7 @@ def noise(args):
     weight = best(np.array([0.8, 1, 1.2, 1.4, 1.7]) * sigma, variation, some, some_noisy)
     h = best((0.5, 0.6, 0.7, 0.8), means, some, some_noisy)
     model = ImageRestorer(
-        "gaussian", sigma, max_iter=args.epochs, random_state=args.seed, device=args.device
+        Gaussian(sigma), max_iter=args.epochs, random_state=args.seed, device=args.device
     )
     restorer, cpu, wall = fitted(model, np.stack(train), args.model)
     head("", "mean PSNR, dB", "worst gain", "restoring, CPU s", "learning, CPU s")
@@ -176,8 +177,7 @@ def hole(args):
     k, ridge = min(tried, key=tried.get)
     plain, _ = min((key for key in tried if key[1] == 1e-6), key=tried.get)
     same = {
-        "corruption": "patches",
-        "corruption_level": args.hole**2 / X[0].size,
+        "corruption": Patches(level=args.hole**2 / X[0].size),
         "allow_nan": True,
         "random_state": args.seed,
     }

@@ -1,9 +1,13 @@
 import os
+import warnings
 
 # pictures are drawn without a display
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import skae
+
+# a warning in an example, which runs as __main__, ends the build; ConvergenceWarning is one of these
+warnings.filterwarnings("error", category=UserWarning, module="__main__")
 
 project = "skae"
 author = "The skae developers"
@@ -62,3 +66,14 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "capture_repr": (),  # what a block prints is said by print
 }
+
+
+def allow_missing_pictures(app, config):
+    """Accept pages without the pictures of examples where ``plot_gallery=0`` leaves these out."""
+    if str(config.plot_gallery) in ("0", "False"):
+        config.suppress_warnings.append("image.not_readable")
+
+
+def setup(app):
+    """Connect the functions above."""
+    app.connect("config-inited", allow_missing_pictures)

@@ -1,4 +1,4 @@
-"""Run the Python blocks of the documentation, so that no page says what does not work.
+"""Run the Python blocks of the documentation, so that no page says what does not work, or warns.
 
     python docs/run_blocks.py README.md docs/*.rst
 
@@ -9,6 +9,7 @@ import re
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 BLOCK = re.compile(
@@ -23,5 +24,7 @@ for page in map(Path, sys.argv[1:]):
     for block in blocks:
         line = text[: block.start()].count("\n") + (1 if block[1] else 2)
         source = "\n" * line + textwrap.dedent(block[1] or block[2])
-        exec(compile(source, str(page), "exec"), names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # also ConvergenceWarning
+            exec(compile(source, str(page), "exec"), names)
     print(f"{page}: {len(blocks)} blocks, {time.perf_counter() - start:.1f} s", flush=True)

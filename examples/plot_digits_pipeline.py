@@ -29,7 +29,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 # further. With `memory` an autoencoder is fitted once for all values of ``clf__C``.
 
 with TemporaryDirectory() as folder:
-    autoencoder = ConvAutoencoder(n_filters=8, max_iter=10, random_state=0)
+    autoencoder = ConvAutoencoder(n_filters=8, max_iter=15, random_state=0)
     pipeline = Pipeline([("ae", autoencoder), ("clf", SVC())], memory=folder)
     search = GridSearchCV(pipeline, {"ae__n_components": [6, 12], "clf__C": [1, 10]}, cv=2)
     search.fit(X_train, y_train)

@@ -8,7 +8,7 @@ autoencoder, rounding, and Python's own `zlib`? And what more does :class:`~skae
 
 # %%
 # **Codes that may be rounded.** An image of 8 x 8 pixels becomes a code of 24 numbers. Rounded to whole numbers these are
-# small, but an ordinary autoencoder is not made for that: a little rounding may do much harm. With ``penalty="rate"`` it sees
+# small, but an ordinary autoencoder is not made for that: a little rounding may do much harm. With the penalty `Rate` it sees
 # rounding errors while it is trained, and learns to keep most numbers near zero. ``code_steps_`` says to which multiples they
 # can be rounded.
 
@@ -20,10 +20,11 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skae import DenseAutoencoder, LatentCodec
+from skae.penalties import Rate
 
 X = load_digits().data
 X_train, X_test = X[:1400], X[1400:]
-autoencoder = DenseAutoencoder(24, penalty="rate", penalty_weight=0.6, random_state=0).fit(X_train)
+autoencoder = DenseAutoencoder(24, penalty=Rate(weight=0.6), random_state=0).fit(X_train)
 
 # %%
 # **The codec.** Codes become whole numbers, those become bytes, and `zlib` finds shorter ones. To be read again, they have to
@@ -93,8 +94,7 @@ def measure(autoencoder, step="auto"):
 
 weights = [0.2, 0.6, 1.8]
 learned = [
-    measure(DenseAutoencoder(24, penalty="rate", penalty_weight=weight, random_state=0))
-    for weight in weights
+    measure(DenseAutoencoder(24, penalty=Rate(weight), random_state=0)) for weight in weights
 ]
 linear = [measure(PCA(32), step) for step in (4.0, 7.0, 12.0)]
 

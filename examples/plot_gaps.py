@@ -22,6 +22,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import scale
 
 from skae import DenseAutoencoder
+from skae.corruptions import Masking
 
 warnings.simplefilter(
     "ignore", ConvergenceWarning
@@ -33,8 +34,7 @@ def by_autoencoder(gappy):
     imputer = DenseAutoencoder(
         gappy.shape[1],
         allow_nan=True,
-        corruption="masking",
-        corruption_level=(0.0, 0.5),
+        corruption=Masking(level=(0.0, 0.5)),
         random_state=0,
     ).fit(gappy)
     return np.where(np.isnan(gappy), imputer.reconstruct(gappy), gappy)

@@ -16,11 +16,12 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skae import ImageRestorer
+from skae.corruptions import Patches
 
 images = load_digits().images
 train, test = images[:1400], images[1400:]
 restorer = ImageRestorer(
-    "patches", 0.25, n_filters=16, max_iter=60, allow_nan=True, random_state=0
+    Patches(level=0.25), n_filters=16, max_iter=60, allow_nan=True, random_state=0
 ).fit(train)
 
 # %%

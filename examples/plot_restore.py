@@ -11,10 +11,11 @@ import numpy as np
 from sklearn.datasets import load_sample_images
 
 from skae import ImageRestorer
+from skae.corruptions import Gaussian
 
 photographs = np.stack(load_sample_images().images).mean(-1) / 255  # grey, from 0 to 1
 restorer = ImageRestorer(
-    "gaussian", (0.02, 0.2), n_filters=16, patch_size=48, max_iter=40, random_state=0
+    Gaussian(level=(0.02, 0.2)), n_filters=16, patch_size=48, max_iter=40, random_state=0
 )
 restorer.fit(photographs[:, :, 320:])
 

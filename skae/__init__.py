@@ -7,8 +7,10 @@ Estimators
 Training objective
     ``losses``                   reconstruction losses
     ``penalties``                regularization of latent vectors
+    ``bottlenecks``              constraints on latent vectors
     ``corruptions``              noise added to training inputs
-    ``networks``                 torch modules: layers, encoders, decoders, bottlenecks
+    ``networks``                 torch modules: layers, encoders, decoders, and the modules of
+                                 bottlenecks and penalties
 
 Input
     ``_input``                   validation, image layout, streaming, missing values, targets,
@@ -16,7 +18,7 @@ Input
 
 Training
     ``_training``                PCA, defaults, initialization, validation split, optimization,
-                                 early stopping, progress, convergence warnings
+                                 early stopping, progress, convergence warnings, checkpoints
 
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
@@ -28,8 +30,10 @@ Applications: estimators and functions on top of a fitted or unfitted autoencode
     ``export``                   safetensors and ONNX files
 
 Shared modules
+    ``_files``                   atomic writing, bounded reading, containers of arrays
     ``_devices``                 device selection, bfloat16 support
     ``_meta_estimator``          base class of estimators that wrap an autoencoder
+    ``_options``                 options of estimators: a word or an object
     ``_persistence``             pickle state, versions, rollback of a failed fit
     ``_sklearn_compat``          private imports from scikit-learn
     ``_typing``                  type aliases of public signatures
@@ -37,6 +41,7 @@ Shared modules
     ``_warnings``                warnings, each issued once at the line of the caller
 """
 
+from skae._training.checkpoint_files import clear_checkpoints
 from skae._version import __version__ as __version__
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders import ConvAutoencoder, DenseAutoencoder
@@ -63,4 +68,5 @@ __all__ = [
     "SpectrumDisplay",
     "TrainingDisplay",
     "TraversalDisplay",
+    "clear_checkpoints",
 ]

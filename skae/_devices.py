@@ -1,10 +1,25 @@
-"""Device selection, and support for bfloat16."""
+"""Device selection, support for bfloat16, and independence of the caller's settings of torch."""
 
+import functools
+import os
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import cast
+
+import numpy as np
 import torch
 
+from skae._typing import Function
 from skae._warnings import warn_user
 
-__all__ = ["has_bfloat16", "has_memory_for", "pays_in_bfloat16", "resolve_device"]
+__all__ = [
+    "default_torch_state",
+    "has_bfloat16",
+    "has_memory_for",
+    "is_bfloat16_faster",
+    "resolve_device",
+    "uses_default_torch_state",
+]
 
 MIN_BFLOAT16_SIZE = 256
 """Least layer width and batch size for bfloat16: smaller products are not faster than float32."""
@@ -13,7 +28,7 @@ MAX_MEMORY_FRACTION = 0.6
 """Largest fraction of free GPU memory for X: a training step needs the rest."""
 
 
-def pays_in_bfloat16(device, batch_size, config):
+def is_bfloat16_faster(device, batch_size, config):
     """Return whether training is faster in bfloat16 than in float32.
 
     Parameters
@@ -27,7 +42,7 @@ def pays_in_bfloat16(device, batch_size, config):
 
     Returns
     -------
-    pays : bool
+    is_faster : bool
         True for large matrix products on a device with bfloat16 instructions. Without these
         instructions a CPU emulates bfloat16, up to thirty times slower than float32.
     """
@@ -76,36 +91,121 @@ def resolve_device(device, *, fall_back=False):
     """
     available = _available_devices()
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device(available[-1])
-    try:
-        resolved = torch.device(device)
-    except RuntimeError as error:
-        if not fall_back:
-            raise ValueError(
-                f"Got device={device!r}, but expected 'auto' or one of {available}."
-            ) from error
-    else:
-        if _is_available(resolved, available):
-            return resolved
+        return torch.device(_device_type(available[0]))
+    names = {*available, *map(_device_type, available)}
+    if device.removesuffix(":0") in names:
+        return torch.device(device)
+    problem = f"Got device={device!r}, but this machine has only {available}"
     if not fall_back:
-        raise ValueError(f"Got device={device!r}, but this machine has only {available}.")
-    warn_user(f"Got device={device!r}, but this machine has only {available}: using the CPU.")
+        raise ValueError(f"{problem}. Set device='auto', or a device of this machine.")
+    warn_user(f"{problem}: using the CPU.")
     return torch.device("cpu")
 
 
 def _available_devices():
-    """Return the names of all devices of this machine, the CPU first."""
-    names = ["cpu"]
+    """Return the names of all devices of this machine: CUDA, then MPS, then the CPU."""
+    names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         names.append("mps")
-    names += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return names
+    return [*names, "cpu"]
 
 
-def _is_available(device, available):
-    """Return whether a device is in a list of names, with or without its index."""
-    if device.type == "cpu":
-        return True
-    return any(str(device) in (name, name.split(":")[0]) for name in available)
+def _device_type(name):
+    """Return the name of a device without its index."""
+    return name.partition(":")[0]
+
+
+class GlobalSetting:
+    """A setting of torch for the whole process, replaced while a thread runs in a block.
+
+    Parameters
+    ----------
+    get, set : callable
+        Functions of torch that return and change the setting.
+    value : object
+        Value within blocks.
+    """
+
+    def __init__(self, get, set, value):
+        self.get = get
+        self.set = set
+        self.value = value
+        self.lock = threading.Lock()
+        self.n_blocks = 0
+        self.original = value
+
+    @contextmanager
+    def replaced(self):
+        """Replace the setting in a block; the last thread to leave restores it."""
+        with self.lock:
+            if self.n_blocks == 0:
+                self.original = self.get()
+                if self.original != self.value:
+                    self.set(self.value)
+            self.n_blocks += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.n_blocks -= 1
+                if self.n_blocks == 0 and self.original != self.value:
+                    self.set(self.original)
+
+
+DEFAULT_DTYPE = GlobalSetting(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
+MATMUL_PRECISION = GlobalSetting(
+    torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"
+)
+ONE_THREAD = GlobalSetting(torch.get_num_threads, torch.set_num_threads, 1)
+"""For forked processes: the threads of the parent do not exist there, and torch would wait for
+them forever."""
+
+_forked = threading.Event()
+
+
+def _after_fork():
+    """Record that this process is a fork, and replace locks that the parent may hold."""
+    _forked.set()
+    for setting in (DEFAULT_DTYPE, MATMUL_PRECISION, ONE_THREAD):
+        setting.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def default_torch_state():
+    """Run a block as if the caller had not changed any setting of torch or NumPy.
+
+    The settings are: default dtype, default device, gradients, inference mode, autocast, precision
+    of matrix products, and NumPy's handling of floating-point errors. They are restored afterwards.
+    A forked process uses one thread.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(DEFAULT_DTYPE.replaced())
+        stack.enter_context(MATMUL_PRECISION.replaced())
+        if _forked.is_set():
+            stack.enter_context(ONE_THREAD.replaced())
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            stack.enter_context(torch.enable_grad())
+        for device_type in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(device_type):
+                stack.enter_context(torch.autocast(device_type, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+        yield
+
+
+def uses_default_torch_state(function: Function) -> Function:
+    """Decorate a public function or method: it runs in `default_torch_state`."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        with default_torch_state():
+            return function(*args, **kwargs)
+
+    return cast(Function, wrapper)

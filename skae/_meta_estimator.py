@@ -1,14 +1,17 @@
-"""Base functions of meta-estimators: default autoencoder, method checks, and seeded clones."""
+"""Base of meta-estimators: the wrapped autoencoder, its default, and seeded clones."""
 
-from sklearn.base import clone
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
 
-from skae._input.dtypes import as_array
+from skae._input.array_likes import as_plain
+from skae._input.streaming import stream_if_large
 from skae._sklearn_compat import visual_block
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
 
-__all__ = ["VisualBlockMixin", "check_methods", "default_autoencoder", "seeded_clone"]
+__all__ = ["WrappedAutoencoderMixin", "seeded_clone"]
 
 
 def _has_fitted_autoencoder(estimator):
@@ -16,63 +19,54 @@ def _has_fitted_autoencoder(estimator):
     return hasattr(estimator, "autoencoder_")
 
 
-class VisualBlockMixin:
-    """Mixin that displays the fitted autoencoder inside the HTML of a meta-estimator.
+class WrappedAutoencoderMixin:
+    """Mixin for meta-estimators with a parameter `autoencoder` that may be None."""
 
-    scikit-learn's searches display their best estimator in the same way.
-    """
+    autoencoder_: BaseEstimator
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
 
     @available_if(_has_fitted_autoencoder)
     def _sk_visual_block_(self):
-        """Return the HTML block of the fitted autoencoder."""
+        """Return the HTML block of the fitted autoencoder, as scikit-learn's searches do."""
         return visual_block("autoencoder_", self.autoencoder_)
 
+    def _default_autoencoder(self, X, n_components="auto", **parameters):
+        """Return the default autoencoder: convolutional if X has over two dimensions, else dense.
 
-def default_autoencoder(X, n_components="auto", **parameters):
-    """Return the default autoencoder: convolutional if X has over two dimensions, else dense.
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images.
+        n_components : int, float or "auto", default="auto"
+            Parameter of the autoencoder.
+        **parameters : object
+            Further parameters of the autoencoder.
 
-    Parameters
-    ----------
-    X : array-like or torch.Tensor of shape (n_samples, ...)
-        Table or images.
-    n_components : int, float or "auto", default="auto"
-        Parameter of the autoencoder.
-    **parameters : object
-        Further parameters of the autoencoder.
+        Returns
+        -------
+        autoencoder : ConvAutoencoder or DenseAutoencoder
+            Unfitted.
+        """
+        if getattr(stream_if_large(X), "ndim", 2) > 2:
+            return ConvAutoencoder(n_components, **parameters)
+        return DenseAutoencoder(n_components, **parameters)
 
-    Returns
-    -------
-    autoencoder : ConvAutoencoder or DenseAutoencoder
-        Unfitted.
-    """
-    if getattr(as_array(X), "ndim", 2) > 2:
-        return ConvAutoencoder(n_components, **parameters)
-    return DenseAutoencoder(n_components, **parameters)
+    def _clone_autoencoder(self, X, seed):
+        """Return an unfitted, seeded clone of the autoencoder, or of the default for X."""
+        autoencoder = self.autoencoder
+        if autoencoder is None:
+            autoencoder = self._default_autoencoder(X)
+        return seeded_clone(autoencoder, seed)
 
-
-def check_methods(name, estimator, methods):
-    """Raise an error if an estimator is a class or lacks a method.
-
-    Parameters
-    ----------
-    name : str
-        Name of the parameter.
-    estimator : estimator or None
-        Value of the parameter. None is valid and selects the default.
-    methods : list of str
-        Required methods, at least two.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is not an instance with all methods.
-    """
-    if estimator is None:
-        return
-    has_methods = all(hasattr(estimator, method) for method in methods)
-    if isinstance(estimator, type) or not has_methods:
-        listed = f"{', '.join(methods[:-1])} and {methods[-1]}"
-        raise TypeError(f"Got {name}={estimator!r}, but expected an estimator with {listed}.")
+    def _fit_autoencoder(self, X, seed):
+        """Fit a clone of the autoencoder, and copy its number and names of features."""
+        X = as_plain(X)
+        self.autoencoder_ = self._clone_autoencoder(X, seed).fit(X, None)
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if hasattr(self.autoencoder_, name):
+                setattr(self, name, getattr(self.autoencoder_, name))
 
 
 def seeded_clone(estimator, seed):
@@ -109,5 +103,4 @@ def seeded_clone(estimator, seed):
     for name, value in cloned.get_params().items():
         if name.split("__")[-1] == "random_state" and value is None:
             seeds[name] = seed
-    cloned.set_params(**seeds)
-    return cloned
+    return cloned.set_params(**seeds)

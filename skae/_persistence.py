@@ -7,13 +7,30 @@ import numpy as np
 import sklearn
 import torch
 
-from skae._devices import resolve_device
+from skae._devices import resolve_device, uses_default_torch_state
 from skae._training.net import make_net
 from skae._training.net_params import compile_settings
 from skae._version import __version__
 from skae._warnings import warn_user
 
 __all__ = ["NetworkPersistenceMixin", "compare_versions", "restore_state_on_error", "versions"]
+
+COMPILE_VALUES = {
+    "compile": (True, False),
+    "compile__disable": (True, False),
+    "compile__dynamic": (True, False, None),
+    "compile__fullgraph": (True, False),
+    "compile__mode": (
+        "default",
+        "reduce-overhead",
+        "max-autotune",
+        "max-autotune-no-cudagraphs",
+    ),
+}
+"""Settings of torch.compile in `net_params` that a restored estimator keeps, and their values.
+
+Others, such as ``compile__options``, are arguments of a compiler that can run commands.
+"""
 
 
 class NetworkPersistenceMixin:
@@ -32,6 +49,7 @@ class NetworkPersistenceMixin:
         library versions. It never holds the net with its optimizer, training data or a device.
         """
         state = super().__getstate__().copy()
+        state.pop("_folds", None)  # with them the state would be up to six times as large
         if "net_" in state:
             weights = state.pop("net_").module_.state_dict()
             state["_weights"] = {name: weight.cpu().numpy() for name, weight in weights.items()}
@@ -39,10 +57,15 @@ class NetworkPersistenceMixin:
         return state
 
     def __setstate__(self, state):
-        """Restore the state, with the network that was fitted.
+        """Restore the state of a pickle or of a skops file, with the network that was fitted.
 
         The network comes from the recorded options, because parameters may have changed since.
+        Options of torch.compile that reach a compiler's command line are dropped with a warning.
         """
+        self._restore({**state, **_checked_net_params(state, type(self).__name__)})
+
+    def _restore(self, state):
+        """Restore the state of an estimator of this process, or a checked state."""
         state = dict(state)
         weights = state.pop("_weights", None)
         saved_versions = state.pop("_versions", {})
@@ -57,6 +80,13 @@ class NetworkPersistenceMixin:
         device = resolve_device(self.device, fall_back=True)
         self.net_ = make_net(network, device, **compile_settings(self.net_params))
 
+    def __deepcopy__(self, memo):
+        """Return a deep copy, which keeps all options of torch.compile."""
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new._restore(copy.deepcopy(self.__getstate__(), memo))
+        return new
+
     def __copy__(self):
         """Return a shallow copy that shares the network.
 
@@ -67,11 +97,59 @@ class NetworkPersistenceMixin:
         return new
 
     @classmethod
-    def _build(cls, config):
-        """Build a network on the CPU, with undefined weights and without random numbers."""
+    @uses_default_torch_state
+    def _build(cls, config, seed=0):
+        """Build a network on the CPU, with undefined weights.
+
+        Modules of bottleneck and penalty draw their own weights, because they may be classes of the
+        user. The random state of the caller does not change.
+        """
+        network = cls._build_without_memory(config)._apply(_allocate)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            config.add_option_modules(network)
+        return network
+
+    @classmethod
+    @uses_default_torch_state
+    def _build_without_memory(cls, config):
+        """Build a network on torch's meta device."""
         with torch.device("meta"):
-            network = cls._network_class(**config.options())
-        return network.to_empty(device="cpu")
+            return cls._network_class(**config.options())
+
+
+def _allocate(tensor):
+    """Return a tensor with undefined values on the CPU for a tensor without memory."""
+    if tensor.is_meta:
+        return torch.empty_like(tensor, device="cpu")
+    return tensor
+
+
+def _checked_net_params(state, name):
+    """Return the part of a state that replaces unchecked options of torch.compile."""
+    net_params = state.get("net_params")
+    if not isinstance(net_params, dict):
+        return {}
+    kept, dropped = {}, []
+    for key, value in net_params.items():
+        is_compile = isinstance(key, str) and key.partition("__")[0] == "compile"
+        if is_compile and not _is_plain_compile_value(key, value):
+            dropped.append(key)
+        else:
+            kept[key] = value
+    if not dropped:
+        return {}
+    warn_user(
+        f"This {name} was read with {', '.join(dropped)} in net_params, which is dropped: options "
+        "of torch.compile can run commands. Set them again with set_params."
+    )
+    return {"net_params": kept}
+
+
+def _is_plain_compile_value(key, value):
+    """Return whether a setting of torch.compile is one of `COMPILE_VALUES`."""
+    is_plain = value is None or type(value) in (bool, str)
+    return is_plain and value in COMPILE_VALUES.get(key, ())
 
 
 def versions():

@@ -3,6 +3,7 @@
 Shapes, dtypes and ranges of values are documented in docstrings and validated at run time.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
@@ -14,17 +15,13 @@ __all__ = [
     "Activation",
     "ArrayLike",
     "Auto",
-    "Bottleneck",
-    "Corruption",
-    "Damage",
     "Function",
     "Initial",
     "Keywords",
-    "Level",
-    "Loss",
     "MatrixLike",
     "Numbers",
-    "Penalty",
+    "OutputDtype",
+    "PathLike",
     "Precision",
     "RandomState",
     "Solver",
@@ -65,6 +62,9 @@ ArrayLike: TypeAlias = Array | list[Any] | tuple[Any, ...]
 MatrixLike: TypeAlias = ArrayLike | Slices
 """Samples: rows of a table, or images."""
 
+PathLike: TypeAlias = str | os.PathLike[str]
+"""Path of a file or a folder."""
+
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 """Values of a curve, one for each epoch or component."""
 
@@ -74,29 +74,11 @@ Auto: TypeAlias = Literal["auto"]
 
 Activation: TypeAlias = Literal["gelu", "relu", "silu", "tanh", "identity"]
 
-Bottleneck: TypeAlias = Literal["deterministic", "ordered", "variational", "quantized"]
-
 Initial: TypeAlias = Literal["auto", "random"]
 
-Loss: TypeAlias = Literal["squared_error", "absolute_error", "log_loss"]
-
-Penalty: TypeAlias = Literal["sparsity", "contraction", "decorrelation", "rate"]
+OutputDtype: TypeAlias = Literal["auto", "input"]
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
-
-Level: TypeAlias = float | tuple[float, float]
-"""Corruption level: a number, or a pair of bounds of a uniform distribution."""
-
-CorruptionFunction: TypeAlias = Callable[[torch.Tensor, Any, torch.Generator], torch.Tensor]
-
-Corruption: TypeAlias = (
-    Literal["gaussian", "masking", "salt_and_pepper", "patches"] | CorruptionFunction
-)
-
-Damage: TypeAlias = (
-    Literal["gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"]
-    | CorruptionFunction
-)
 
 Solver: TypeAlias = (
     Literal["adamw", "adam", "rmsprop", "sgd"] | Callable[..., torch.optim.Optimizer]

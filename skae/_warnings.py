@@ -2,16 +2,40 @@
 
 import sys
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from traceback import walk_stack
 
 from sklearn.base import BaseEstimator
 
-__all__ = ["is_nested_call", "warn_user"]
+__all__ = ["is_nested_call", "recorded_warnings", "warn_user"]
 
 LIBRARIES = ("skae", "sklearn", "skorch", "skops", "joblib", "torch", "pickle", "copy")
 """Packages that a warning does not name. joblib and copies build estimators by pickle and copy."""
 
 DECORATORS = ("sklearn.base", "sklearn.callback", "sklearn.utils")
 """Modules of scikit-learn that wrap every fit, also one that the user calls."""
+
+
+RECORDS: ContextVar[list[tuple[str, type[Warning]]] | None] = ContextVar("records", default=None)
+"""Warnings of the innermost `recorded_warnings`."""
+
+
+@contextmanager
+def recorded_warnings():
+    """Record the warnings of `warn_user` within a block, which are issued all the same.
+
+    Yields
+    ------
+    records : list of (str, type)
+        Text and category of each warning.
+    """
+    records: list[tuple[str, type[Warning]]] = []
+    token = RECORDS.set(records)
+    try:
+        yield records
+    finally:
+        RECORDS.reset(token)
 
 
 def _module(frame):
@@ -29,21 +53,25 @@ def warn_user(text, category=UserWarning):
     category : type, default=UserWarning
         Category of the warning.
     """
-    frame, stack_level = sys._getframe(1), 2
-    while frame.f_back is not None and _module(frame).partition(".")[0] in LIBRARIES:
-        frame, stack_level = frame.f_back, stack_level + 1
+    records = RECORDS.get()
+    if records is not None:
+        records.append((text, category))
+    stack_level = 1
+    for frame, _ in walk_stack(sys._getframe(1)):
+        stack_level += 1
+        if _module(frame).partition(".")[0] not in LIBRARIES:
+            break
     warnings.warn(text, category, stacklevel=stack_level)
 
 
 def is_nested_call(estimator):
     """Return whether a search, a pipeline, a detector or the like called the fit of this estimator.
 
-    Then Ctrl-C ends the outer call, and not only the fit that happens to run. scikit-learn's
-    callback contexts know the parent of a fit in searches and pipelines, but not in functions such
-    as ``cross_val_score``; so the call stack is read.
+    Ctrl-C then ends the outer call, not this fit alone. scikit-learn has no equivalent: a callback
+    context has a parent in searches and pipelines only, and validation of parameters is skipped in
+    none of these. Functions such as ``cross_val_score`` have neither, so the call stack is read.
     """
-    frame = sys._getframe(1)
-    while frame is not None:
+    for frame, _ in walk_stack(sys._getframe(1)):
         module = _module(frame)
         if module.startswith("sklearn.") and not module.startswith(DECORATORS):
             return True
@@ -54,5 +82,4 @@ def is_nested_call(estimator):
             and owner is not estimator
         ):
             return True
-        frame = frame.f_back
     return False

@@ -6,15 +6,17 @@ from numbers import Integral
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skae._devices import uses_default_torch_state
+from skae._input.array_likes import as_plain
 from skae._input.dtypes import as_ndarray
 from skae._input.validation import resolve_seed
-from skae._meta_estimator import VisualBlockMixin, check_methods, default_autoencoder, seeded_clone
-from skae._sklearn_compat import fit_context
+from skae._meta_estimator import WrappedAutoencoderMixin, seeded_clone
+from skae._persistence import restore_state_on_error
+from skae._sklearn_compat import HasMethods, fit_context
 from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae.networks.layers import double_products
 
@@ -28,7 +30,7 @@ MAX_GAUSSIANS = 200
 """Maximum number of Gaussians in the default density, which bounds the time of fit."""
 
 
-class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
+class LatentSampler(WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
     """Generative model that samples latent vectors from a density and decodes them.
 
     `fit` fits the autoencoder, and then fits the density on the latent vectors of X [1]_.
@@ -82,23 +84,20 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder, LatentSampler
     >>> X = load_digits().images
-    >>> sampler = LatentSampler(ConvAutoencoder(8, max_iter=5), random_state=0).fit(X)
+    >>> sampler = LatentSampler(ConvAutoencoder(8, max_iter=8), random_state=0).fit(X)
     >>> sampler.sample(20).shape
     (20, 8, 8)
     >>> sampler.interpolate(X[0], X[1], steps=5).shape
     (5, 8, 8)
     """
 
-    autoencoder_: BaseEstimator
     density_: BaseEstimator
     code_mean_: NDArray[np.float64]
     code_scale_: NDArray[np.float64]
-    n_features_in_: int
-    feature_names_in_: NDArray[np.object_]
 
     _parameter_constraints = {
-        "autoencoder": "no_validation",  # methods of both estimators are checked in fit
-        "density": "no_validation",
+        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "density": [HasMethods(["fit", "sample", "score_samples"]), None],
         "random_state": ["random_state"],
     }
 
@@ -113,6 +112,7 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
         self.density = density
         self.random_state = random_state
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder on X, and the density on the latent vectors of X.
@@ -128,45 +128,27 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
         -------
         self : object
             The fitted sampler.
-
-        Raises
-        ------
-        TypeError
-            If the autoencoder or the density lacks a method.
         """
-        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
-        check_methods("density", self.density, ["fit", "sample", "score_samples"])
-        seed = resolve_seed(self.random_state)
-
-        autoencoder = self.autoencoder
-        if autoencoder is None:
-            autoencoder = default_autoencoder(X)
-        autoencoder = seeded_clone(autoencoder, seed).fit(X, None)
-        codes = as_ndarray(autoencoder.transform(X), np.float64)
-        mean = codes.mean(axis=0)
-        scale = codes.std(axis=0)
-        scale[scale == 0] = 1.0
-
-        density = self.density
-        if density is None:
-            indices = np.random.default_rng(seed).permutation(len(codes))[:MAX_DENSITY_ROWS]
-            codes = codes[indices]
-            density = _default_density(*codes.shape)
-        unfitted = seeded_clone(density, seed)
-        if unfitted is density:  # a FrozenEstimator, which was fitted on unscaled latent vectors
-            mean = np.zeros_like(mean)
-            scale = np.ones_like(scale)
-
-        self.density_ = unfitted.fit((codes - mean) / scale, None)
-        self.autoencoder_ = autoencoder
-        self.code_mean_ = mean
-        self.code_scale_ = scale
-        self.n_features_in_ = autoencoder.n_features_in_
-        self.__dict__.pop("feature_names_in_", None)
-        if hasattr(autoencoder, "feature_names_in_"):
-            self.feature_names_in_ = autoencoder.feature_names_in_
+        with restore_state_on_error(self):
+            seed = resolve_seed(self.random_state)
+            self._fit_autoencoder(X, seed)
+            codes = self._encode(X)
+            self.code_mean_ = codes.mean(axis=0)
+            self.code_scale_ = codes.std(axis=0)
+            self.code_scale_[self.code_scale_ == 0] = 1.0
+            density = self.density
+            if density is None:
+                indices = np.random.default_rng(seed).permutation(len(codes))[:MAX_DENSITY_ROWS]
+                codes = codes[indices]
+                density = _default_density(*codes.shape)
+            cloned = seeded_clone(density, seed)
+            if cloned is density:  # a FrozenEstimator, which was fitted on unscaled latent vectors
+                self.code_mean_ = np.zeros_like(self.code_mean_)
+                self.code_scale_ = np.ones_like(self.code_scale_)
+            self.density_ = cloned.fit((codes - self.code_mean_) / self.code_scale_, None)
         return self
 
+    @uses_default_torch_state
     def sample(self, n_samples: int = 1) -> NDArray[np.float32]:
         """Sample new rows or images.
 
@@ -185,6 +167,7 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
         codes = _sample_density(self.density_, int(n_samples), resolve_seed(self.random_state))
         return self._decode(codes * self.code_scale_ + self.code_mean_)
 
+    @uses_default_torch_state
     def interpolate(self, a: ArrayLike, b: ArrayLike, steps: int = 10) -> NDArray[np.float32]:
         """Interpolate between pairs of samples, along the line between their latent vectors.
 
@@ -206,6 +189,8 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_count("steps", steps, 2)
+        a = as_plain(a, "a")
+        b = as_plain(b, "b")
         if np.ndim(a) == 0 or np.shape(a) != np.shape(b):
             raise ValueError(
                 f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected "
@@ -214,8 +199,8 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
         sample_shape = self._decode(self.code_mean_[None]).shape[1:]
         is_single_pair = np.ndim(a) == 1 or np.shape(a) == sample_shape
         if is_single_pair:
-            a = _as_single_row(a)
-            b = _as_single_row(b)
+            a = as_ndarray(a)[None]
+            b = as_ndarray(b)[None]
         first = self._encode(a)
         last = self._encode(b)
         weights = np.linspace(0, 1, steps)[:, None, None]
@@ -225,6 +210,7 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
             return X_between
         return X_between.reshape(steps, -1, *X_between.shape[1:])
 
+    @uses_default_torch_state
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Compute the log density of each sample's latent vector.
 
@@ -244,6 +230,7 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
             codes = (self._encode(X) - self.code_mean_) / self.code_scale_
         return self.density_.score_samples(codes) - np.log(self.code_scale_).sum()
 
+    @uses_default_torch_state
     def score(self, X: MatrixLike, y: object = None) -> float:
         """Compute the mean log density of the latent vectors of X.
 
@@ -266,11 +253,11 @@ class LatentSampler(VisualBlockMixin, DensityMixin, BaseEstimator):
 
     def _encode(self, X):
         """Encode samples as a float64 array, also if ``transform`` returns a tensor or a table."""
-        return as_ndarray(self.autoencoder_.transform(X), np.float64)
+        return as_ndarray(self.autoencoder_.transform(as_plain(X)), np.float64)
 
     def _decode(self, codes):
         """Decode float64 latent vectors."""
-        return np.asarray(self.autoencoder_.inverse_transform(codes.astype(np.float32)))
+        return as_ndarray(self.autoencoder_.inverse_transform(codes.astype(np.float32)))
 
 
 def _default_density(n_samples, n_components):
@@ -291,13 +278,6 @@ def _check_count(name, value, minimum):
     """Raise an error if a value is not an int or is below the minimum."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
         raise ValueError(f"Got {name}={value!r}, but expected an int >= {minimum}.")
-
-
-def _as_single_row(sample):
-    """Return one sample as an array or tensor of shape (1, ...)."""
-    if isinstance(sample, torch.Tensor):
-        return sample[None]
-    return np.asarray(sample)[None]
 
 
 def _sample_density(density, n_samples, seed):

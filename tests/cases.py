@@ -1,5 +1,6 @@
 """Configurations to test, and the data sets to fit them on."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +9,13 @@ import numpy as np
 import torch
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.bottlenecks import Quantized
+from skae.corruptions import Masking
+from skae.losses import Huber
 
-__all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "low_rank"]
+from .user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
+
+__all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "label", "low_rank"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,21 @@ class Case:
         return X
 
     @property
+    def has_user_options(self):
+        """Whether an option is a class or a function of the user."""
+        return "-user-" in self.name
+
+    @property
     def flat(self):
         """X as flat rows, float64."""
         return self.X.reshape(len(self.X), -1).astype(np.float64)
+
+
+def label(value):
+    """Return the name of a test's parameter, the same in every process."""
+    if isinstance(value, set):
+        value = sorted(value)
+    return re.sub(r" at 0x\w+", "", str(value))[:70]
 
 
 def low_rank(n, d, *, rank=3, dtype=np.float64, seed=0, low=None, high=None):
@@ -131,6 +149,7 @@ def _constant_column():
 CASES = [
     Case("dense-defaults", DenseAutoencoder(random_state=0), _table()),
     Case("dense-absolute-error", _dense(loss="absolute_error"), _table()),
+    Case("dense-huber", _dense(loss="huber"), _table()),
     Case("dense-log-loss", _dense(loss="log_loss"), _table(low=0, high=1)),
     Case("dense-log-loss-uint8", _dense(loss="log_loss"), _table(low=0, high=255, dtype=np.uint8)),
     Case("dense-adam", _dense(solver="adam"), _table()),
@@ -170,11 +189,11 @@ CASES = [
         _dense(bottleneck="variational", hidden_layer_sizes=()),
         _table(),
     ),
-    Case("dense-quantized", _dense(4, bottleneck="quantized", codebook_size=8), _table()),
+    Case("dense-quantized", _dense(4, bottleneck=Quantized(8)), _table()),
     Case("dense-gaussian", _dense(corruption="gaussian"), _table()),
     Case(
         "dense-masking",
-        _dense(corruption="masking", corruption_level=(0.0, 0.5), early_stopping=False),
+        _dense(corruption=Masking((0.0, 0.5)), early_stopping=False),
         _table(),
     ),
     Case(
@@ -186,9 +205,15 @@ CASES = [
     Case("dense-contraction", _dense(penalty="contraction"), _table()),
     Case("dense-decorrelation", _dense(penalty="decorrelation", early_stopping=False), _table()),
     Case("dense-rate", _dense(penalty="rate"), _table()),
+    Case("dense-user-loss", _dense(loss=LogCosh()), _table()),
+    Case("dense-user-penalty", _dense(penalty=ViewAgreement(width=5)), _table()),
+    Case("dense-user-bottleneck", _dense(bottleneck=Channel(weight=0.02)), _table()),
+    Case("dense-user-corruption", _dense(corruption=Speckle((0.1, 0.3))), _table()),
+    Case("dense-user-functions", _dense(loss=largest_error, corruption=shrink), _table()),
     Case("dense-allow-nan", _dense(allow_nan=True), _table()),
     Case("conv-defaults", ConvAutoencoder(max_iter=3, random_state=0), _grey()),
     Case("conv-absolute-error", _conv(loss="absolute_error"), _grey()),
+    Case("conv-huber", _conv(loss=Huber(0.3), early_stopping=False), _grey(height=7, width=13)),
     Case("conv-log-loss", _conv(loss="log_loss"), _grey()),
     Case("conv-log-loss-uint8", _conv(loss="log_loss"), _grey(dtype=np.uint8)),
     Case("conv-rmsprop", _conv(solver="rmsprop", early_stopping=False), _grey()),
@@ -235,7 +260,7 @@ CASES = [
         _conv(bottleneck="variational", loss="log_loss", early_stopping=False),
         _grey(),
     ),
-    Case("conv-quantized", _conv(bottleneck="quantized", codebook_size=5), _grey()),
+    Case("conv-quantized", _conv(bottleneck=Quantized(5)), _grey()),
     Case(
         "conv-patches",
         _conv(corruption="patches", channel_axis=1, early_stopping=False),
@@ -247,6 +272,21 @@ CASES = [
         _grey(height=7, width=13),
     ),
     Case("conv-rate", _conv(penalty="rate", early_stopping=False), _grey(dtype=np.uint8)),
+    Case(
+        "conv-user-loss-and-bottleneck",
+        _conv(loss=LogCosh(), bottleneck=Channel()),
+        _grey(height=7, width=13),
+    ),
+    Case(
+        "conv-user-penalty-and-corruption",
+        _conv(penalty=ViewAgreement(), corruption=Speckle(), early_stopping=False),
+        _grey(height=7, width=13),
+    ),
+    Case(
+        "conv-user-functions",
+        _conv(loss=largest_error, corruption=shrink, early_stopping=False),
+        _colour(first=False),
+    ),
     Case("conv-allow-nan", _conv(allow_nan=True, early_stopping=False), _grey()),
     Case("conv-uint8", _conv(), _grey(dtype=np.uint8)),
 ]

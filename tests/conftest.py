@@ -19,10 +19,15 @@ collect_ignore = ["consumers", "mutations"]  # programs that are checked or run 
 
 
 def pytest_addoption(parser):
-    """Add the option that says where networks are trained."""
-    parser.addoption(
-        "--device", default="cpu", help="device that the laws are tested on, such as cuda"
-    )
+    """Add the option for the device of networks."""
+    parser.addoption("--device", default="cpu", help="device of the networks, such as cuda")
+
+
+def pytest_collection_modifyitems(items):
+    """Raise each warning of a docstring's example as an error; tests train for an epoch or two."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            item.add_marker(pytest.mark.filterwarnings("error::UserWarning"))
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +56,13 @@ def rng():
 
 @pytest.fixture(scope="session")
 def rows():
-    """Sixty rows of eight numbers with three directions of most variance."""
+    """Sixty rows of eight features, with most variance in three directions."""
     return low_rank(60, 8)
 
 
 @pytest.fixture(scope="session")
 def images():
-    """Forty grey images of 6 x 5 pixels."""
+    """Forty gray images of 6 x 5 pixels."""
     return gray_images(40, 6, 5)
 
 
@@ -70,7 +75,7 @@ def digits():
 
 @pytest.fixture
 def closed_figures():
-    """Close the figures of a test, and see that it left matplotlib's settings alone."""
+    """Close the figures of a test, and check that matplotlib's settings are unchanged."""
     before = dict(matplotlib.rcParams)
     yield
     plt.close("all")

@@ -6,13 +6,19 @@ from pathlib import Path
 import pytest
 
 import skae
+from skae.bottlenecks import BOTTLENECKS
+from skae.corruptions import IMAGE_CORRUPTIONS
+from skae.losses import LOSSES
+from skae.penalties import PENALTIES
 
 ROOT = Path(skae.__file__).parent
 
 FLOORS = [
     ["_typing", "_version", "_warnings"],
+    ["_files"],
     ["networks", "datasets", "_sklearn_compat", "_devices"],
-    ["losses", "penalties", "corruptions"],
+    ["_options"],
+    ["losses", "penalties", "bottlenecks", "corruptions"],
     ["_input"],
     ["_training"],
     ["_persistence"],
@@ -28,14 +34,19 @@ FLOORS = [
 INNER_FLOORS = {
     "_input": [
         ["rows"],
-        ["dtypes"],
-        ["streaming", "image_layout", "missing_values", "batching", "targets"],
+        ["dtypes", "cells"],
+        ["tensors", "tables", "batching"],
+        ["array_likes", "units"],
+        ["streaming", "image_layout", "missing_values", "targets"],
         ["validation"],
         ["training_data"],
     ],
     "_training": [
+        ["checkpoint_values", "objective"],
+        ["checkpoint_files", "fit_digest", "net_state"],
         [
             "batch_loss",
+            "checkpoints",
             "code_statistics",
             "defaults",
             "early_stopping",
@@ -48,15 +59,18 @@ INNER_FLOORS = {
             "validation_split",
         ],
         ["net", "initialization", "convergence_warnings", "plan"],
-        ["setup"],
+        ["finished_fits", "setup"],
         ["fit"],
     ],
 }
 """The same within two folders: a file imports only from lower floors."""
 
 TORCH_ONLY = ["networks"]
-TORCH_AND_BASE = ["losses", "penalties", "corruptions"]
-"""Modules that know torch and scikit-learn's BaseEstimator, and nothing else of scikit-learn."""
+OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions"]
+"""Modules that know torch and scikit-learn's BaseEstimator; fitted attributes are arrays of NumPy."""
+
+OPTION_IMPORTS = {"sklearn.base", "sklearn.cluster", "numpy"}
+"""`sklearn.cluster` has the k-means++ that starts codebooks."""
 
 STANDARD_LIBRARY = {
     "collections",
@@ -192,14 +206,14 @@ def test_there_is_no_import_cycle():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in FILES if name.partition(".")[0] in TORCH_ONLY + TORCH_AND_BASE]
+    "name", [name for name in FILES if name.partition(".")[0] in TORCH_ONLY + OPTIONS]
 )
 def test_torch_does_not_know_scikit_learn(name):
     """Networks import torch only; options import torch and scikit-learn's BaseEstimator."""
     allowed = STANDARD_LIBRARY | {"torch", "skae"}
     modules = {module for module, _ in imports(FILES[name].read_text(), package_of(name))}
-    if name in TORCH_AND_BASE:
-        modules.discard("sklearn.base")
+    if name.partition(".")[0] in OPTIONS:
+        modules -= OPTION_IMPORTS
     foreign = {module.partition(".")[0] for module in modules} - allowed
     assert not foreign, f"{name} imports {sorted(foreign)}, but should import torch only."
 
@@ -232,6 +246,81 @@ def test_all_lists_existing_names(name):
     module = __import__(f"skae.{name}", fromlist=["x"])
     missing = [one for one in getattr(module, "__all__", []) if not hasattr(module, one)]
     assert not missing, f"skae.{name} has no {missing}."
+
+
+def option_words():
+    """Return the words of all options."""
+    words = set()
+    for table in (LOSSES, PENALTIES, BOTTLENECKS, IMAGE_CORRUPTIONS):
+        words |= set(table)
+    return words
+
+
+def compared_words(source, words):
+    """Return the words that a source compares with, matches, or uses as keys of a dict."""
+    compared = set()
+    for node in ast.walk(ast.parse(source)):
+        operands = []
+        if isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            operands = [node.value]
+        elif isinstance(node, ast.Dict):
+            operands = [key for key in node.keys if key is not None]
+        for operand in operands:
+            for inner in ast.walk(operand):
+                if isinstance(inner, ast.Constant) and inner.value in words:
+                    compared.add(inner.value)
+    return compared
+
+
+def compared_classes(source, classes):
+    """Return the classes that a source tests an object for."""
+    compared = set()
+    for node in ast.walk(ast.parse(source)):
+        is_test = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "isinstance",
+            "issubclass",
+        )
+        if is_test or isinstance(node, ast.Compare):
+            names = {getattr(inner, "id", getattr(inner, "attr", "")) for inner in ast.walk(node)}
+            compared |= names & classes
+    return compared
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.partition(".")[0] not in OPTIONS])
+def test_words_of_options_stay_in_their_modules(name):
+    """No other module compares with the word of a loss, penalty, bottleneck or corruption."""
+    words = compared_words(FILES[name].read_text(), option_words())
+    assert not words, f"{name} compares with {sorted(words)}: ask the option instead."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in FILES
+        if name.partition(".")[0] in ("_training", "autoencoders", "networks", "restoration")
+    ],
+)
+def test_no_module_asks_for_the_class_of_an_option(name):
+    """Training, estimators and networks read attributes of options, and never their class."""
+    classes = set()
+    for table in (LOSSES, PENALTIES, BOTTLENECKS, IMAGE_CORRUPTIONS):
+        classes |= {option.__name__ for option in table.values()}
+    compared = compared_classes(FILES[name].read_text(), classes)
+    assert not compared, f"{name} asks for {sorted(compared)}: declare an attribute instead."
+
+
+def test_comparisons_with_words_and_classes_are_found():
+    """Comparisons, matches, keys and tests of a class are found."""
+    assert compared_words("if x in ('rate', 'b'): pass", {"rate"}) == {"rate"}
+    assert compared_words("f = {'rate': 1}[x]", {"rate"}) == {"rate"}
+    assert compared_words("match x:\n    case 'rate': pass", {"rate"}) == {"rate"}
+    assert compared_words("f('rate')", {"rate"}) == set()
+    assert compared_classes("isinstance(x, penalties.Rate)", {"Rate"}) == {"Rate"}
+    assert compared_classes("type(x) is Rate", {"Rate"}) == {"Rate"}
+    assert compared_classes("x = Rate()", {"Rate"}) == set()
 
 
 def test_imports_inside_functions_are_read():

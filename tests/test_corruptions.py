@@ -9,7 +9,15 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_sample_images
 
-from skae import corruptions
+from skae.corruptions import (
+    IMAGE_CORRUPTIONS,
+    JPEG,
+    Blur,
+    Gaussian,
+    Masking,
+    Patches,
+    SaltAndPepper,
+)
 
 ROWS = ["gaussian", "masking", "salt_and_pepper"]
 IMAGES = ["patches", "blur", "jpeg"]
@@ -19,6 +27,12 @@ LEVELS = {"blur": 1.5, "jpeg": 20}
 def resolve_seed(seed=0):
     """Return a generator."""
     return torch.Generator().manual_seed(seed)
+
+
+def resolved(name, level):
+    """Return a corruption with the fill value 0, and the smallest and largest value of x."""
+    corruption = IMAGE_CORRUPTIONS[name](level)
+    return corruption.resolve(fill_value=0.0, low=None, high=None)
 
 
 def photo(mode="RGB"):
@@ -32,15 +46,15 @@ def test_corruptions_depend_on_the_generator_only(name):
     """Equal generators have equal results; x and the global random state do not change."""
     x = torch.rand(6, 3, 17, 20, generator=resolve_seed())
     before, state = x.clone(), torch.get_rng_state()
-    function, level = getattr(corruptions, name), LEVELS.get(name, 0.3)
-    first, second = (function(x, level, resolve_seed(1)) for _ in range(2))
+    level = LEVELS.get(name, 0.3)
+    first, second = (resolved(name, level)(x, resolve_seed(1)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.shape == x.shape
     assert first.dtype == x.dtype
     assert not torch.equal(first, x)
     levels = (level, 2 * level)
     assert not torch.equal(
-        function(x, levels, resolve_seed(1)), function(x, levels, resolve_seed(2))
+        resolved(name, levels)(x, resolve_seed(1)), resolved(name, levels)(x, resolve_seed(2))
     )
     assert torch.equal(x, before)
     assert torch.equal(torch.get_rng_state(), state)
@@ -50,16 +64,15 @@ def test_corruptions_depend_on_the_generator_only(name):
 def test_elementwise_corruptions_accept_tables(name):
     """Elementwise corruptions accept tables, and a level of 0 is the identity."""
     x = torch.rand(50, 7, generator=resolve_seed())
-    function = getattr(corruptions, name)
-    assert function(x, 0.5, resolve_seed()).shape == x.shape
-    torch.testing.assert_close(function(x, 0.0, resolve_seed()), x, rtol=0, atol=0)
+    assert resolved(name, 0.5)(x, resolve_seed()).shape == x.shape
+    torch.testing.assert_close(resolved(name, 0.0)(x, resolve_seed()), x, rtol=0, atol=0)
 
 
 def test_gaussian_has_the_given_standard_deviation():
     """Noise has the given standard deviation; with a pair each sample has its own in between."""
     x = torch.rand(200, 2000, generator=resolve_seed())
-    assert (corruptions.gaussian(x, 0.3, resolve_seed()) - x).std() == pytest.approx(0.3, rel=0.01)
-    spread = (corruptions.gaussian(x, (0.1, 0.5), resolve_seed()) - x).std(1)
+    assert (Gaussian(0.3)(x, resolve_seed()) - x).std() == pytest.approx(0.3, rel=0.01)
+    spread = (Gaussian((0.1, 0.5))(x, resolve_seed()) - x).std(1)
     assert 0.09 < spread.min() < 0.12
     assert 0.48 < spread.max() < 0.53
 
@@ -67,7 +80,7 @@ def test_gaussian_has_the_given_standard_deviation():
 def test_masking_replaces_the_given_fraction():
     """The given fraction of the elements becomes the fill value; others do not change."""
     x = torch.rand(100, 1000, generator=resolve_seed())
-    corrupted = corruptions.masking(x, 0.2, resolve_seed(), fill=-3.0)
+    corrupted = Masking(0.2, fill_value=-3.0)(x, resolve_seed())
     masked = corrupted == -3
     assert masked.float().mean() == pytest.approx(0.2, abs=0.01)
     assert torch.equal(corrupted[~masked], x[~masked])
@@ -76,8 +89,8 @@ def test_masking_replaces_the_given_fraction():
 def test_salt_and_pepper_replaces_by_extremes():
     """Half of the replacements are the minimum of x or `low`, half the maximum or `high`."""
     x = torch.rand(100, 1000, generator=resolve_seed()) + 1
-    for given, low, high in (({}, x.min(), x.max()), ({"low": 0.0, "high": 3.0}, 0.0, 3.0)):
-        corrupted = corruptions.salt_and_pepper(x, 0.4, resolve_seed(), **given)
+    for given, low, high in (((None, None), x.min(), x.max()), ((0.0, 3.0), 0.0, 3.0)):
+        corrupted = SaltAndPepper(0.4, *given)(x, resolve_seed())
         assert (corrupted == low).float().mean() == pytest.approx(0.2, abs=0.01)
         assert (corrupted == high).float().mean() == pytest.approx(0.2, abs=0.01)
 
@@ -85,7 +98,7 @@ def test_salt_and_pepper_replaces_by_extremes():
 def test_patches_mask_a_square_of_each_image():
     """The masked region is a square of the given area, at random positions, in all channels."""
     x = torch.rand(300, 2, 28, 28, generator=resolve_seed())
-    region = corruptions.patches(x, 0.25, resolve_seed(), fill=9.0) == 9
+    region = Patches(0.25, fill_value=9.0)(x, resolve_seed()) == 9
     assert torch.equal(region[:, 0], region[:, 1])
     assert (region[:, 0].flatten(1).sum(1) == 14 * 14).all()
     tall, wide = region[:, 0].any(2).sum(1), region[:, 0].any(1).sum(1)
@@ -98,7 +111,7 @@ def test_patches_mask_a_square_of_each_image():
 def test_patches_of_rectangular_images_are_squares(height, width):
     """The masked region is a square of the given area, at any position in the image."""
     x = torch.rand(500, 2, height, width, generator=resolve_seed())
-    region = (corruptions.patches(x, 0.25, resolve_seed(), fill=9.0) == 9).numpy()
+    region = (Patches(0.25, fill_value=9.0)(x, resolve_seed()) == 9).numpy()
     np.testing.assert_array_equal(region[:, 0], region[:, 1])
     assert (region[:, 0].sum((1, 2)) == 9 * 9).all()  # the root of a quarter of 12 * 27
     for length, lines in ((height, region[:, 0].any(2)), (width, region[:, 0].any(1))):
@@ -110,7 +123,7 @@ def test_patches_of_rectangular_images_are_squares(height, width):
 def test_patches_of_random_sizes_are_squares():
     """With a pair of levels each image has a masked square of its own size, between both areas."""
     x = torch.rand(300, 1, 20, 45, generator=resolve_seed())
-    region = (corruptions.patches(x, (0.04, 0.36), resolve_seed(), fill=9.0) == 9).numpy()[:, 0]
+    region = (Patches((0.04, 0.36), fill_value=9.0)(x, resolve_seed()) == 9).numpy()[:, 0]
     tall, wide = region.any(2).sum(1), region.any(1).sum(1)
     np.testing.assert_array_equal(tall, wide)
     np.testing.assert_array_equal(region.sum((1, 2)), tall * wide)
@@ -118,27 +131,25 @@ def test_patches_of_random_sizes_are_squares():
 
 
 def test_patches_are_clipped_to_the_image():
-    """A square taller than the image masks the wregion height, and keeps its width."""
-    region = corruptions.patches(torch.ones(5, 1, 4, 25), 0.81, resolve_seed())[:, 0] == 0
+    """A square taller than the image masks the whole height, and keeps its width."""
+    region = resolved("patches", 0.81)(torch.ones(5, 1, 4, 25), resolve_seed())[:, 0] == 0
     assert (region.any(2).sum(1) == 4).all()
     assert (region.any(1).sum(1) == 9).all()
 
 
-def test_patches_may_mask_a_wregion_image():
+def test_patches_may_mask_a_whole_image():
     """A level of 1 masks all of a square image, and 0 is the identity."""
     x = torch.rand(3, 1, 9, 9, generator=resolve_seed())
-    assert (corruptions.patches(x, 1.0, resolve_seed()) == 0).all()
-    assert torch.equal(corruptions.patches(x, 0.0, resolve_seed()), x)
+    assert (resolved("patches", 1.0)(x, resolve_seed()) == 0).all()
+    assert torch.equal(resolved("patches", 0.0)(x, resolve_seed()), x)
 
 
 def test_blur_agrees_with_scipy():
     """Blurred images are those of scipy.ndimage.gaussian_filter with mode="nearest"."""
     x = torch.tensor(photo()[:40, :31]).movedim(-1, 0)[None].float()
     expected = np.stack([gaussian_filter(channel, 1.7, mode="nearest") for channel in x[0].numpy()])
-    np.testing.assert_allclose(
-        corruptions.blur(x, 1.7, resolve_seed())[0].numpy(), expected, atol=1e-3
-    )
-    torch.testing.assert_close(corruptions.blur(x, 0.0, resolve_seed()), x)
+    np.testing.assert_allclose(Blur(1.7)(x, resolve_seed())[0].numpy(), expected, atol=1e-3)
+    torch.testing.assert_close(Blur(0.0)(x, resolve_seed()), x)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -150,7 +161,7 @@ def test_jpeg_agrees_with_pillow(mode, quality):
     Image.fromarray(image.squeeze()).save(file, "JPEG", quality=quality)
     expected = np.atleast_3d(np.asarray(Image.open(file))).astype(float)
     x = torch.tensor(image).movedim(-1, 0)[None] / 255
-    compressed = corruptions.jpeg(x, quality, resolve_seed())[0].movedim(0, -1).numpy() * 255
+    compressed = JPEG(quality)(x, resolve_seed())[0].movedim(0, -1).numpy() * 255
     error = np.square(expected - image).mean()
     # readers differ in the interpolation of chrominance
     max_difference, rtol = 0.35 * error, 0.2
@@ -163,6 +174,6 @@ def test_jpeg_agrees_with_pillow(mode, quality):
 def test_jpeg_accepts_any_size_and_channels():
     """Images smaller than a block, and images with other than three channels, are accepted."""
     x = torch.rand(2, 5, 3, 11, generator=resolve_seed())
-    compressed = corruptions.jpeg(x, (40, 90), resolve_seed())
+    compressed = JPEG((40, 90))(x, resolve_seed())
     assert compressed.shape == x.shape
     assert 0 <= compressed.min() <= compressed.max() <= 1

@@ -1,4 +1,4 @@
-"""Documentation says what is: defaults, shared parameters, examples of the README."""
+"""Documentation: docstrings agree with the code, and examples of the README run."""
 
 import ast
 import importlib.util
@@ -16,7 +16,8 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import corruptions, datasets, export
+from skae import bottlenecks, corruptions, datasets, export, losses, penalties
+from skae._options import Option
 from skae._training import plan as plan_module
 from skae._training.defaults import make_plan
 
@@ -25,6 +26,12 @@ from .cases import gray_images, low_rank
 ALL = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 ALL += [datasets.ImageFolder]
 CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
+OPTIONS = [
+    option
+    for module in (losses, penalties, bottlenecks, corruptions)
+    for option in map(vars(module).get, module.__all__)
+    if inspect.isclass(option) and issubclass(option, Option)
+]
 README = Path(__file__).parent.parent / "README.md"
 
 UNCHECKED = {"RT02"}
@@ -35,7 +42,7 @@ UNCHECKED_IN_FUNCTIONS = {"ES01", "EX01", "SA01"}
 
 
 def public_methods(class_):
-    """Give the methods that skae itself defines, those of classes too."""
+    """Return the methods and class methods that skae defines."""
     for name, member in inspect.getmembers(
         class_, lambda one: inspect.isfunction(one) or inspect.ismethod(one)
     ):
@@ -44,15 +51,16 @@ def public_methods(class_):
 
 
 def public_functions():
-    """Give the functions of public modules, by name."""
-    for module in (corruptions, datasets, export):
+    """Return the functions of public modules, by name."""
+    for module in (skae, corruptions, datasets, export):
         for name in module.__all__:
             if inspect.isfunction(getattr(module, name)):
-                yield f"{module.__name__.removeprefix('skae.')}.{name}", getattr(module, name)
+                path = f"{module.__name__}.{name}".removeprefix("skae.")
+                yield path, getattr(module, name)
 
 
 def words(annotation):
-    """Give the strings that an annotation allows."""
+    """Return the strings that an annotation allows."""
     found = set()
     for part in get_args(annotation):
         found |= {part} if isinstance(part, str) else words(part)
@@ -60,7 +68,7 @@ def words(annotation):
 
 
 def section(text, title):
-    """Give the entries of a numpydoc section: name to type, and name to description."""
+    """Return the entries of a numpydoc section: types and descriptions, both by name."""
     match = re.search(
         rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)",
         inspect.cleandoc(text),
@@ -79,9 +87,9 @@ def section(text, title):
     return kinds, descriptions
 
 
-@pytest.mark.parametrize("class_", ALL)
+@pytest.mark.parametrize("class_", [*ALL, *OPTIONS])
 def test_every_parameter_is_documented_in_order(class_):
-    """The docstring has each parameter of the constructor, in its order, and no other."""
+    """The docstring lists the parameters of the constructor in their order."""
     assert list(section(class_.__doc__, "Parameters")[0]) == list(
         inspect.signature(class_).parameters
     )
@@ -89,10 +97,14 @@ def test_every_parameter_is_documented_in_order(class_):
 
 @pytest.mark.parametrize(
     ("class_", "name"),
-    [(class_, name) for class_ in ALL for name in inspect.signature(class_).parameters],
+    [
+        (class_, name)
+        for class_ in [*ALL, *OPTIONS]
+        for name in inspect.signature(class_).parameters
+    ],
 )
 def test_documented_defaults_are_the_defaults(class_, name):
-    """``default=X`` in the docstring is the default in the signature, and stands where there is one."""
+    """A parameter has ``default=X`` in the docstring exactly if X is its default in the signature."""
     kind = section(class_.__doc__, "Parameters")[0][name]
     match = re.search(r"default=(.+)$", kind)
     documented = ast.literal_eval(match[1]) if match else inspect.Parameter.empty
@@ -101,7 +113,7 @@ def test_documented_defaults_are_the_defaults(class_, name):
 
 @pytest.mark.parametrize("class_", CLASSES)
 def test_documented_choices_are_the_choices(class_):
-    """Each string that the docstring lists for a parameter passes validation, and validation knows no other."""
+    """The strings that the docstring lists for a parameter are those that pass validation."""
     for name, kind in section(class_.__doc__, "Parameters")[0].items():
         listed = set(re.findall(r'"([^"]*)"', kind.split("default=")[0]))
         known = set()
@@ -113,8 +125,8 @@ def test_documented_choices_are_the_choices(class_):
             assert listed == known, f"{class_.__name__}.{name} lists {listed}, but takes {known}."
 
 
-def test_shared_parameters_are_documented_and_defaulted_alike():
-    """What both estimators have is the same in both, but for the word for what they take."""
+def test_shared_parameters_have_equal_documentation_and_defaults():
+    """Shared parameters of both estimators differ only in the word for their input."""
     first, second = (
         section(class_.__doc__, "Parameters")
         for class_ in (skae.DenseAutoencoder, skae.ConvAutoencoder)
@@ -136,11 +148,11 @@ def test_shared_parameters_are_documented_and_defaulted_alike():
 
 
 QUICK = {"max_iter": 1, "random_state": 0}
-OPTIONS = [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}]
+QUICK_OPTIONS = [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"penalty": "rate"}]
 WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
-    skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in OPTIONS],
-    skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in OPTIONS],
+    skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
+    skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
     skae.LatentCodec: [skae.LatentCodec(WRAPPED)],
@@ -150,7 +162,7 @@ FITS = {
 
 @pytest.mark.parametrize("class_", CLASSES)
 def test_every_attribute_is_documented(class_):
-    """After fit there are exactly the attributes that the docstring has; some only with a setting that it names."""
+    """The fitted attributes are those of the docstring; some depend on a parameter that it names."""
     documented = section(class_.__doc__, "Attributes")[1]
     some = {
         name for name, text in documented.items() if re.search(r"\bOnly with|\bDefined only", text)
@@ -178,16 +190,17 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize(("name", "function"), DOCUMENTED)
 def test_every_function_documents_its_parameters(name, function):
-    """Functions and methods have a docstring with each parameter, what is returned, and the documented defaults."""
+    """Functions and methods document their parameters, defaults and results."""
     function = inspect.unwrap(function)
     signature = inspect.signature(function)
     parameters = [one for one in signature.parameters.values() if one.name != "self"]
     kinds = section(function.__doc__, "Parameters")[0]
-    assert list(kinds) == [one.name for one in parameters]
+    assert [name.lstrip("*") for name in kinds] == [one.name for one in parameters]
     assert section(function.__doc__, "Returns")[0] or signature.return_annotation is None
     for one in parameters:
-        match = re.search(r"default=(.+)$", kinds[one.name])
-        if kinds[one.name] != "Ignored":
+        kind = kinds.get(one.name, kinds.get(f"**{one.name}"))
+        match = re.search(r"default=(.+)$", kind)
+        if kind != "Ignored":
             assert (
                 ast.literal_eval(match[1]) if match else inspect.Parameter.empty
             ) == one.default, one.name
@@ -195,7 +208,7 @@ def test_every_function_documents_its_parameters(name, function):
 
 @pytest.mark.parametrize(("name", "function"), DOCUMENTED)
 def test_documented_choices_of_functions_are_those_of_their_types(name, function):
-    """The strings that a docstring lists for a parameter are those that its type allows."""
+    """The strings that a docstring lists for a parameter are those of its type."""
     for one in inspect.signature(inspect.unwrap(function)).parameters.values():
         listed = re.search(
             r"^\{(.*?)\}", section(function.__doc__, "Parameters")[0].get(one.name, "")
@@ -210,15 +223,18 @@ NAMES = [class_.__name__ for class_ in ALL if class_.__name__ in skae.__all__] +
 ]
 
 
+NAMES += [f"{option.__module__.split('.')[1]}.{option.__name__}" for option in OPTIONS]
+
+
 @pytest.mark.parametrize("name", [*NAMES, *(name for name, _ in DOCUMENTED)])
-def test_numpydoc_finds_nothing(name):
-    """Docstrings have the form that numpydoc asks for, but for the checks that are off above."""
+def test_docstrings_pass_numpydoc(name):
+    """Docstrings pass numpydoc's validation, except the checks listed above."""
     off = UNCHECKED if name in skae.__all__ else UNCHECKED | UNCHECKED_IN_FUNCTIONS
     assert [error for error in validate(f"skae.{name}")["errors"] if error[0] not in off] == []
 
 
 def test_every_public_name_is_documented():
-    """The package, and all that it exports, have docstrings; examples are in each class."""
+    """The package and all public names have docstrings, and each class has examples."""
     assert skae.__doc__
     for name in skae.__all__:
         assert inspect.getdoc(getattr(skae, name))
@@ -228,7 +244,7 @@ def test_every_public_name_is_documented():
 
 
 def test_every_module_function_and_class_has_a_docstring():
-    """All of the package's own code is documented, private or not, but for magic methods and short closures."""
+    """Public and private code has docstrings, except magic methods and short closures."""
     missing = []
     for path in Path(skae.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text())
@@ -251,8 +267,8 @@ def test_every_module_function_and_class_has_a_docstring():
     assert not missing
 
 
-def test_the_readmes_python_runs(tmp_path, monkeypatch):
-    """Code blocks of the README run one after another, in an empty folder, on few digits and for few epochs."""
+def test_code_of_the_readme_runs(tmp_path, monkeypatch):
+    """Code blocks of the README run in their order, in an empty folder, with few digits and epochs."""
 
     def few_digits(**parameters):
         digits = load_digits(**parameters)
@@ -280,8 +296,8 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     assert any(type(value).__module__.startswith("skae") for value in names.values())
 
 
-def test_the_readme_has_its_two_commands():
-    """The README has a command that runs the example and one that runs the tests, each doing its own set-up."""
+def test_the_readme_has_two_commands():
+    """The README has a command for the example and one for the tests, each with its own setup."""
     commands = re.findall(r"^```bash\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert any(
         "examples/plot_digits_pipeline.py" in command and "pip install" in command
@@ -290,8 +306,8 @@ def test_the_readme_has_its_two_commands():
     assert any("pytest" in command and "pip install" in command for command in commands)
 
 
-def test_the_check_of_built_pages_finds_what_is_broken(tmp_path):
-    """A link to no file, one to no place and a missing picture are named; sound ones, and links to other sites, are not."""
+def test_the_check_of_built_pages_reports_broken_links(tmp_path):
+    """Missing files, anchors and pictures are reported; valid links and other sites are not."""
     spec = importlib.util.spec_from_file_location(
         "check_pages", README.parent / "docs" / "check_pages.py"
     )

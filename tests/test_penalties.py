@@ -4,10 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from skae import ConvAutoencoder, DenseAutoencoder, penalties
+from skae import ConvAutoencoder, DenseAutoencoder
 from skae._training.batch_loss import BatchLoss
+from skae.penalties import PENALTIES, Contraction, Decorrelation, PenaltyInputs, Sparsity
 
-from .cases import gray_images, low_rank
+from .cases import gray_images, label, low_rank
+
+
+class Latents:
+    """Network of the penalties of latent vectors that are no network's."""
+
+    channels_last = False
+
+    def __init__(self, k):
+        self.whitening = torch.ones(k)
+
+
+def penalty_of(penalty, z, weights=None, *, x=None, generator=None):
+    """Return the penalty of latent vectors z, which may depend on x."""
+    return penalty(PenaltyInputs(z, x, z, weights, Latents(z.shape[1]), None, generator, 1.0))
 
 
 @pytest.fixture
@@ -27,18 +42,18 @@ def test_sparsity(weighted, codes):
         weights = None
     rms = np.sqrt(np.average(np.square(z.numpy()), axis=0, weights=weights))
     expected = (np.abs(z.numpy()) / rms).mean(1)
-    np.testing.assert_allclose(penalties.sparsity(z, weights), expected, rtol=1e-5)
+    np.testing.assert_allclose(penalty_of(Sparsity(), z, weights), expected, rtol=1e-5)
 
 
 def test_sparsity_of_known_distributions(rng):
     """It is 0.8 for a normal distribution, 1 for signs, and small if most values are zero."""
     assert float(
-        penalties.sparsity(torch.tensor(rng.normal(size=(20000, 2)))).mean()
+        penalty_of(Sparsity(), torch.tensor(rng.normal(size=(20000, 2)))).mean()
     ) == pytest.approx(0.798, abs=0.01)
     assert float(
-        penalties.sparsity(torch.tensor(rng.choice([-1.0, 1.0], size=(100, 2)))).mean()
+        penalty_of(Sparsity(), torch.tensor(rng.choice([-1.0, 1.0], size=(100, 2)))).mean()
     ) == pytest.approx(1)
-    assert float(penalties.sparsity(torch.eye(100)).mean()) == pytest.approx(0.1)
+    assert float(penalty_of(Sparsity(), torch.eye(100)).mean()) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -51,7 +66,7 @@ def test_decorrelation(weighted, codes):
     deviations = np.sqrt(np.diag(covariance))
     squares = np.square(covariance / np.outer(deviations, deviations))
     expected = (squares.sum() - 4) / 4
-    assert float(penalties.decorrelation(z, weights)) == pytest.approx(expected, rel=1e-4)
+    assert float(penalty_of(Decorrelation(), z, weights)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_decorrelation_of_proportional_dimensions():
@@ -59,32 +74,28 @@ def test_decorrelation_of_proportional_dimensions():
     z = torch.randn(30, 1, generator=torch.Generator().manual_seed(0)) * torch.tensor(
         [1.0, -2.0, 100.0]
     )
-    assert float(penalties.decorrelation(z)) == pytest.approx(2, rel=1e-5)
+    assert float(penalty_of(Decorrelation(), z)) == pytest.approx(2, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sparsity", "decorrelation", "contraction"])
 def test_penalties_do_not_depend_on_the_scale(name, codes):
     """Shrinking latent vectors does not change a penalty."""
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    function = getattr(penalties, name)
     penalty = []
     for scale in (1.0, 1e-3):
         z = scale * torch.tanh(x @ torch.ones(3, 4).triu())
-        if name == "contraction":
-            penalty.append(function(z, x))
-        else:
-            penalty.append(function(z))
+        penalty.append(penalty_of(PENALTIES[name](), z, x=x))
     torch.testing.assert_close(penalty[0], penalty[1], rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("function", [penalties.sparsity, penalties.decorrelation])
+@pytest.mark.parametrize("penalty", [Sparsity(), Decorrelation()], ids=label)
 @pytest.mark.parametrize("constant", [0.0, 5.0])
-def test_constant_dimensions_have_finite_gradients(function, constant):
+def test_constant_dimensions_have_finite_gradients(penalty, constant):
     """Penalties can be differentiated if a latent dimension is constant."""
     z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     z[:, 1] = constant
     z.requires_grad_()
-    function(z).mean().backward()
+    penalty_of(penalty, z).mean().backward()
     assert torch.isfinite(z.grad).all()
     assert z.grad.abs().max() < 1e3
 
@@ -106,7 +117,7 @@ def test_contraction_of_white_data_is_one():
     x = (8 * torch.linalg.qr(x - x.mean(0))[0]).requires_grad_()
     rotation = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]
     torch.testing.assert_close(
-        penalties.contraction(7 * x @ rotation, x), torch.ones(64), rtol=1e-4, atol=0
+        penalty_of(Contraction(), 7 * x @ rotation, x=x), torch.ones(64), rtol=1e-4, atol=0
     )
 
 
@@ -148,13 +159,12 @@ def test_contraction_of_an_encoder_is_that_of_its_codes(kind, weighted, rng):
     ratio = d / module.n_training_features
     assert (ratio == 1) == (kind in ("dense", "missing"))
     objective = BatchLoss(
-        penalty="contraction",
-        penalty_weight=1.0,
+        penalty=Contraction(weight=1.0, exact=True),
         n_features=d,
         n_training_features=module.n_training_features,
     )
     x = module.prepare(rows).detach().requires_grad_()
-    penalty = objective.regularization(module(x), x, module, _Batch(weights), None) / ratio
+    penalty = objective.regularization(module(x), x, _Batch(weights), module, None, None) / ratio
     np.testing.assert_allclose(penalty.detach().numpy(), expected, rtol=1e-3)
 
 
@@ -171,9 +181,9 @@ def test_the_estimate_of_the_contraction_is_unbiased(rng):
     """The mean of the estimate from one random direction is the exact contraction."""
     A = torch.tensor(rng.normal(size=(5, 3)), dtype=torch.float32)
     x = torch.tensor(rng.normal(size=(20000, 5)), dtype=torch.float32, requires_grad=True)
-    exact = penalties.contraction(x @ A, x).detach()
+    exact = penalty_of(Contraction(), x @ A, x=x).detach()
     generator = torch.Generator().manual_seed(0)
-    estimate = penalties.contraction(x @ A, x, generator=generator).detach()
+    estimate = penalty_of(Contraction(exact=False), x @ A, x=x, generator=generator).detach()
     assert float(estimate.mean()) == pytest.approx(float(exact[0]), rel=0.02)
     assert float(estimate.std()) > 0.05 * float(estimate.mean())
 
@@ -183,7 +193,7 @@ def test_contraction_can_be_differentiated(rng):
     x = torch.tensor(rng.normal(size=(6, 3)), requires_grad=True)
     weights = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda w: penalties.contraction(torch.tanh(x.float() @ w.float()), x).double(),
+        lambda w: penalty_of(Contraction(), torch.tanh(x.float() @ w.float()), x=x).double(),
         weights,
         eps=1e-3,
         atol=1e-2,
@@ -199,13 +209,12 @@ def test_contraction_can_be_differentiated(rng):
     ],
 )
 def test_a_larger_weight_reduces_the_penalty(name, measure, digits):
-    """A larger penalty_weight reduces the penalty of transform, and the score."""
+    """A larger weight reduces the penalty of transform, and the score."""
     X = digits[0]
     fits = [
         DenseAutoencoder(
             6,
-            penalty=name,
-            penalty_weight=weight,
+            penalty=PENALTIES[name](weight=weight),
             early_stopping=False,
             max_iter=40,
             random_state=0,
@@ -223,8 +232,7 @@ def test_contraction_makes_codes_smooth(digits):
     for weight in (0.0, 3.0):
         estimator = DenseAutoencoder(
             6,
-            penalty="contraction",
-            penalty_weight=weight,
+            penalty=Contraction(weight=weight),
             early_stopping=False,
             max_iter=30,
             random_state=0,

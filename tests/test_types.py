@@ -18,11 +18,14 @@ ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent / "consumers"
 
 
+PUBLIC_CLASSES = [one for name in skae.__all__ if isinstance(one := getattr(skae, name), type)]
+
+
 def functions():
     """Return all public functions, methods and constructors, by name."""
     result = dict(public_functions())
-    for name in skae.__all__:
-        class_ = getattr(skae, name)
+    for class_ in PUBLIC_CLASSES:
+        name = class_.__name__
         result[f"{name}.__init__"] = class_.__init__
         result |= {f"{name}.{method}": function for method, function in public_methods(class_)}
     return result
@@ -69,7 +72,7 @@ def test_signatures_are_complete(name):
         assert signature.return_annotation is not signature.empty
 
 
-@pytest.mark.parametrize("class_", [getattr(skae, name) for name in skae.__all__])
+@pytest.mark.parametrize("class_", PUBLIC_CLASSES)
 def test_fitted_attributes_have_types(class_):
     """Each documented attribute has a type annotation."""
     annotated = {name for one in class_.__mro__ for name in vars(one).get("__annotations__", {})}
@@ -95,8 +98,8 @@ def test_aliases_are_in_one_module():
         assert any(re.search(rf"import [^#]*?\b{name}\b", text) for text in texts), name
 
 
-def test_the_marker_is_shipped():
-    """The installation has the marker for type checkers."""
+def test_the_installation_has_the_marker_for_type_checkers():
+    """The package contains the file py.typed."""
     assert files("skae").joinpath("py.typed").is_file()
 
 

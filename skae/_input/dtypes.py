@@ -5,18 +5,16 @@ import math
 import numpy as np
 import torch
 
-from skae._input.rows import chunk_slices
-from skae._warnings import warn_user
+from skae._input.rows import RowSource, row_chunks
 
 __all__ = [
-    "as_array",
+    "ClippedRows",
     "as_ndarray",
+    "as_supported",
+    "check_bounds",
     "check_dtype_units",
-    "check_unit_interval",
-    "is_float",
-    "is_nan",
+    "dtype_name",
     "min_and_max",
-    "scan_slices",
     "supported_dtype",
     "to_tensor",
 ]
@@ -27,11 +25,13 @@ NARROW_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.float32)
 WIDE_DTYPES = (torch.int64, torch.float64)
 """Dtypes that are centered in their own precision, and then moved to the device as float32."""
 
+MAX_ROUNDING = 1e-6
+"""Part of the range between the bounds of a loss, by which values may exceed the bounds.
+
+It is eight times the resolution of float32, since scalers round several times."""
+
 MAX_INTEGER = 2**62
 """Bound from which integers become float64: the difference of two of them may exceed int64."""
-
-SCAN_BYTES = 2**24
-"""Bytes of X that are checked at once, which bounds the memory of temporary arrays."""
 
 
 def to_tensor(rows, device="cpu"):
@@ -50,28 +50,20 @@ def to_tensor(rows, device="cpu"):
     rows : torch.Tensor
         uint8, int8, int16, float32, or the wide int64 and float64.
     """
-    rows = _supported_tensor(rows)
+    if not isinstance(rows, torch.Tensor):
+        rows = _array_to_tensor(np.asarray(rows))
     if rows.dtype in WIDE_DTYPES:
         return rows
-    return rows.to(device)
-
-
-def _supported_tensor(rows):
-    """Convert an array or tensor to a tensor; other dtypes than narrow and wide ones change."""
-    if not isinstance(rows, torch.Tensor):
-        return _array_to_tensor(np.asarray(rows))
-    if rows.dtype in NARROW_DTYPES or rows.dtype in WIDE_DTYPES:
-        return rows
+    if rows.dtype in NARROW_DTYPES:
+        return rows.to(device)
     if rows.is_floating_point():
-        return rows.to(torch.float32)
+        return rows.to(device, torch.float32)
     return rows.to(torch.int64)
 
 
 def _array_to_tensor(rows):
     """Convert an array to a tensor that shares its memory where torch supports its layout."""
-    if not rows.dtype.isnative:
-        rows = rows.astype(rows.dtype.newbyteorder("="))
-    if rows.dtype.kind in "iu" and rows.dtype not in (np.uint8, np.int8, np.int16):
+    if rows.dtype.kind in "iu" and rows.dtype.itemsize > 2:
         rows = _wide_integers(rows)
     if not rows.flags.writeable or min(rows.strides, default=0) < 0:
         rows = rows.copy()
@@ -88,15 +80,6 @@ def _wide_integers(rows):
     return rows
 
 
-def as_array(X):
-    """Convert lists and similar containers to an array; return arrays and tables unchanged."""
-    if hasattr(X, "ndim") or hasattr(X, "columns") or hasattr(X, "toarray"):
-        return X
-    if hasattr(X, "__array__") or isinstance(X, (list, tuple)):
-        return np.asarray(X)
-    return X
-
-
 def as_ndarray(X, dtype=None):
     """Convert a tensor or table to an array; bfloat16, which NumPy lacks, becomes float32."""
     if hasattr(X, "detach"):
@@ -108,6 +91,7 @@ def as_ndarray(X, dtype=None):
 
 def supported_dtype(dtype):
     """Return the nearest NumPy dtype that torch supports; raise an error unless it is real."""
+    dtype = dtype.newbyteorder("=")
     if dtype.kind not in "biuf":
         raise ValueError(
             f"Got X of dtype {dtype}, but expected real numbers. Convert X to integers or floats."
@@ -119,78 +103,106 @@ def supported_dtype(dtype):
     return dtype
 
 
-def is_float(X):
-    """Return whether an array or tensor has a floating-point dtype, so that it may contain NaN."""
-    if isinstance(X, torch.Tensor):
-        return X.is_floating_point()
-    return X.dtype.kind == "f"
+def as_supported(X):
+    """Convert an array to the nearest dtype that torch supports, or return it unchanged."""
+    return X.astype(supported_dtype(X.dtype), copy=False)
 
 
-def is_nan(X):
-    """Return the mask of NaN in an array or tensor of a floating-point dtype."""
-    if isinstance(X, torch.Tensor):
-        return X.isnan()
-    return np.isnan(X)
+def dtype_name(X):
+    """Return the name of the dtype of an array or tensor, such as "uint8"."""
+    return str(X.dtype).removeprefix("torch.")
 
 
-def _dtype_name(dtype):
-    """Return the name of a dtype of NumPy or torch, or of its name in either."""
-    return str(dtype).removeprefix("torch.")
-
-
-def check_dtype_units(X, fit_dtype, *, exact=False):
-    """Check that the dtype and range of X agree with the units of X in fit.
+def check_dtype_units(X, fit_dtype):
+    """Raise an error if uint8, which stands for values in [0, 1], is mixed with other dtypes.
 
     Parameters
     ----------
     X : ndarray, torch.Tensor or RowSource
         Validated rows.
-    fit_dtype : str or dtype
-        Dtype of X in fit.
-    exact : bool, default=False
-        Whether uint8 and other dtypes have different units, so that mixing them raises an error.
+    fit_dtype : str
+        Name of the dtype of X in fit.
     """
-    dtype = _dtype_name(X.dtype)
-    fit_dtype = _dtype_name(fit_dtype)
-    if (dtype == "uint8") == (fit_dtype == "uint8"):
-        return
-    if exact:
+    dtype = dtype_name(X)
+    if (dtype == "uint8") != (fit_dtype == "uint8"):
         raise ValueError(
             f"Got X of dtype {dtype}, but expected {fit_dtype} as in fit: uint8 is divided by 255, "
             f"and other dtypes are not. Pass X in the dtype and units of fit."
         )
-    if fit_dtype == "uint8" and 0 < min_and_max(X)[1] <= 1:
-        warn_user(
-            f"Got X of dtype {dtype} without a value above 1, but fit was called with uint8 values "
-            "from 0 to 255. If X was divided by 255, pass it undivided, as in fit."
-        )
 
 
-def check_unit_interval(X):
-    """Raise an error for values outside [0, 1], as loss='log_loss' requires; uint8 is valid."""
-    if _dtype_name(X.dtype) == "uint8":
-        return
+def check_bounds(X, bounds, loss):
+    """Clip rounding errors beyond the bounds of a loss; raise an error for values far beyond.
+
+    Parameters
+    ----------
+    X : ndarray, torch.Tensor or RowSource
+        Validated rows. uint8 stands for values in [0, 1].
+    bounds : (float, float)
+        Smallest and largest valid value.
+    loss : object
+        The parameter `loss`, for the message.
+
+    Returns
+    -------
+    X : ndarray, torch.Tensor, ClippedRows or the same object
+        A clipped copy if values are out of bounds by at most `MAX_ROUNDING` of their range. Rows
+        of a `RowSource` are clipped when they are read.
+    """
+    if dtype_name(X) == "uint8":
+        return X
     low, high = min_and_max(X)
-    if low < 0 or high > 1:
+    if low >= bounds[0] and high <= bounds[1]:
+        return X
+    margin = MAX_ROUNDING
+    if math.isfinite(bounds[1] - bounds[0]):
+        margin *= bounds[1] - bounds[0]
+    if low < bounds[0] - margin or high > bounds[1] + margin:
         raise ValueError(
-            f"Got loss='log_loss' with X between {low:.6g} and {high:.6g}, but expected values in "
-            "[0, 1], or uint8. Scale X to [0, 1], or set loss='squared_error'."
+            f"Got loss={loss!r} with X between {low!r} and {high!r}, but expected values in "
+            f"[{bounds[0]:g}, {bounds[1]:g}], or uint8. Scale X to this range, for example by "
+            "MinMaxScaler(clip=True), or set loss='squared_error'."
         )
+    if isinstance(X, np.ndarray):
+        return np.clip(X, *bounds)
+    if isinstance(X, torch.Tensor):
+        return X.clamp(*bounds)
+    return ClippedRows(X, bounds)
+
+
+class ClippedRows(RowSource):
+    """Rows that are clipped to bounds when they are read.
+
+    Parameters
+    ----------
+    X : RowSource of shape (n_samples, ...)
+        Rows that exceed the bounds by rounding errors.
+    bounds : (float, float)
+        Smallest and largest value.
+    """
+
+    def __init__(self, X, bounds):
+        self.X = X
+        self.bounds = bounds
+        self.shape = X.shape
+        self.dtype = X.dtype
+        self.chunks = getattr(getattr(X, "source", None), "chunks", None)  # for efficient reads
+
+    def __getitem__(self, chunk):
+        return np.clip(self.X[chunk], *self.bounds)
+
+    def take(self, indices):
+        """Read rows by their sorted indices."""
+        return np.clip(self.X.take(indices), *self.bounds)
 
 
 def min_and_max(X):
     """Return the smallest and the largest value of X, read in chunks; NaN is ignored."""
     low, high = math.inf, -math.inf
-    for chunk in scan_slices(X):
-        values = X[chunk]
-        if is_float(values):
-            values = values[~is_nan(values)]
+    for chunk in row_chunks(len(X), math.prod(X.shape[1:])):
+        values = to_tensor(X[chunk])
+        values = values[~values.isnan()]
         if len(values):
             low = min(low, float(values.min()))
             high = max(high, float(values.max()))
     return low, high
-
-
-def scan_slices(X):
-    """Split the rows of X into slices of about `SCAN_BYTES`."""
-    return chunk_slices(len(X), max(1, SCAN_BYTES // max(1, X.shape[1] * X.dtype.itemsize)))

@@ -6,9 +6,10 @@ import torch
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import RowSource, row_chunks, sample_indices, subset_rows, take_rows
+from skae._warnings import warn_user
 from skae.networks.imputation import conditional_means
 
-__all__ = ["MAX_IMPUTED_FEATURES", "ImputedRows", "fit_gaussian"]
+__all__ = ["MAX_IMPUTED_FEATURES", "ImputedRows", "fit_gaussian", "warn_if_empty"]
 
 
 class ImputedRows(RowSource):
@@ -24,36 +25,35 @@ class ImputedRows(RowSource):
     Attributes
     ----------
     means : torch.Tensor of shape (n_features,)
-        Means of the observed values of each column, in the dtype of X.
+        Means of the observed values of each column, in the dtype of X; 0 for a column without any.
+    empty_columns : list of int
+        Columns without any observed value.
     gaussian : tuple of torch.Tensor or None
         Mean and precision matrix of a normal distribution, float64.
 
     Raises
     ------
     ValueError
-        If a column has no observed value.
+        If no column has an observed value.
     """
 
     def __init__(self, X):
         self.X = X
         self.shape = X.shape
         self.dtype = X.dtype
-        self.means = _column_means(X)
+        self.means, self.empty_columns = _column_means(X)
         self.gaussian = None
 
     def set_gaussian(self, gaussian):
         """Impute by the conditional means of a normal distribution from now on."""
         self.gaussian = gaussian
 
-    def __len__(self):
-        return len(self.X)
-
     def __getitem__(self, chunk):
         return self._impute(self.X[chunk])
 
     def take(self, indices):
         """Read and impute rows by their sorted indices."""
-        return self._impute(take_rows(self.X, torch.as_tensor(indices)))
+        return self._impute(take_rows(self.X, indices))
 
     def _impute(self, rows):
         rows = to_tensor(rows)
@@ -65,20 +65,55 @@ class ImputedRows(RowSource):
 
 
 def _column_means(X):
-    """Compute the mean of the observed values of each column, summed in float64."""
+    """Compute the mean of the observed values of each column, summed in float64.
+
+    Returns
+    -------
+    means : torch.Tensor of shape (n_features,)
+        In the dtype of X. 0 for columns without any observed value, as in the imputers of
+        scikit-learn with ``keep_empty_features=True``.
+    empty_columns : list of int
+        These columns.
+    """
     counts, sums = torch.zeros(2, X.shape[1], dtype=torch.float64)
     for chunk in row_chunks(*X.shape):
         rows = to_tensor(X[chunk]).cpu().double()
         counts += (~rows.isnan()).sum(0)
         sums += rows.nansum(0)
-    if not counts.all():
-        column = int((counts == 0).nonzero()[0])
+    if not counts.any():
         raise ValueError(
-            f"Got only NaN in column {column} of X, but expected at least one observed value in "
-            "every column. Remove this column."
+            f"Got only NaN in X of shape {tuple(X.shape)}, but expected observed values."
         )
-    return (sums / counts).to(to_tensor(X[:1]).dtype)
+    empty_columns = (counts == 0).nonzero()[:, 0].tolist()
+    return (sums / counts.clamp(min=1)).to(to_tensor(X[:1]).dtype), empty_columns
 
+
+def warn_if_empty(columns, names=None):
+    """Warn of columns without any observed value.
+
+    Parameters
+    ----------
+    columns : list of int
+        Columns without any observed value.
+    names : sequence of str, default=None
+        Names of all columns.
+    """
+    if not columns:
+        return
+    labels = [str(i) for i in columns[:MAX_NAMED_COLUMNS]]
+    if names is not None:
+        labels = [f"{i} ({names[i]!r})" for i in columns[:MAX_NAMED_COLUMNS]]
+    if len(columns) > MAX_NAMED_COLUMNS:
+        labels.append("...")
+    warn_user(
+        f"Got only NaN in {len(columns)} column(s) of X: {', '.join(labels)}. They are kept and "
+        "imputed by 0, and their reconstructions stay near 0 also if later samples have values. "
+        "Remove these columns, or start with observed values in every column."
+    )
+
+
+MAX_NAMED_COLUMNS = 10
+"""Most columns that a warning names."""
 
 MAX_IMPUTED_FEATURES = 128
 """Most columns for which a normal distribution is estimated: its cost grows with their cube."""

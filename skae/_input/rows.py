@@ -1,4 +1,4 @@
-"""Row sources: rows that are read in slices, subsets of them, and chunks."""
+"""Row sources: rows that are read in slices, subsets of rows, and chunks."""
 
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class RowSource(Protocol):
         ...
 
     def take(self, indices):
-        """Read rows by their sorted indices, an array or a tensor."""
+        """Read rows by their sorted indices, a tensor."""
         ...
 
     def sample(self, n, generator=None):

@@ -8,6 +8,8 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from torch.nn import functional
 
+from skae._input.dtypes import as_ndarray
+
 __all__ = ["Targets", "resolve_targets"]
 
 LABEL_SMOOTHING = 0.1
@@ -20,7 +22,7 @@ loss while the accuracy still improves, and early stopping selects too early an 
 """
 
 
-def resolve_targets(estimator, y, n_samples, kept, *, go_on):
+def resolve_targets(estimator, y, n_samples, indices, *, resume):
     """Validate and encode y, if the estimator has a positive ``target_weight``.
 
     Parameters
@@ -31,16 +33,16 @@ def resolve_targets(estimator, y, n_samples, kept, *, go_on):
         Targets as given by the user.
     n_samples : int
         Number of rows of X.
-    kept : torch.Tensor or None
+    indices : torch.Tensor or None
         Indices of the rows of positive weight; None for all rows.
-    go_on : bool
+    resume : bool
         Whether a fit is resumed with the classes and columns of the first call.
 
     Returns
     -------
     targets : Targets or None
         Encoding of y; None without targets.
-    encoded : torch.Tensor of shape (n_kept, n_outputs) or None
+    encoded : torch.Tensor of shape (n_indices, n_outputs) or None
         Output of `Targets.encode`.
     """
     if not estimator.target_weight:
@@ -48,11 +50,11 @@ def resolve_targets(estimator, y, n_samples, kept, *, go_on):
     name = f"{type(estimator).__name__} with target_weight={estimator.target_weight!r}"
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    y = np.asarray(y)
+    y = as_ndarray(y)
     check_consistent_length(y, np.empty((n_samples, 0)))
-    if kept is not None:
-        y = y[kept.numpy()]
-    targets = estimator._spec.targets if go_on else Targets(y)
+    if indices is not None:
+        y = y[indices.numpy()]
+    targets = estimator._spec.targets if resume else Targets(y)
     if targets is None:
         raise ValueError(
             f"{name} was first fitted with target_weight=0, and resuming a fit cannot add the "
@@ -184,15 +186,12 @@ class Targets:
         for outputs, target in zip(predictions.split(self.widths, 1), targets.T, strict=True):
             known = ~target.isnan()
             target = torch.where(known, target, 0.0)
-            total = total + torch.where(known, _column_loss(outputs, target), 0.0)
+            if outputs.shape[1] == 1:
+                losses = (outputs[:, 0] - target).square()
+            else:
+                losses = _relative_divergence(outputs, target.long())
+            total = total + torch.where(known, losses, 0.0)
         return total / (len(self.widths) * self.share)
-
-
-def _column_loss(outputs, target):
-    """Compute the loss of one column: squared error for one output, else that of class logits."""
-    if outputs.shape[1] == 1:
-        return (outputs[:, 0] - target).square()
-    return _relative_divergence(outputs, target.long())
 
 
 def _relative_divergence(logits, labels):
@@ -218,11 +217,8 @@ def _columns_and_missing(y):
             f"Got y of shape {y.shape}, but expected (n_samples,) or (n_samples, n_outputs)."
         )
     if columns.dtype == object:
-        missing = [[_is_missing(value) for value in column] for column in columns]
-        return columns, np.array(missing, bool)
-    if columns.dtype.kind == "f":
-        return columns, np.isnan(columns)
-    return columns, np.zeros(columns.shape, bool)
+        return columns, np.vectorize(_is_missing, otypes=[bool])(columns)
+    return columns, columns != columns  # NaN is unequal to itself
 
 
 def _is_missing(value):

@@ -5,11 +5,13 @@ from typing import Any
 
 import torch
 
-from skae._input.dtypes import check_dtype_units, check_unit_interval
+from skae._input.dtypes import ClippedRows, check_bounds, check_dtype_units, dtype_name
 from skae._input.rows import RowSubset, take_rows
 from skae._input.streaming import StreamedRows
 from skae._input.targets import Targets, resolve_targets
+from skae._input.units import measure_units, warn_if_other_units
 from skae._input.validation import check_weights
+from skae.losses import resolve_loss
 
 __all__ = ["TrainingData"]
 
@@ -30,6 +32,8 @@ class TrainingData:
         y as numbers.
     validation_rows : ndarray, torch.Tensor or StreamedRows of shape (n_val, d), or None
         `X_val` as flat rows.
+    max_abs, small_share : float
+        Units of X, by `measure_units`.
     """
 
     rows: Any
@@ -37,6 +41,8 @@ class TrainingData:
     targets: Targets | None = None
     target_values: torch.Tensor | None = None
     validation_rows: Any = None
+    max_abs: float = 0.0
+    small_share: float = 0.0
 
     @classmethod
     def check(cls, estimator, X, y=None, sample_weight=None, X_val=None, *, resume):
@@ -62,45 +68,68 @@ class TrainingData:
         if X_val is not None:
             validation_rows = estimator._check_X(X_val, reset=False)
         n_samples = len(rows)
-        rows, weights, kept = drop_rows_without_weight(rows, weights)
-        targets, target_values = resolve_targets(estimator, y, n_samples, kept, go_on=resume)
-        _check_values(rows, validation_rows, bounded=estimator.loss == "log_loss")
-        return cls(rows, weights, targets, target_values, validation_rows)
+        rows, weights, indices = _drop_rows_without_weight(rows, weights)
+        targets, target_values = resolve_targets(estimator, y, n_samples, indices, resume=resume)
+        rows, validation_rows = _check_values(rows, validation_rows, estimator.loss)
+        max_abs, small_share = measure_units(rows)
+        if resume:
+            spec = estimator._spec
+            warn_if_other_units(rows, spec.max_abs, small_share=spec.small_share, dtype=spec.dtype)
+        if validation_rows is not None:
+            warn_if_other_units(
+                validation_rows, max_abs, small_share=small_share, dtype=dtype_name(rows)
+            )
+        return cls(rows, weights, targets, target_values, validation_rows, max_abs, small_share)
 
     def __len__(self):
         return len(self.rows)
 
 
-def _check_values(rows, validation_rows, *, bounded):
-    """Raise an error if values do not suit the loss, or validation samples have other units."""
-    if bounded:
-        check_unit_interval(rows)
-    if validation_rows is not None:
-        if bounded:
-            check_unit_interval(validation_rows)
-        check_dtype_units(validation_rows, rows.dtype, exact=bounded)
+def _check_values(rows, validation_rows, loss):
+    """Check values against the bounds of the loss, and the units of validation samples.
+
+    Returns
+    -------
+    rows, validation_rows
+        The same rows, or clipped ones if they exceed the bounds by rounding errors.
+    """
+    bounds = resolve_loss(loss).bounds
+    if bounds is not None:
+        rows = _within_bounds(rows, bounds, loss)
+    if validation_rows is not None and bounds is not None:
+        validation_rows = _within_bounds(validation_rows, bounds, loss)
+        check_dtype_units(validation_rows, dtype_name(rows))
+    return rows, validation_rows
 
 
-def drop_rows_without_weight(rows, weights):
+def _within_bounds(rows, bounds, loss):
+    """Clip rounding errors; streamed rows remain streamed, and keep the chunks of their source."""
+    clipped = check_bounds(rows, bounds, loss)
+    if isinstance(clipped, ClippedRows):
+        return StreamedRows(clipped)
+    return clipped
+
+
+def _drop_rows_without_weight(rows, weights):
     """Drop samples with a weight of zero.
 
     Returns
     -------
     rows, weights
-        The samples that are left, and their weights.
-    kept : torch.Tensor or None
-        Their indices. None: all are left.
+        The samples of positive weight, and their weights.
+    indices : torch.Tensor or None
+        Their indices. None for all samples.
     """
     if weights is None or weights.all():
         return rows, weights, None
-    kept = torch.from_numpy(weights > 0).nonzero()[:, 0]
-    if len(kept) < 2:
+    indices = torch.from_numpy(weights > 0).nonzero()[:, 0]
+    if len(indices) < 2:
         raise ValueError(
-            f"Got a sample_weight with {len(kept)} positive value, but expected at least 2. "
+            f"Got a sample_weight with {len(indices)} positive value, but expected at least 2. "
             "Weights below 1e-15 times the largest count as zero."
         )
     if isinstance(rows, StreamedRows):
-        rows = StreamedRows(RowSubset(rows, kept))
+        rows = StreamedRows(RowSubset(rows, indices))
     else:
-        rows = take_rows(rows, kept)
-    return rows, weights[kept.numpy()], kept
+        rows = take_rows(rows, indices)
+    return rows, weights[indices.numpy()], indices

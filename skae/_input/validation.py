@@ -1,17 +1,22 @@
 """Validation of X, latent vectors, sample weights, layer sizes and seeds."""
 
 import numbers
+from functools import partial
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
-from skae._input.dtypes import is_float, scan_slices, supported_dtype
+from skae._input.dtypes import as_ndarray, as_supported, dtype_name
+from skae._input.rows import row_chunks
 from skae._input.streaming import StreamedRows, stream_if_large
+from skae._input.tables import plain_table
 from skae._sklearn_compat import check_sample_weight
 
 __all__ = [
+    "check_code_names",
     "check_codes",
     "check_finite",
     "check_rows",
@@ -46,25 +51,11 @@ def check_rows(estimator, X, *, reset):
         Real and finite, in its own dtype. A tensor stays on its device. Streamed rows are checked
         when they are read.
     """
-    min_samples = 1
-    if reset:
-        min_samples = 2
     X = stream_if_large(X)
-    if isinstance(X, (StreamedRows, torch.Tensor)):
-        X = _check_stream_or_tensor(estimator, X, min_samples)
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    else:
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype="numeric",
-            ensure_all_finite=False,
-            ensure_min_samples=min_samples,
-        )
-        X = X.astype(supported_dtype(X.dtype), copy=False)
-    check_finite(X, estimator=estimator, allow_nan=getattr(estimator, "allow_nan", False))
-    return X
+    rows = _check_table(estimator, X, min_samples=1 + reset)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    check_finite(rows, estimator=estimator, allow_nan=getattr(estimator, "allow_nan", False))
+    return rows
 
 
 def check_codes(Z, n_components, *, shorter=False):
@@ -84,52 +75,61 @@ def check_codes(Z, n_components, *, shorter=False):
     Z : ndarray, torch.Tensor or StreamedRows of shape (n_samples, n_components)
         Latent vectors in their own dtype.
     """
-    Z = stream_if_large(Z)
-    if isinstance(Z, (StreamedRows, torch.Tensor)):
-        Z = _check_stream_or_tensor(None, Z, 1)
-    else:
-        Z = check_array(Z, dtype="numeric", ensure_all_finite=False)
-        Z = Z.astype(supported_dtype(Z.dtype), copy=False)
-    _check_n_components(Z.shape[1], n_components, shorter)
+    Z = _check_table(None, stream_if_large(Z), min_samples=1)
+    width = Z.shape[1]
+    if width > n_components or (width < n_components and not shorter):
+        expected = str(n_components)
+        if shorter:
+            expected = f"at most {n_components}"
+        raise ValueError(
+            f"Got latent vectors with {width} columns, but expected {expected}, the n_components_ "
+            "of this fit. Pass the output of transform."
+        )
     check_finite(Z)
     return Z
 
 
-def _check_n_components(width, n_components, shorter):
-    """Check the number of latent dimensions against that of the fit."""
-    if width == n_components or (shorter and width < n_components):
+def check_code_names(Z, names):
+    """Check the column names of a table of latent vectors, if skae has given them.
+
+    Parameters
+    ----------
+    Z : DataFrame of shape (n_samples, n_components)
+        Latent vectors. A table whose names have nothing in common with `names` is valid: its
+        columns are used in their order.
+    names : ndarray of str
+        Output of ``get_feature_names_out``.
+
+    Raises
+    ------
+    ValueError
+        If names are in another order, or if some of them are others. The message is that of
+        scikit-learn.
+    """
+    if set(names).isdisjoint(Z.columns):
         return
-    expected = str(n_components)
-    if shorter:
-        expected = f"at most {n_components}"
-    raise ValueError(
-        f"Got latent vectors with {width} columns, but expected {expected}, the n_components_ of "
-        "this fit. Pass the output of transform."
-    )
+    decoder = BaseEstimator()
+    decoder.feature_names_in_ = np.asarray(names[: Z.shape[1]], dtype=object)
+    validate_data(decoder, Z, reset=False, skip_check_array=True)
 
 
-def _check_stream_or_tensor(estimator, X, min_samples):
-    """Check dtype, dimensions and rows of input that scikit-learn's checks would copy to memory."""
-    if isinstance(X, torch.Tensor):
-        X = X.detach()
-        if X.is_complex():
-            raise ValueError(
-                f"Complex data not supported. Got a tensor of dtype {X.dtype}, but expected real "
-                "numbers."
-            )
-        if X.layout != torch.strided:
-            raise TypeError(
-                f"Got a sparse tensor of layout {X.layout}, but expected a dense tensor. Convert "
-                "it with X.to_dense()."
-            )
-        if X.dtype in (torch.bool, torch.float16, torch.bfloat16):
-            X = X.float()
-    _check_shape(estimator, X, min_samples)
-    return X
+def _check_table(estimator, X, *, min_samples):
+    """Check dtype and shape of a table, and convert it to an array unless it is a tensor or stream.
 
-
-def _check_shape(estimator, X, min_samples):
-    """Check that X is two-dimensional and not empty."""
+    scikit-learn's check would copy tensors and streams to memory. Values are not checked.
+    """
+    if not isinstance(X, (StreamedRows, torch.Tensor)):
+        if hasattr(X, "columns"):
+            X = plain_table(X)
+        X = check_array(
+            X,
+            dtype="numeric",
+            ensure_all_finite=False,
+            ensure_min_samples=min_samples,
+            estimator=estimator,
+            input_name="X",
+        )
+        return as_supported(X)
     name = "the decoder"
     if estimator is not None:
         name = type(estimator).__name__
@@ -143,6 +143,7 @@ def _check_shape(estimator, X, min_samples):
             f"Found array with {len(X)} sample(s) (shape={tuple(X.shape)}) while a minimum of "
             f"{min_samples} sample(s) and 1 feature(s) is required by {name}."
         )
+    return X
 
 
 def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
@@ -161,23 +162,18 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
     name : str, default="X"
         Name of X in the message.
     """
-    if not is_float(X):
+    if not dtype_name(X).startswith("float"):
         return
     if isinstance(X, StreamedRows):
-        X.check_on_read(
-            lambda rows, first: check_finite(
-                rows, estimator=estimator, first=first, allow_nan=allow_nan
-            )
-        )
+        X.check_on_read(partial(check_finite, estimator=estimator, allow_nan=allow_nan))
         return
-    for chunk in scan_slices(X):
+    for chunk in row_chunks(*X.shape):
         rows = X[chunk]
         # min and max propagate NaN and infinity, and need no array of the size of the rows
         low, high = float(rows.min()), float(rows.max())
         if low >= -MAX_ABSOLUTE_VALUE and high <= MAX_ABSOLUTE_VALUE:
             continue
-        if isinstance(rows, torch.Tensor):
-            rows = rows.cpu().numpy()
+        rows = as_ndarray(rows)
         invalid = ~(np.abs(rows) <= MAX_ABSOLUTE_VALUE)
         if allow_nan:
             invalid &= ~np.isnan(rows)

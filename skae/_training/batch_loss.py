@@ -2,10 +2,9 @@
 
 import torch
 
-from skae import penalties
-from skae.losses import log_loss, squared_error, weighted_mean
+from skae.penalties import PenaltyInputs
 
-__all__ = ["BatchLoss"]
+__all__ = ["BatchLoss", "weighted_mean"]
 
 HIDDEN_WEIGHT = 0.9
 """Weight in the loss of values that the corruption hid. The remaining values have 1 - 0.9.
@@ -19,14 +18,12 @@ class BatchLoss(torch.nn.Module):
 
     Parameters
     ----------
-    function : callable
-        One of `skae.losses`: ``(x_hat, x) -> one loss per sample``.
-    penalty : {"sparsity", "contraction", "decorrelation"}, default=None
+    loss : skae.losses.Loss, default=None
+        Reconstruction loss; None for a net that is not trained.
+    bottleneck_weight : float, default=None
+        Weight of the bottleneck's cost per feature. None: the bottleneck has no cost.
+    penalty : skae.penalties.Penalty, default=None
         Penalty on the latent vectors.
-    exact : bool, default=True
-        Whether the contraction is computed exactly. If not, it is estimated.
-    penalty_weight : float, default=0.0
-        Weight of the penalty, or of the bottleneck's cost per feature.
     targets : skae._input.targets.Targets, default=None
         Targets that are predicted from the latent vectors.
     target_weight : float, default=0.0
@@ -40,11 +37,10 @@ class BatchLoss(torch.nn.Module):
 
     def __init__(
         self,
-        function=squared_error,
+        loss=None,
         *,
+        bottleneck_weight=None,
         penalty=None,
-        exact=True,
-        penalty_weight=0.0,
         targets=None,
         target_weight=0.0,
         n_features=1,
@@ -52,10 +48,9 @@ class BatchLoss(torch.nn.Module):
         allow_nan=False,
     ):
         super().__init__()
-        self.function = function
+        self.loss = loss
+        self.bottleneck_weight = bottleneck_weight
         self.penalty = penalty
-        self.exact = exact
-        self.penalty_weight = penalty_weight
         self.targets = targets
         self.target_weight = target_weight
         self.n_features = n_features
@@ -103,7 +98,8 @@ class BatchLoss(torch.nn.Module):
         if self.allow_nan:
             losses = self._losses_with_missing(x_hat, x, visible)
         else:
-            losses = self.function(x_hat, x)
+            losses = self.loss(x_hat, x)
+            _check_shape(losses, [(len(x),)], self.loss)
         if weights is None:
             return losses
         return losses.reshape(weights.shape)
@@ -139,15 +135,24 @@ class BatchLoss(torch.nn.Module):
 
     def _mean_over(self, x_hat, x, mask, n_values):
         """Compute the loss of each sample over the values of a mask, which are `n_values`."""
-        losses = self.function(torch.where(mask, x_hat, 0.0), torch.where(mask, x, 0.0))
-        if self.function is log_loss:
-            # subtract the loss of the values outside the mask: their logit is 0
-            losses = losses - (~mask).mean(1, dtype=torch.float32) * torch.log(torch.tensor(2.0))
+        # NaN in the first argument of the outer `where` would be NaN in the gradient
+        losses = self.loss.elementwise(torch.where(mask, x_hat, 0.0), torch.where(mask, x, 0.0))
+        losses = torch.where(mask, losses, 0.0).flatten(1).mean(1)
         return losses * self.n_features / n_values.clamp(min=1)
 
     # -------------------------------------------------------------------------- other objectives
 
-    def regularization(self, output, x, network, batch, generator):
+    @property
+    def needs_input_gradient(self):
+        """Whether the penalty differentiates with respect to the inputs of the network."""
+        return self.penalty is not None and self.penalty.needs_input_gradient
+
+    @property
+    def features_ratio(self):
+        """Factor from a mean over the features to a mean in the space of training."""
+        return self.n_features / self.n_training_features
+
+    def regularization(self, output, x, batch, network, forward, generator):
         """Compute the terms of the objective beside reconstruction.
 
         Parameters
@@ -155,48 +160,74 @@ class BatchLoss(torch.nn.Module):
         output : skae.networks.autoencoder.ForwardOutput
             Output of the network.
         x : torch.Tensor of shape (b, ...)
-            Input of the network. For the contraction it requires gradients.
-        network : torch.nn.Module
-            The network, which has the units of the latent dimensions.
+            Input of the network.
         batch : skae._input.batching.Batch
             Sample weights and targets.
-        generator : torch.Generator
-            Source of randomness for estimates.
+        network, forward, generator
+            As in `skae.penalties.PenaltyInputs`.
 
         Returns
         -------
         regularization : torch.Tensor of shape (b,) or (), or None
             The sum of the terms; None if there are none.
         """
-        latent_loss = self._latent_loss(output, x, network, batch, generator)
-        if output.guess is None or batch.targets is None:
-            return latent_loss
-        weight = self.target_weight * self._per_feature
-        supervised_loss = self.targets.loss(output.guess.float(), batch.targets) * weight
-        if latent_loss is None:
-            return supervised_loss
-        return latent_loss + supervised_loss
-
-    def _latent_loss(self, output, x, network, batch, generator):
-        """Compute the penalty on the latent vectors, or the cost of the bottleneck."""
+        terms = []
         if self.penalty is not None:
-            cost = self._penalty(output.z.float(), x, network, batch, generator)
-            return cost * (self.penalty_weight * self._per_feature)
-        if output.cost is not None:
-            return output.cost * (self.penalty_weight / self.n_training_features)
-        return None
+            inputs = PenaltyInputs(
+                output.z.float(),
+                x,
+                output.decoder_input,
+                batch.weights,
+                network,
+                forward,
+                generator,
+                self.features_ratio,
+            )
+            penalty = self.penalty(inputs)
+            _check_shape(penalty, [(), (len(inputs.z),)], self.penalty)
+            factor = self.penalty.factor(self.n_features, self.n_training_features)
+            terms.append(penalty * factor)
+        if output.bottleneck_cost is not None:
+            if self.bottleneck_weight is None:
+                raise ValueError(
+                    "Got a cost from the module of a bottleneck without has_cost. Set has_cost = "
+                    "True in the class of the bottleneck, and add the parameter weight."
+                )
+            factor = self.bottleneck_weight / self.n_training_features
+            terms.append(output.bottleneck_cost * factor)
+        if output.predictions is not None and batch.targets is not None:
+            factor = self.target_weight * self.features_ratio
+            losses = self.targets.loss(output.predictions.float(), batch.targets)
+            terms.append(losses * factor)
+        if not terms:
+            return None
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
 
-    def _penalty(self, z, x, network, batch, generator):
-        """Compute the penalty without its weight."""
-        if self.penalty != "contraction":
-            return getattr(penalties, self.penalty)(z, batch.weights)
-        if self.exact:
-            generator = None
-        z = z * network.whitening
-        cost = penalties.contraction(z, x, batch.weights, generator=generator)
-        return cost * self._per_feature  # x may have more dimensions than features, or fewer
 
-    @property
-    def _per_feature(self):
-        """Factor from a mean over the features to a mean in the space of training."""
-        return self.n_features / self.n_training_features
+def _check_shape(values, shapes, option):
+    """Raise a ValueError if the result of an option has none of the allowed shapes."""
+    shape = getattr(values, "shape", None)
+    if shape not in shapes:
+        allowed = " or ".join(map(str, shapes))
+        raise ValueError(
+            f"Got {option!r} with a result of shape {shape}, but expected a tensor of shape "
+            f"{allowed}."
+        )
+
+
+def weighted_mean(losses, weights=None):
+    """Return the weighted mean of the losses of samples.
+
+    Parameters
+    ----------
+    losses : torch.Tensor of shape (b,)
+        One loss per sample.
+    weights : torch.Tensor of shape (b,), default=None
+        Sample weights; None means equal weights.
+    """
+    if weights is None:
+        return losses.mean()
+    return torch.dot(losses, weights.to(losses.dtype)) / weights.sum()

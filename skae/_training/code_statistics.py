@@ -1,4 +1,4 @@
-"""Statistics of latent vectors: explained variance, use of codebooks, quantization steps."""
+"""Fitted attributes that bottleneck and penalty leave, and codes cut to a share of variance."""
 
 from dataclasses import replace
 from numbers import Integral
@@ -10,7 +10,7 @@ from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, take_rows
 from skae._warnings import warn_user
 
-__all__ = ["code_statistics", "cut_code"]
+__all__ = ["code_statistics", "cut_code", "standardized_chunks"]
 
 MAX_SAMPLES = 8192
 """The most samples that statistics are computed from."""
@@ -18,7 +18,7 @@ MAX_SAMPLES = 8192
 
 @torch.no_grad()
 def code_statistics(spec, network, rows, generator):
-    """Compute the fitted attributes that belong to a bottleneck.
+    """Compute the fitted attributes that belong to a bottleneck and to a penalty.
 
     Parameters
     ----------
@@ -36,57 +36,23 @@ def code_statistics(spec, network, rows, generator):
     attributes : dict
         Fitted attributes by name.
     """
-    bottleneck = spec.network.bottleneck
-    if bottleneck == "rate":
-        steps = network.bottleneck.steps * network.code_units
-        return {"code_steps_": steps.double().cpu().numpy()}
-    if bottleneck not in ("ordered", "quantized"):
-        return {}
+    config = spec.network
+    chunks = standardized_chunks(network, rows, generator)
+    attributes = config.bottleneck.fitted_attributes(network, chunks)
+    if config.penalty is None:
+        return attributes
+    return {**attributes, **config.penalty.fitted_attributes(network)}
+
+
+def standardized_chunks(network, rows, generator):
+    """Yield standardized samples (b, d) in chunks, on the device of the network.
+
+    Nothing is read before the first chunk.
+    """
     if len(rows) > MAX_SAMPLES:
         rows = take_rows(rows, sample_indices(rows, MAX_SAMPLES, generator))
-    if bottleneck == "quantized":
-        return {
-            "codebooks_": (network.bottleneck.codebooks * network.centre.scale).cpu().numpy(),
-            "codebook_usage_": codebook_usage(network, rows),
-        }
-    return {"explained_variance_ratio_": np.diff(_explained_by_prefixes(network, rows))}
-
-
-@torch.no_grad()
-def codebook_usage(network, rows):
-    """Compute the share of the rows that each codebook vector represents.
-
-    Returns
-    -------
-    usage : ndarray of shape (n_groups, codebook_size)
-        float64; each row sums to 1.
-    """
-    bottleneck = network.bottleneck
-    counts = torch.zeros(bottleneck.codebooks.shape[:2], dtype=torch.float64)
     for chunk in row_chunks(len(rows), network.max_features_held):
-        x = network.prepare(to_tensor(rows[chunk], network.centre.scale.device))
-        nearest = bottleneck.nearest(network.code(x)[0]).cpu()  # (n_groups, b)
-        counts += torch.stack(
-            [torch.bincount(group, minlength=counts.shape[1]) for group in nearest]
-        )
-    return (counts / len(rows)).numpy()
-
-
-def _explained_by_prefixes(network, rows):
-    """Compute the share of the variance that the first j dimensions explain, for all j."""
-    k = len(network.whitening)
-    errors, total = np.zeros(k + 1), 0.0
-    for chunk in row_chunks(len(rows), network.max_features_held):
-        x = network.centre(to_tensor(rows[chunk], network.centre.scale.device))
-        z = network.code(network.to_training_space(x))[0]
-        for length in range(k + 1):
-            prefix = z * (torch.arange(k, device=z.device) < length)
-            residual = network.residual_from_code(prefix, x).nan_to_num(0.0)
-            errors[length] += float(residual.square().sum(dtype=torch.float64))
-        total += float(x.nan_to_num(0.0).square().sum(dtype=torch.float64))
-    explained = 1 - errors / max(total, 1e-300)
-    explained[0] = 0.0
-    return explained
+        yield network.centre(to_tensor(rows[chunk], network.centre.scale.device))
 
 
 def cut_code(estimator, spec, network, attributes):
@@ -106,10 +72,11 @@ def cut_code(estimator, spec, network, attributes):
     Returns
     -------
     attributes : dict
-        With the new length where the code is cut.
+        With the description of the network, and the new length where the code is cut.
     """
+    attributes = {**attributes, "_spec": spec}
     wanted = estimator.n_components
-    if isinstance(wanted, Integral | str) or spec.network.bottleneck != "ordered":
+    if isinstance(wanted, Integral | str) or not spec.network.bottleneck.is_nested:
         return attributes
     ratios = attributes["explained_variance_ratio_"]
     explained = np.cumsum(ratios)
@@ -124,6 +91,7 @@ def cut_code(estimator, spec, network, attributes):
         )
     network.keep_components(kept)
     return {
+        **attributes,
         "explained_variance_ratio_": ratios[:kept],
         "n_components_": kept,
         "_n_features_out": kept,

@@ -5,10 +5,21 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, take_rows
-from skae._training.code_statistics import codebook_usage
+from skae._training.code_statistics import standardized_chunks
+from skae._training.optimizers import resolve_optimizer
 from skae._warnings import warn_user
 
-__all__ = ["divergence_error", "warn_latent_collapse", "warn_not_converged"]
+__all__ = [
+    "divergence_error",
+    "warn_if_diverged",
+    "warn_latent_collapse",
+    "warn_lost_folds",
+    "warn_not_converged",
+]
+
+MIN_INCREASE = 10
+"""A training has diverged if its last loss is this many times the loss of the mean, or, without
+validation samples, of its lowest loss. Overfitting increases the validation loss by less than 2."""
 
 MIN_EPOCHS_IF_DECREASING = 1 / 4
 """With less than this share of the default epochs a decreasing validation loss is a reason to
@@ -64,6 +75,65 @@ def warn_not_converged(estimator, monitor, *, resumed):
         )
 
 
+def warn_if_diverged(estimator, monitor, rate):
+    """Warn if the loss at the end of a training is finite, but far too large.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        As the user set it.
+    monitor : EarlyStopping
+        At the end of the training.
+    rate : float
+        The learning rate that was used.
+
+    Returns
+    -------
+    diverged : bool
+        Whether there was a warning.
+    """
+    losses = monitor.reconstruction_losses
+    reference, name = max(losses[0], monitor.baseline), "the validation loss of the mean"
+    if not monitor.validation_batches:
+        losses = [epoch["train_loss"] for epoch in monitor.net.history if "train_loss" in epoch]
+        reference, name = min(losses, default=0.0), "the lowest training loss"
+    if reference <= 0 or losses[-1] <= MIN_INCREASE * reference:
+        return False  # NaN is never below, and warns
+    usual = monitor.plan.default_learning_rate * resolve_optimizer(estimator.solver)[2]
+    epoch = monitor.best_or_initial().epoch
+    kept = f"those of epoch {epoch}"
+    if epoch == 0:
+        kept = "the initial ones, PCA unless init or warm_start is set"
+    warn_user(
+        f"The training diverged: the loss after epoch {monitor.epoch} is "
+        f"{losses[-1] / reference:.3g} times {name}. Got "
+        f"learning_rate_init={estimator.learning_rate_init!r}, which is {rate:.3g}, and 'auto' is "
+        f"{usual:.3g}. The selected weights are {kept}. Decrease learning_rate_init.",
+        ConvergenceWarning,
+    )
+    return True
+
+
+def warn_lost_folds(estimator):
+    """Warn if a cross-validated fit was continued without its folds, and training was discarded.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        As the earlier fit left it.
+    """
+    if estimator.n_folds_ < 2:
+        return
+    warn_user(
+        f"The earlier fit was cross-validated with {estimator.n_folds_} folds, and the networks of "
+        "the folds are not part of a pickled or saved autoencoder. The validation set of this fit "
+        "therefore contains samples that the network was trained on, so that no gain was found, "
+        "and the weights are unchanged. Set early_stopping=False to train without a validation "
+        "set, or fit again with more epochs.",
+        ConvergenceWarning,
+    )
+
+
 def _is_decreasing(monitor):
     """Return whether the loss decreased in the last fifth of a training that was kept."""
     if monitor.best_or_initial() is monitor.initial:
@@ -75,7 +145,7 @@ def _is_decreasing(monitor):
 
 
 @torch.no_grad()
-def warn_latent_collapse(estimator, network, rows, pca):
+def warn_latent_collapse(estimator, config, network, rows, pca):
     """Warn if latent vectors have no information, or codebook vectors no use.
 
     Both can happen where reconstruction is not the only objective.
@@ -84,6 +154,8 @@ def warn_latent_collapse(estimator, network, rows, pca):
     ----------
     estimator : BaseAutoencoder
         As the user set it.
+    config : NetworkConfig
+        Its bottleneck and penalty.
     network : skae.networks.autoencoder.Autoencoder
         Trained.
     rows : array-like of shape (n, d)
@@ -91,11 +163,10 @@ def warn_latent_collapse(estimator, network, rows, pca):
     pca : PCAResult or None
         Their PCA; None if it is not known.
     """
-    quantized = estimator.bottleneck == "quantized"
-    can_collapse = (
-        quantized or estimator.bottleneck == "variational" or estimator.penalty is not None
-    )
-    if pca is None or not can_collapse or estimator.target_weight:
+    option = config.penalty
+    if option is None and config.bottleneck.has_cost:
+        option = config.bottleneck
+    if pca is None or option is None or estimator.target_weight:
         return
     sample = take_rows(rows, sample_indices(rows, MAX_SAMPLES))
     error = total = 0.0
@@ -110,13 +181,15 @@ def warn_latent_collapse(estimator, network, rows, pca):
         warn_user(
             "The latent vectors have collapsed: their reconstructions explain "
             f"{_share(total - error, total)} of the variance, and PCA with as many components "
-            f"{explained_by_pca:.3f}. Decrease penalty_weight."
+            f"{explained_by_pca:.3f}. Got the weight {option.weight:g} in "
+            f"{type(option).__name__}: decrease it."
         )
-    elif quantized and (codebook_usage(network, sample) > 0).mean() < 0.5:
-        warn_user(
-            "More than half of the codebook vectors represent no sample. Choose a smaller "
-            "codebook_size, or set codebook_size='auto'."
-        )
+        return
+    message = config.bottleneck.collapse_message(
+        network, standardized_chunks(network, sample, None)
+    )
+    if message is not None:
+        warn_user(message)
 
 
 def _share(part, total):
@@ -136,8 +209,13 @@ def divergence_error(estimator, rate, epoch):
     epoch : int
         The epoch in which it happened; the first is 1.
     """
+    causes = ""
+    for name in ("loss", "bottleneck", "penalty", "corruption"):
+        option = getattr(estimator, name)
+        if option is not None and not isinstance(option, str):
+            causes += f" Check that {name}={option!r} is finite."
     return ValueError(
         f"The loss was NaN or infinite in epoch {epoch}. "
         f"Got learning_rate_init={estimator.learning_rate_init!r}, which is {rate:.3g} here: "
-        "decrease it. The weights from before are kept."
+        f"decrease it.{causes} The weights from before are kept."
     )

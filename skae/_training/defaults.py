@@ -10,13 +10,10 @@ __all__ = [
     "MAX_BATCH_NUMBERS",
     "MAX_ENCODER_INPUTS",
     "TrainingPlan",
-    "default_codebook_size",
     "default_hidden_sizes",
     "default_n_components",
     "default_n_coordinates",
     "make_plan",
-    "penalty_weight",
-    "quantization_step",
 ]
 
 MAX_ENCODER_INPUTS = 128
@@ -38,16 +35,6 @@ MIN_FOLD_SAMPLES = 10
 MAX_INTERPOLATED_SAMPLES = 20000
 """Up to this many samples, weights between PCA and the trained network are tried as well."""
 
-PENALTY_WEIGHTS = {
-    "variational": 0.1,
-    "quantized": 1.0,
-    "sparsity": 0.1,
-    "contraction": 0.1,
-    "decorrelation": 0.1,
-    "rate": 0.5,
-}
-"""Weights of bottlenecks and penalties, relative to a loss that is a share of the variance."""
-
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -61,8 +48,8 @@ class TrainingPlan:
         The most passes over the data.
     default_epochs : int
         The number of epochs that "auto" stands for.
-    learning_rate : float
-        The learning rate at its peak.
+    learning_rate, default_learning_rate : float
+        The learning rate at its peak, and the one that "auto" stands for.
     n_folds : int
         0: no validation set. 1: one validation set. More: k-fold cross-validation.
     n_evaluations : int
@@ -78,18 +65,33 @@ class TrainingPlan:
     clip : float
         The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
         clipped.
+    stops_early : bool
+        Whether a training ends if it gains nothing in its first epochs.
     """
 
     batch_size: int
     epochs: int
     default_epochs: int
     learning_rate: float
+    default_learning_rate: float
     n_folds: int
     n_evaluations: int
     interpolation_weights: tuple
     min_gain_in_standard_errors: float
     warm_up: float
     clip: float
+    stops_early: bool = True
+
+    def resumed(self, n_folds, *, from_pca):
+        """Return a copy that continues a cross-validated fit.
+
+        A network that is no longer PCA has shown a gain, and any further gain counts. The learning
+        rate rises again, so that losses increase before they decrease.
+        """
+        min_gain = self.min_gain_in_standard_errors if from_pca else 0.0
+        return replace(
+            self, n_folds=n_folds, min_gain_in_standard_errors=min_gain, stops_early=False
+        )
 
     def with_evaluation_of_every_epoch(self):
         """Return a copy with an evaluation after each epoch."""
@@ -99,27 +101,6 @@ class TrainingPlan:
 def default_n_components(n_features):
     """Return half the number of features, at least 1 and at most 32."""
     return max(1, min(32, n_features // 2))
-
-
-def default_codebook_size(n_samples):
-    """Return one codebook vector for every eight samples, at least 2 and at most 256."""
-    return max(2, min(256, n_samples // 8))
-
-
-def penalty_weight(estimator):
-    """Return the weight of the bottleneck's cost or of the penalty of an estimator."""
-    if estimator.penalty_weight != "auto":
-        return estimator.penalty_weight
-    return PENALTY_WEIGHTS.get(estimator.penalty or estimator.bottleneck, 0.0)
-
-
-def quantization_step(weight):
-    """Return the quantization step at which one bit saves as much squared error as it costs.
-
-    A step of D adds an error of D^2 / 12 to each latent dimension. Half the step takes one bit
-    more, so the derivative of the error with respect to the bits is ``D^2 * ln(2) / 6``.
-    """
-    return math.sqrt(6 * weight / math.log(2))
 
 
 def default_n_coordinates(n_components, *, convolutional):
@@ -168,21 +149,18 @@ def default_batch_size(n_samples, n_features):
     return batch
 
 
-def default_epochs(n_samples, n_features, batch_size, *, convolutional, plain, ordered):
+def default_epochs(n_samples, n_features, batch_size, *, convolutional, epochs_factor):
     """Return the number of epochs.
 
     The number of steps grows with the root of the samples. It falls with the features beyond 125
-    (100 with convolutions), since each sample then holds more information. Objectives beside
-    reconstruction take three times as many steps, ordered latents six times as many.
+    (100 with convolutions), since each sample then holds more information. `epochs_factor`
+    multiplies it: other objectives than reconstruction take more steps.
     """
     few_features = 125
     if convolutional:
         few_features = 100
-    factor = 1
-    if not plain:
-        factor = 6 if ordered else 3
-    steps = max(100, 10 * math.sqrt(n_samples) * min(1, few_features / n_features)) * factor
-    return max(1, math.ceil(steps * batch_size / n_samples))
+    steps = max(100, 10 * math.sqrt(n_samples) * min(1, few_features / n_features))
+    return max(1, math.ceil(steps * epochs_factor * batch_size / n_samples))
 
 
 def default_learning_rate(n_samples, width, *, convolutional):
@@ -221,7 +199,7 @@ def make_plan(
     convolutional,
     plain=True,
     imputation=False,
-    ordered=False,
+    epochs_factor=1,
 ):
     """Resolve every "auto" of one training.
 
@@ -244,8 +222,8 @@ def make_plan(
     imputation : bool, default=False
         Whether imputation is the only other objective. Then weights between PCA and the trained
         network are tried.
-    ordered : bool, default=False
-        Whether the latents are ordered.
+    epochs_factor : int, default=1
+        Factor of the default number of epochs.
 
     Returns
     -------
@@ -257,14 +235,15 @@ def make_plan(
         batch = default_batch_size(n_samples, n_features)
     batch = min(batch, n_samples)
     usual = default_epochs(
-        n_samples, n_features, batch, convolutional=convolutional, plain=plain, ordered=ordered
+        n_samples, n_features, batch, convolutional=convolutional, epochs_factor=epochs_factor
     )
     epochs = max_iter
     if epochs == "auto":
         epochs = usual
+    usual_rate = default_learning_rate(n_samples, width, convolutional=convolutional)
     rate = learning_rate_init
     if rate == "auto":
-        rate = default_learning_rate(n_samples, width, convolutional=convolutional)
+        rate = usual_rate
     interpolation_weights = (1.0,)
     if (plain or imputation) and n_samples <= MAX_INTERPOLATED_SAMPLES:
         interpolation_weights = (0.25, 0.5, 0.75, 1.0)
@@ -273,6 +252,7 @@ def make_plan(
         epochs=epochs,
         default_epochs=usual,
         learning_rate=rate,
+        default_learning_rate=usual_rate,
         n_folds=default_n_folds(
             n_samples,
             early_stopping=early_stopping,

@@ -8,10 +8,12 @@ weights of the copy with all samples are kept. On large data one network has one
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+
+from skae._training.checkpoint_values import check_fields, check_tensors
 
 __all__ = ["Checkpoint", "EarlyStopping"]
 
@@ -27,7 +29,7 @@ class Checkpoint:
     losses : ndarray of shape (n_validation_samples,)
         One weighted loss for each validation sample.
     weights : dict of str to torch.Tensor
-        The weights that the user gets.
+        The weights of the network, or of the stack of copies.
     reconstruction_loss : float
         The mean of the losses without the terms for bottleneck, penalty and targets.
     """
@@ -42,6 +44,11 @@ class Checkpoint:
         """Mean of the validation losses."""
         return float(self.losses.mean())
 
+    def to(self, device):
+        """Return the same with weights on a device."""
+        weights = {name: weight.to(device) for name, weight in self.weights.items()}
+        return replace(self, weights=weights)
+
     def is_better_than(self, other, min_gain_in_standard_errors):
         """Return whether the loss is lower by more than this many standard errors."""
         with np.errstate(invalid="ignore"):
@@ -50,6 +57,30 @@ class Checkpoint:
             return False  # one sample has no standard error, and neither have infinite losses
         standard_error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
         return float(gains.mean()) > min_gain_in_standard_errors * standard_error
+
+
+MAX_SET_UP_DIFFERENCE = 0.01
+"""Largest relative difference of initial weights, between two processes that set up one fit.
+
+It is 0 on one machine. Others round differently, for example in PCA.
+"""
+
+STATE_FIELDS = {
+    "epoch": int,
+    "done": bool,
+    "initial": dict,
+    "best": (dict, type(None)),
+    "evaluated_epochs": list,
+    "losses": list,
+    "reconstruction_losses": list,
+    "baseline": float,
+}
+CHECKPOINT_FIELDS = {
+    "epoch": int,
+    "losses": np.ndarray,
+    "weights": dict,
+    "reconstruction_loss": float,
+}
 
 
 class EarlyStopping:
@@ -125,6 +156,54 @@ class EarlyStopping:
         if self.on_epoch is not None and self.on_epoch(self):
             self.done = True
 
+    def state_dict(self):
+        """Return the state at the end of an epoch; `best` is None if it is the initial one."""
+        best = None
+        if self.best is not self.initial:
+            best = vars(self.best)
+        return {
+            "epoch": self.epoch,
+            "done": self.done,
+            "initial": vars(self.initial),
+            "best": best,
+            "evaluated_epochs": list(self.evaluated_epochs),
+            "losses": list(self.losses),
+            "reconstruction_losses": list(self.reconstruction_losses),
+            "baseline": self.baseline,
+        }
+
+    def check_state_dict(self, state):
+        """Raise a ValueError if a state does not suit this training."""
+        check_fields(state, STATE_FIELDS, "early stopping")
+        for checkpoint in (state["initial"], state["best"]):
+            if checkpoint is None:
+                continue
+            check_fields(checkpoint, CHECKPOINT_FIELDS, "best weights")
+            check_tensors(checkpoint["weights"], self.initial.weights)
+            if checkpoint["losses"].shape != self.initial.losses.shape:
+                raise ValueError("Got losses of other validation samples.")
+        for name, weight in self.initial.weights.items():
+            if weight.numel() == 0:
+                continue
+            difference = state["initial"]["weights"][name] - weight.cpu()
+            bound = MAX_SET_UP_DIFFERENCE * float(weight.abs().max())
+            if float(difference.abs().max()) > bound:
+                raise ValueError(f"Got another initial network: {name} differs.")
+        n = len(state["evaluated_epochs"])
+        if len(state["losses"]) != n or len(state["reconstruction_losses"]) != n:
+            raise ValueError("Got losses without their epochs.")
+
+    def load_state_dict(self, state):
+        """Load a checked state."""
+        self.epoch, self.done = state["epoch"], state["done"]
+        self.initial = self.best = Checkpoint(**state["initial"]).to(self.net.device)
+        if state["best"] is not None:
+            self.best = Checkpoint(**state["best"]).to(self.net.device)
+        self.evaluated_epochs = state["evaluated_epochs"]
+        self.losses = state["losses"]
+        self.reconstruction_losses = state["reconstruction_losses"]
+        self.baseline = state["baseline"]
+
     def _update_best(self):
         """Compute the losses of all interpolation weights, and keep the best weights."""
         for weight in self.plan.interpolation_weights:  # the last is 1: the trained network itself
@@ -140,7 +219,7 @@ class EarlyStopping:
     def _should_stop(self):
         """Return whether a fifth of the epochs gained nothing, or two fifths too little."""
         done = self.epoch / self.epochs
-        if done < 0.2 or done >= 0.6:
+        if done < 0.2 or done >= 0.6 or not self.plan.stops_early:
             return False
         if done < 0.4:
             return self.best is self.initial
@@ -169,13 +248,18 @@ class EarlyStopping:
         return torch.cat(results, -1).double().cpu().numpy()
 
     def weights(self):
-        """Copy the weights that the user gets: of a stack of copies, those of the last."""
-        weights = {}
-        for name, weight in self.net.module_.named_parameters():
+        """Copy the weights of the network, or of the stack of copies."""
+        weights = self.net.module_.named_parameters()
+        return {name: weight.detach().clone() for name, weight in weights}
+
+    def fitted_weights(self, weights):
+        """Return the weights that the user gets: of a stack of copies, those of the last."""
+        fitted = {}
+        for name, weight in weights.items():
             if self.plan.n_folds > 1:
                 weight = weight[-1]
-            weights[name] = weight.detach().clone()
-        return weights
+            fitted[name] = weight
+        return fitted
 
     @contextmanager
     def interpolated(self, weight):

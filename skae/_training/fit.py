@@ -1,25 +1,93 @@
 """Training: run the epochs of a fit, keep the best weights, and collect the fitted attributes."""
 
 import copy
+from dataclasses import replace
+from functools import partial
 
+from skae._input.validation import resolve_seed
+from skae._training.checkpoints import NoCheckpoints, open_checkpoints
 from skae._training.code_statistics import code_statistics, cut_code
 from skae._training.convergence_warnings import (
     divergence_error,
+    warn_if_diverged,
     warn_latent_collapse,
+    warn_lost_folds,
     warn_not_converged,
 )
 from skae._training.early_stopping import EarlyStopping
+from skae._training.finished_fits import fit_data, fit_start, read_result, write_result
+from skae._training.fit_digest import digest_rows
 from skae._training.fitted import FitResult
 from skae._training.initialization import restart_from_pca
 from skae._training.net import TrainingDiverged, make_net
 from skae._training.net_params import compile_settings
 from skae._training.progress import EpochCallbacks
-from skae._warnings import is_nested_call, warn_user
+from skae._training.setup import set_up_fit, set_up_partial_fit
+from skae._training.validation_split import Folds
+from skae._warnings import is_nested_call, recorded_warnings, warn_user
 
-__all__ = ["run_fit", "run_partial_fit"]
+__all__ = ["fit_in_one_pass", "fit_or_restore", "run_fit"]
+
+MIN_PASS_SECONDS = 1.0
+"""Shortest time of a call of ``partial_fit`` that leaves a checkpoint; others are repeated."""
 
 
-def run_fit(setup, hooks):
+def fit_or_restore(estimator, data, hooks, *, resume):
+    """Fit, from the last checkpoint if there is one; return the result of a finished fit at once.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With valid parameters.
+    data : TrainingData
+        Checked data.
+    hooks : dict
+        Arguments of scikit-learn's callbacks.
+    resume : bool
+        Whether the weights of an earlier fit are trained further.
+
+    Returns
+    -------
+    result : FitResult
+        The fitted attributes.
+    """
+    seed = resolve_seed(estimator.random_state)
+    start = partial(fit_start, estimator, resume=resume, one_pass=False)
+    content = partial(fit_data, estimator, data, seed)
+    with open_checkpoints(estimator, seed, content, start) as checkpoints:
+        result = read_result(checkpoints, estimator, data, hooks, resume=resume)
+        if result is not None:
+            return result
+        with recorded_warnings() as warnings:
+            setup = set_up_fit(estimator, data, seed, resume=resume)
+            result = run_fit(setup, hooks, checkpoints)
+        if result.is_complete:
+            write_result(checkpoints, result, warnings, estimator, data)
+    return result
+
+
+def fit_in_one_pass(estimator, data, *, resume):
+    """Train for one pass, or restore the state after the same pass.
+
+    Parameters
+    ----------
+    estimator, data, resume
+        As in `fit_or_restore`.
+
+    Returns
+    -------
+    result : FitResult
+        The fitted attributes.
+    """
+    seed = resolve_seed(estimator.random_state)
+    start = partial(fit_start, estimator, resume=resume, one_pass=True)
+    content = partial(fit_data, estimator, data, seed)
+    with open_checkpoints(estimator, seed, content, start) as checkpoints:
+        setup = set_up_partial_fit(estimator, data, seed, resume=resume)
+        return run_partial_fit(setup, checkpoints)
+
+
+def run_fit(setup, hooks, checkpoints):
     """Train as planned, and keep the best weights.
 
     Parameters
@@ -28,6 +96,8 @@ def run_fit(setup, hooks):
         Ready for training.
     hooks : dict
         Arguments of scikit-learn's callbacks.
+    checkpoints : NoCheckpoints
+        The training begins at the last one.
 
     Returns
     -------
@@ -36,6 +106,8 @@ def run_fit(setup, hooks):
     """
     estimator, net, plan = setup.estimator, setup.net, setup.plan
     monitor = EarlyStopping(net, setup.validation_batches, plan)
+    with recorded_warnings():  # a finished fit does not warn again of checkpoints
+        n_done = checkpoints.load(net, setup.generator, monitor)
 
     def snapshot(monitor):
         """Return the attributes of the best weights so far, with a network of their own."""
@@ -43,14 +115,20 @@ def run_fit(setup, hooks):
         if not setup.validation_batches:
             checkpoint = monitor.initial
         network = copy.deepcopy(setup.network)
-        network.load_state_dict(monitor.weights(), strict=False)
+        weights = monitor.fitted_weights(monitor.weights())
+        network.load_state_dict(weights, strict=False)
         attributes = _training_attributes(setup, monitor, checkpoint)
         return {**attributes, "net_": make_net(network, setup.device)}
 
     monitor.on_epoch = EpochCallbacks(
-        estimator, hooks, epochs=plan.epochs, snapshot=snapshot, verbose=estimator.verbose
+        estimator,
+        hooks,
+        epochs=plan.epochs,
+        n_done=n_done,
+        snapshot=snapshot,
+        verbose=estimator.verbose,
     )
-    net.watcher = monitor
+    net.monitor, net.checkpoints = monitor, checkpoints
     with monitor.on_epoch:
         try:
             end = net.train(setup.dataset, plan.epochs)
@@ -66,20 +144,26 @@ def run_fit(setup, hooks):
         warn_user("Training interrupted by user; the best weights so far are kept.")
     elif end == "diverged":
         error = divergence_error(estimator, net.lr, monitor.epoch + 1)
-    if end in ("done", "stopped"):
+    if end in ("done", "stopped") and not warn_if_diverged(estimator, monitor, net.lr):
         warn_not_converged(estimator, monitor, resumed=setup.resume)
-    if error is None and end != "interrupted":
-        warn_latent_collapse(estimator, setup.network, setup.data.rows, setup.pca)
-    return FitResult(attributes, error)
+        if setup.resume and plan.n_folds == 1 and attributes["best_iter_"] == 0:
+            warn_lost_folds(estimator)
+    is_complete = error is None and end != "interrupted"
+    if is_complete:
+        config = setup.spec.network
+        warn_latent_collapse(estimator, config, setup.network, setup.data.rows, setup.pca)
+    return FitResult(attributes, error, is_complete)
 
 
-def run_partial_fit(setup):
+def run_partial_fit(setup, checkpoints):
     """Train for one pass at a constant learning rate.
 
     Parameters
     ----------
     setup : FitSetup
         Ready for training.
+    checkpoints : NoCheckpoints
+        The pass begins at the last one.
 
     Returns
     -------
@@ -90,6 +174,8 @@ def run_partial_fit(setup):
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
     error = None
+    checkpoints.load(net, setup.generator)
+    net.checkpoints = checkpoints
     try:
         end = net.train(setup.dataset, 1)
     except TrainingDiverged:
@@ -102,14 +188,17 @@ def run_partial_fit(setup):
         elif end == "interrupted":
             warn_user("Training interrupted by user; the weights of this pass are kept.")
         else:
+            checkpoints.finish(MIN_PASS_SECONDS)
             n_iter += 1
             curve.append(setup.spec.loss_in_units(net.history[-1]["train_loss"]))
+    net.checkpoints = NoCheckpoints()
     net.module_.eval()
     code_attributes = _code_attributes(setup, setup.spec)
     attributes = {
         **_resolved_attributes(setup),
         **code_attributes,
         "net_": net,
+        "_folds": None,
         "n_iter_": n_iter,
         "best_iter_": n_iter,
         "loss_curve_": curve,
@@ -130,10 +219,26 @@ def _keep_best_weights(setup, monitor):
         # nothing was gained: the result is PCA, of all samples
         spec = restart_from_pca(spec, network, setup.pca, setup.data.rows, setup.generator)
     else:
-        network.load_state_dict(checkpoint.weights, strict=False)
+        network.load_state_dict(monitor.fitted_weights(checkpoint.weights), strict=False)
+    attributes["_folds"] = _kept_folds(setup, monitor, checkpoint)
     final = make_net(network, setup.device, **compile_settings(setup.extra))
     final.history = setup.net.history
     return {**attributes, "_spec": spec, "net_": final}
+
+
+def _kept_folds(setup, monitor, checkpoint):
+    """Return the copies of a cross-validated fit, with which `fit` can continue, or None."""
+    if setup.plan.n_folds < 2:
+        return None
+    was_initial = not setup.resume or setup.estimator._folds.is_initial
+    networks = setup.net.module_
+    networks.load_state_dict(checkpoint.weights, strict=False)
+    return Folds(
+        networks,
+        setup.val_indices,
+        digest_rows(setup.data.rows),
+        is_initial=was_initial and checkpoint is monitor.initial,
+    )
 
 
 def _code_attributes(setup, spec):
@@ -142,8 +247,16 @@ def _code_attributes(setup, spec):
     if rows is None:
         rows = setup.data.rows
     attributes = code_statistics(spec, setup.network, rows, setup.generator)
+    reserved = {*_resolved_attributes(setup), "net_", "loss_curve_", "n_iter_", "best_iter_"}
+    for name in attributes:
+        if name in reserved or not name.endswith("_") or name.startswith("_"):
+            raise ValueError(
+                f"Got the fitted attribute {name!r} from a bottleneck or penalty, but expected "
+                "a name that ends in an underscore, and that autoencoders do not have."
+            )
+    spec = replace(spec, code_attributes=tuple(attributes))
     if setup.resume:
-        return attributes
+        return {**attributes, "_spec": spec}
     return cut_code(setup.estimator, spec, setup.network, attributes)
 
 

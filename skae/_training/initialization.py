@@ -6,17 +6,16 @@ from numbers import Integral
 import numpy as np
 import torch
 
-from skae._input.dtypes import check_dtype_units, to_tensor
-from skae._input.missing_values import ImputedRows, fit_gaussian
+from skae._input.dtypes import check_dtype_units, dtype_name, to_tensor
+from skae._input.missing_values import ImputedRows, fit_gaussian, warn_if_empty
 from skae._input.rows import RowSubset, sample_indices, take_rows
+from skae._input.units import result_dtype
+from skae._options import have_equal_architecture
 from skae._training.defaults import (
     MAX_ENCODER_INPUTS,
-    default_codebook_size,
     default_hidden_sizes,
     default_n_components,
     default_n_coordinates,
-    penalty_weight,
-    quantization_step,
 )
 from skae._training.fitted import FittedSpec
 from skae._training.pca import PCAResult, fit_pca, random_pca
@@ -25,14 +24,16 @@ from skae._warnings import warn_user
 __all__ = [
     "Initialization",
     "check_resumable",
+    "describe_fit",
+    "initial_n_components",
     "initialize",
     "pca_of_rows",
     "restart_from_pca",
     "warn_if_few_components",
 ]
 
-MAX_CODEBOOK_SAMPLES = 4096
-"""The most samples from which the first codebook vectors are selected."""
+MAX_INITIAL_LATENTS = 4096
+"""The most latent vectors from which a bottleneck is initialized."""
 
 HEAD_WIDTH = 64
 """Width of the hidden layer between short latent vectors and targets."""
@@ -43,17 +44,11 @@ ARCHITECTURE_PARAMETERS = (
     "n_filters",
     "image_shape",
     "channel_axis",
+    "signals",
     "activation",
-    "loss",
-    "bottleneck",
-    "codebook_size",
-    "penalty",
     "allow_nan",
 )
 """Parameters that must not change when a fit continues."""
-
-LOSS_POWERS = {"squared_error": 2, "absolute_error": 1, "log_loss": 0}
-"""A loss in units of X is the loss of scaled rows times the scale to this power."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +70,15 @@ class Initialization:
     spec: FittedSpec
 
 
-def initialize(estimator, data, generator, device):
+def initialize(estimator, objective, data, generator, device):
     """Build a network and initialize it as PCA.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
         With valid parameters.
+    objective : Objective
+        Its options as objects.
     data : TrainingData
         The training data.
     generator : torch.Generator
@@ -94,52 +91,78 @@ def initialize(estimator, data, generator, device):
     initialization : Initialization
         The network, its PCA and its description.
     """
-    n, d = data.rows.shape
-    k = estimator.n_components
-    if not isinstance(k, Integral):
-        k = default_n_components(d)
+    k = initial_n_components(estimator, data)
     n_coordinates = default_n_coordinates(k, convolutional=estimator._pca_view() is not None)
     pca = pca_of_rows(estimator, data.rows, data.weights, n_coordinates, generator, device)
-    dtype = str(data.rows.dtype).removeprefix("torch.")
-    config = _network_config(estimator, int(k), pca, n, d, dtype, data.targets)
-    spec = FittedSpec(
-        network=config,
-        dtype=dtype,
-        parameters=_architecture_parameters(estimator),
-        targets=data.targets,
-    )
-    network = estimator._build(config)
-    network.start(pca, generator)
+    spec = describe_fit(estimator, objective, data, k, len(pca.components))
+    if spec.network.output != "sigmoid":
+        mean = pca.reference.double() + pca.shift
+        spec = replace(spec, result_dtype=result_dtype(mean, pca.scale, spec.dtype))
+    network = estimator._build(spec.network, seed=generator.initial_seed())
+    network.initialize(pca, generator)
     spec = restart_from_pca(spec, network, pca, data.rows, generator)
     return Initialization(network, pca, spec)
 
 
-def _network_config(estimator, n_components, pca, n_samples, n_features, dtype, targets):
+def initial_n_components(estimator, data):
+    """Return the number of latent dimensions in training, before a code is cut."""
+    if isinstance(estimator.n_components, Integral):
+        return int(estimator.n_components)
+    return default_n_components(data.rows.shape[1])
+
+
+def describe_fit(estimator, objective, data, n_components, n_coordinates):
+    """Describe the network of a fit, without units and precision of the result.
+
+    Parameters
+    ----------
+    estimator, objective, data
+        As in `initialize`.
+    n_components, n_coordinates : int
+        Number of latent dimensions, and of principal coordinates.
+
+    Returns
+    -------
+    spec : FittedSpec
+        The description.
+    """
+    return FittedSpec(
+        network=_network_config(estimator, objective, n_components, n_coordinates, data),
+        dtype=dtype_name(data.rows),
+        parameters=_architecture_parameters(estimator),
+        loss=objective.loss,
+        bottleneck=objective.bottleneck,
+        targets=data.targets,
+        max_abs=data.max_abs,
+        small_share=data.small_share,
+    )
+
+
+def _network_config(estimator, objective, n_components, n_coordinates, data):
     """Resolve the architecture."""
+    n_samples, n_features = data.rows.shape
     encoder_sizes, decoder_sizes = default_hidden_sizes(n_samples, n_features)
-    codebook_size = estimator.codebook_size
-    if codebook_size == "auto":
-        codebook_size = default_codebook_size(n_samples)
-    bottleneck = estimator.bottleneck
-    if estimator.penalty == "rate":
-        bottleneck = "rate"
+    output = "linear"
+    if objective.loss.link == "logit":
+        output = "sigmoid"
+    elif not objective.loss.is_elementwise:
+        output = "samples"
     options = {
         "n_features": n_features,
         "n_components": n_components,
-        "n_coordinates": len(pca.components),
-        "n_inputs": min(len(pca.components), MAX_ENCODER_INPUTS),
+        "n_coordinates": n_coordinates,
+        "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
         "encoder_sizes": encoder_sizes,
         "decoder_sizes": decoder_sizes,
         "activation": estimator.activation,
-        "output": "sigmoid" if estimator.loss == "log_loss" else "linear",
-        "ceiling": 255.0 if dtype == "uint8" else 1.0,
-        "bottleneck": bottleneck,
-        "codebook_size": int(codebook_size),
-        "step": quantization_step(penalty_weight(estimator)),
-        "head_sizes": _head_sizes(n_components, targets),
+        "output": output,
+        "ceiling": 255.0 if dtype_name(data.rows) == "uint8" else 1.0,
+        "bottleneck": objective.bottleneck.resolve(n_samples),
+        "penalty": objective.penalty,
+        "head_sizes": _head_sizes(n_components, data.targets),
         "allow_nan": bool(estimator.allow_nan),
     }
-    return estimator._network_config(options)
+    return estimator._network_config(options, objective.loss)
 
 
 def _head_sizes(n_components, targets):
@@ -169,7 +192,7 @@ def restart_from_pca(spec, network, pca, rows, generator):
     pca : PCAResult
         The PCA that the network becomes.
     rows : array-like of shape (n, d)
-        Codebook vectors are selected among the latent vectors of these rows.
+        The bottleneck may be initialized from the latent vectors of some of these rows.
     generator : torch.Generator
         Selects them.
 
@@ -179,11 +202,9 @@ def restart_from_pca(spec, network, pca, rows, generator):
         With the units of the loss that belong to this PCA.
     """
     network.init_from_pca(pca)
-    if spec.network.bottleneck == "quantized":
-        _init_codebooks(network, rows, generator)
-    power = LOSS_POWERS[spec.parameters["loss"]]
-    unit = pca.scale**power
-    if power == 0:
+    _init_from_latents(spec.network.bottleneck, network, rows, generator)
+    unit = pca.scale**spec.loss.scale_power
+    if network.output != "linear":  # the loss is a mean over the features
         return replace(spec, loss_scale=unit, loss_offset=0.0)
     d = network.n_features
     offset = 0.0
@@ -217,6 +238,8 @@ def pca_of_rows(
     if estimator.allow_nan:
         incomplete = rows
         rows = ImputedRows(incomplete)
+        if indices is None:
+            warn_if_empty(rows.empty_columns, getattr(estimator, "feature_names_in_", None))
         if estimator._uses_gaussian_imputation(rows.shape[1]):
             if gaussian is None:
                 gaussian = fit_gaussian(incomplete, rows.means, weights, generator=generator)
@@ -239,19 +262,13 @@ def pca_of_rows(
 
 
 @torch.no_grad()
-def _init_codebooks(network, rows, generator):
-    """Select the first codebook vectors by k-means++ among the latent vectors of some rows."""
-    from sklearn.cluster import kmeans_plusplus  # slow to import
-
-    sample = take_rows(rows, sample_indices(rows, MAX_CODEBOOK_SAMPLES, generator))
-    x = network.prepare(to_tensor(sample, network.centre.scale.device))
-    groups = network.bottleneck.grouped(network.code(x)[0])  # (n_groups, n, length)
-    size = network.bottleneck.codebooks.shape[1]
-    seed = int(torch.randint(2**31, (1,), generator=generator))
-    for codebook, group in zip(network.bottleneck.codebooks, groups.cpu().numpy(), strict=True):
-        enough = np.resize(group, (max(size, len(group)), group.shape[1]))
-        vectors, _ = kmeans_plusplus(enough, size, random_state=seed)
-        codebook.copy_(torch.from_numpy(vectors))
+def _init_from_latents(bottleneck, network, rows, generator):
+    """Initialize the module of a bottleneck from the latent vectors of some rows."""
+    if not bottleneck.needs_latents:
+        return
+    sample = take_rows(rows, sample_indices(rows, MAX_INITIAL_LATENTS, generator))
+    x = network.centre(to_tensor(sample, network.centre.scale.device))
+    bottleneck.init_from_latents(network.bottleneck, network.latents(x), generator)
 
 
 def warn_if_few_components(n_components, pca, shape):
@@ -264,20 +281,36 @@ def warn_if_few_components(n_components, pca, shape):
         )
 
 
-def check_resumable(estimator, rows):
+def check_resumable(estimator, objective, rows):
     """Raise an error if parameters or data do not suit the network of the earlier fit."""
     spec = estimator._spec
     for name, value in _architecture_parameters(estimator).items():
         if value != spec.parameters[name]:
             raise ValueError(
-                f"Got {name}={getattr(estimator, name)!r}, but the network was built with "
-                f"{spec.parameters[name]!r}. Parameters of the architecture can't change when a "
-                "fit continues. Set warm_start=False and call fit to start again."
+                _architecture_message(name, getattr(estimator, name), spec.parameters[name])
             )
-    dtype = str(rows.dtype).removeprefix("torch.")
-    check_dtype_units(rows, spec.dtype, exact=estimator.loss == "log_loss")
+    options = {
+        "loss": (objective.loss, spec.loss),
+        "bottleneck": (objective.bottleneck, spec.bottleneck),
+        "penalty": (objective.penalty, spec.network.penalty),
+    }
+    for name, (option, fitted) in options.items():
+        if not have_equal_architecture(option, fitted):
+            raise ValueError(_architecture_message(name, getattr(estimator, name), fitted))
+    dtype = dtype_name(rows)
+    if objective.loss.bounds is not None:
+        check_dtype_units(rows, spec.dtype)
     if dtype != spec.dtype and (np.dtype(dtype).kind == "f") != (np.dtype(spec.dtype).kind == "f"):
         raise ValueError(f"Got X of dtype {dtype}, but the first call got {spec.dtype}.")
+
+
+def _architecture_message(name, value, fitted):
+    """Return the message for a parameter that differs from that of the fitted network."""
+    return (
+        f"Got {name}={value!r}, but the network was built with {fitted!r}. Parameters of the "
+        "architecture can't change when a fit continues. Set warm_start=False and call fit to "
+        "start again."
+    )
 
 
 def _architecture_parameters(estimator):

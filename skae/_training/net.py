@@ -8,10 +8,10 @@ from skorch.callbacks import Callback, LRScheduler
 
 from skae._input.batching import Batches
 from skae._input.rows import chunk_slices
-from skae._training.batch_loss import BatchLoss
+from skae._training.batch_loss import BatchLoss, weighted_mean
+from skae._training.checkpoints import NoCheckpoints
 from skae._training.learning_rate import clip_gradients, learning_rate_factor
 from skae._warnings import warn_user
-from skae.losses import weighted_mean
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
 
@@ -56,7 +56,7 @@ class AutoencoderNet(NeuralNet):
     parts : int, default=1
         Number of chunks in which a batch is processed. Their gradients are added, so the step is
         the same and needs less memory. The number increases if the device has too little memory.
-    watcher : callable, default=None
+    monitor : callable, default=None
         Called with the net at the end of each epoch, before the callbacks. Its attribute ``done``
         ends the training.
     **kwargs
@@ -76,7 +76,7 @@ class AutoencoderNet(NeuralNet):
         warm_up=None,
         clip=0.0,
         parts=1,
-        watcher=None,
+        monitor=None,
         iterator_train=Batches,
         iterator_valid=Batches,
         train_split=None,
@@ -90,7 +90,8 @@ class AutoencoderNet(NeuralNet):
         self.warm_up = warm_up
         self.clip = clip
         self.parts = parts
-        self.watcher = watcher
+        self.monitor = monitor
+        self.checkpoints = NoCheckpoints()
         super().__init__(
             module,
             criterion,
@@ -175,18 +176,22 @@ class AutoencoderNet(NeuralNet):
         """
         end = "done"
         self.max_epochs = epochs
-        self.n_steps_ = 0
-        self.lowest_loss_ = math.inf
-        self.usual_norm_ = None
+        self.set_progress(0, self.parts, math.inf, None)
         self.notify("on_train_begin", X=dataset, y=None)
         try:
-            self.fit_loop(dataset, epochs=epochs)
+            with self.checkpoints.recording(self) as n_done:
+                self.fit_loop(dataset, epochs=epochs - n_done)
         except TrainingStopped:
             end = "stopped"
         except KeyboardInterrupt:
             end = "interrupted"
         self.notify("on_train_end", X=dataset, y=None)
         return end
+
+    def set_progress(self, n_steps, parts, lowest_loss, usual_norm):
+        """Set the values, beside weights and optimizer, that a training changes."""
+        self.n_steps_, self.parts = n_steps, parts
+        self.lowest_loss_, self.usual_norm_ = lowest_loss, usual_norm
 
     def notify(self, method_name, **cb_kwargs):
         """Call a method of all callbacks.
@@ -202,14 +207,16 @@ class AutoencoderNet(NeuralNet):
                 if method_name == "on_epoch_end":
                     raise TrainingStopped from stop
                 raise
-        if method_name == "on_epoch_end" and self.watcher is not None and self.watcher.done:
-            raise TrainingStopped
+        if method_name == "on_epoch_end":
+            if self.monitor is not None and self.monitor.done:
+                raise TrainingStopped
+            self.checkpoints.after_epoch()
 
     def on_epoch_end(self, net, **kwargs):
-        """Call the watcher before the callbacks, which read the losses that it records."""
+        """Call the monitor before the callbacks, which read the losses that it records."""
         super().on_epoch_end(net, **kwargs)
-        if self.watcher is not None:
-            self.watcher(self)
+        if self.monitor is not None:
+            self.monitor(self)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one pass over the data, and record its mean loss."""
@@ -218,15 +225,17 @@ class AutoencoderNet(NeuralNet):
         self._set_training(training)
         total_loss = torch.zeros((), device=self.device)
         total_weight = torch.zeros((), device=self.device)
+        self.checkpoints.begin_epoch(iterator, total_loss, total_weight)
         for batch in iterator:
             if self.notifies_batches_:
                 self.notify("on_batch_begin", batch=batch[:2], training=training)
             step = step_fn(batch, **fit_params)
-            weight = _batch_weight(batch)
+            weight = batch.total_weight
             total_loss += step["loss"] * weight
             total_weight += weight
             if self.notifies_batches_:
                 self.notify("on_batch_end", batch=batch[:2], training=training, **step)
+            self.checkpoints.after_step()
         # this line alone waits for the device
         loss = float(total_loss / total_weight)
         if training and not math.isfinite(loss):
@@ -278,11 +287,11 @@ class AutoencoderNet(NeuralNet):
 
     def _backward_in_chunks(self, batch):
         """Add the gradients of all chunks of a batch; keep reconstructions only for callbacks."""
-        batch_weight = _batch_weight(batch)
+        batch_weight = batch.total_weight
         loss, reconstructions = 0, []
         for rows in chunk_slices(len(batch.X), math.ceil(len(batch.X) / self.parts)):
             chunk = batch.chunk(rows)
-            step = self._backward(chunk, _batch_weight(chunk) / batch_weight)
+            step = self._backward(chunk, chunk.total_weight / batch_weight)
             loss = loss + step["loss"]
             if self.notifies_batches_:
                 reconstructions.append(step["y_pred"])
@@ -329,7 +338,7 @@ class AutoencoderNet(NeuralNet):
             if not self.prepared:
                 centered = module.centre(centered)
             flat = centered.flatten(0, -2)  # (n, d)
-            corrupted = module.corrupted(flat, lambda rows: self.corrupt(rows, generator))
+            corrupted = module.to_rows(self.corrupt(module.to_samples(flat), generator))
             corrupted = corrupted.unflatten(0, centered.shape[:-1])
             x = module.to_training_space(corrupted)
             target = module.target(module.to_training_space(centered))
@@ -346,7 +355,7 @@ class AutoencoderNet(NeuralNet):
 
     def evaluate(self, batch, generator):
         """Compute the objective of each sample of a batch, and its reconstruction term."""
-        with torch.set_grad_enabled(self.criterion_.penalty == "contraction"):
+        with torch.set_grad_enabled(self.criterion_.needs_input_gradient):
             x, target, visible = self.prepare_batch(batch, generator)
             output, regularization = self._objective_terms(x, batch, generator)
             losses = self.criterion_.sample_losses(
@@ -360,7 +369,7 @@ class AutoencoderNet(NeuralNet):
         """Compute the loss of each sample of a batch if all are reconstructed as the mean."""
         with torch.inference_mode():
             x = self._prepared_rows(batch)
-            x_hat, target = self.module_.null(x), self.module_.target(x)
+            x_hat, target = self.module_.reconstruct_mean(x), self.module_.target(x)
             return self.criterion_.sample_losses(x_hat, target, batch.weights)
 
     def _prepared_rows(self, batch):
@@ -371,17 +380,12 @@ class AutoencoderNet(NeuralNet):
 
     def _objective_terms(self, x, batch, generator):
         """Apply the network, and compute the terms of the objective beside reconstruction."""
-        if self.criterion_.penalty == "contraction":
-            x.requires_grad_()
+        x.requires_grad_(self.criterion_.needs_input_gradient)
         output = self.forward_pass(x, generator)
-        return output, self.criterion_.regularization(output, x, self.module_, batch, generator)
-
-
-def _batch_weight(batch):
-    """Return the sum of the sample weights of a batch; without weights, the number of samples."""
-    if batch.weights is None:
-        return batch.X.shape[:-1].numel()
-    return batch.weights.sum()
+        regularization = self.criterion_.regularization(
+            output, x, batch, self.module_, self.forward_pass, generator
+        )
+        return output, regularization
 
 
 def make_net(network, device="cpu", **settings):

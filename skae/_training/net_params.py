@@ -21,7 +21,7 @@ OWN_KEYS = (
     "prepared",
     "warm_up",
     "clip",
-    "watcher",
+    "monitor",
     "parts",
     "corrupt",
     "generator",

@@ -1,28 +1,31 @@
-"""The training plan of a fit: parameters and objectives decide on folds and epochs."""
+"""The training plan of a fit: parameters and objective decide on folds and epochs."""
 
 from skae._training.defaults import make_plan
 
 __all__ = ["resolve_plan"]
 
+MIN_EPOCHS_FACTOR = 3
+"""Factor of the default number of epochs if reconstruction is not the only objective."""
+
 MAX_FOLD_BYTES = 2**26
 """Cross-validation is used if the prepared rows of all folds take at most this much memory."""
 
 
-def resolve_plan(estimator, data, network, spec, corrupt, extra, *, resume, one_pass):
+def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, one_pass):
     """Resolve the training plan.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
         With valid parameters.
+    objective : Objective
+        Its options as objects.
     data : TrainingData
         The training data.
     network : skae.networks.autoencoder.Autoencoder
         Initialized.
     spec : FittedSpec
         Description of the network.
-    corrupt : callable or None
-        Corruption of inputs.
     extra : dict
         Settings of skorch from `net_params`.
     resume : bool
@@ -37,11 +40,21 @@ def resolve_plan(estimator, data, network, spec, corrupt, extra, *, resume, one_
     """
     config = spec.network
     only_reconstruction = (
-        config.bottleneck == "deterministic" and estimator.penalty is None and data.targets is None
+        config.bottleneck.is_deterministic and config.penalty is None and data.targets is None
     )
     imputation = only_reconstruction and config.gaussian_imputation
-    plain = only_reconstruction and not estimator.allow_nan and corrupt is None
-    user_needs_one_network = resume or one_pass or data.validation_rows is not None
+    plain = only_reconstruction and not estimator.allow_nan and objective.corruption is None
+    epochs_factor = 1
+    if not plain:
+        epochs_factor = max(MIN_EPOCHS_FACTOR, config.bottleneck.epochs_factor)
+    folds = None
+    if resume:
+        folds = getattr(estimator, "_folds", None)
+    user_needs_one_network = one_pass or data.validation_rows is not None
+    if estimator.validation_fraction != "auto":  # of one validation set
+        user_needs_one_network = True
+    if resume and folds is None:
+        user_needs_one_network = True
     if "callbacks" in extra or "compile" in extra:
         user_needs_one_network = True
     fold_bytes = 6 * 4 * len(data) * network.n_training_features  # five folds and all, float32
@@ -64,8 +77,10 @@ def resolve_plan(estimator, data, network, spec, corrupt, extra, *, resume, one_
         convolutional=config.convolutional,
         plain=plain,
         imputation=imputation,
-        ordered=config.bottleneck == "ordered",
+        epochs_factor=epochs_factor,
     )
+    if folds is not None and plan.n_folds > 1:
+        plan = plan.resumed(len(folds.val_indices), from_pca=folds.is_initial)
     if "callbacks" in extra:  # they may read the validation loss of any epoch
         return plan.with_evaluation_of_every_epoch()
     return plan

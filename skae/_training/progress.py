@@ -14,6 +14,8 @@ class EpochCallbacks:
         Arguments of its callbacks: `X`, `y`, and optional `metadata`.
     epochs : int
         The largest number of epochs.
+    n_done : int, default=0
+        Number of epochs that were trained before a checkpoint.
     snapshot : callable
         Function of the monitor of the training that returns the present fitted attributes as a
         dict. It is called if a callback reads them.
@@ -27,9 +29,9 @@ class EpochCallbacks:
         have to be set within the context.
     """
 
-    def __init__(self, estimator, hooks, *, epochs, snapshot, verbose):
+    def __init__(self, estimator, hooks, *, epochs, snapshot, verbose, n_done=0):
         self.hooks = {"estimator": estimator, **hooks}
-        self.remaining_epochs = epochs
+        self.remaining_epochs = epochs - n_done
         self.snapshot = snapshot
         self.fit_context = estimator._init_callback_context(max_subtasks=epochs)
         self.epoch_context = None
@@ -38,7 +40,8 @@ class EpochCallbacks:
         if verbose:
             from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=epochs, desc=type(estimator).__name__, unit="epoch")
+            name = type(estimator).__name__
+            self.bar = tqdm(total=epochs, initial=n_done, desc=name, unit="epoch")
 
     def __enter__(self):
         self.fit_context.call_on_fit_task_begin(**self.hooks)

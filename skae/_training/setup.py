@@ -1,20 +1,19 @@
 """Set up a fit: the initialized network, the training plan, and training and validation batches."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from sklearn.base import clone
 
-from skae import losses
-from skae._devices import has_memory_for, pays_in_bfloat16, resolve_device
-from skae._input.batching import Batches, RowDataset
+from skae._devices import has_memory_for, is_bfloat16_faster, resolve_device
+from skae._input.batching import Batches, RowDataset, StreamedBatches
 from skae._input.dtypes import to_tensor
-from skae._input.rows import RowSubset, row_chunks, sample_indices, take_rows
-from skae._input.streaming import StreamedBatches, StreamedRows
+from skae._input.rows import RowSubset, row_chunks, sample_indices
+from skae._input.streaming import StreamedRows
 from skae._input.training_data import TrainingData
-from skae._input.validation import resolve_seed
-from skae._training.defaults import MAX_BATCH_NUMBERS, TrainingPlan, penalty_weight
+from skae._training.defaults import MAX_BATCH_NUMBERS, TrainingPlan
 from skae._training.fitted import FittedSpec
 from skae._training.initialization import (
     check_resumable,
@@ -25,22 +24,25 @@ from skae._training.initialization import (
 )
 from skae._training.net import AutoencoderNet, make_net
 from skae._training.net_params import extra_settings, own_settings
+from skae._training.objective import Objective, resolve_objective
 from skae._training.optimizers import resolve_optimizer
 from skae._training.pca import PCAResult
 from skae._training.plan import resolve_plan
 from skae._training.validation_split import (
     FoldBatches,
+    fold_copies,
     fold_indices,
     make_folds,
+    resume_folds,
+    validation_in_memory,
     validation_size,
 )
-from skae.corruptions import check_corruption
+from skae.corruptions._base import corruption_of_samples
 
 __all__ = ["FitSetup", "set_up_fit", "set_up_partial_fit"]
 
 MAX_PREPARED_BYTES = 2**27
-"""Rows are prepared before training if they take at most this much memory. If not, each batch is
-prepared when it is used."""
+"""Rows are prepared before training up to this size, and batch by batch beyond it."""
 
 MAX_VALIDATION_BYTES = 2**26
 """The largest validation set of streamed data, which stays in memory."""
@@ -57,9 +59,9 @@ NET_PARAMETERS = (
     "net_params",
     "precision",
     "device",
+    "bottleneck",
     "corruption",
-    "corruption_level",
-    "penalty_weight",
+    "penalty",
     "target_weight",
 )
 """If one of these has changed, ``partial_fit`` creates a new net with a new optimizer."""
@@ -73,6 +75,8 @@ class FitSetup:
     ----------
     estimator : BaseAutoencoder
         As the user set it. It is read, and not changed.
+    objective : Objective
+        Its options as objects.
     data : TrainingData
         Checked data.
     resume : bool
@@ -105,9 +109,12 @@ class FitSetup:
         The same samples as rows.
     pca_without_validation : bool
         Whether the network starts as the PCA of the training samples alone.
+    val_indices : list of torch.Tensor or None
+        The validation samples of each fold.
     """
 
     estimator: Any
+    objective: Objective
     data: TrainingData
     resume: bool
     generator: torch.Generator
@@ -124,6 +131,7 @@ class FitSetup:
     validation_batches: Any = ()
     validation_rows: Any = None
     pca_without_validation: bool = False
+    val_indices: list | None = None
 
     def prepare(self, network, rows):
         """Center, scale and transform rows into the space of training, in chunks."""
@@ -213,20 +221,16 @@ class FitSetup:
 
     def _loss_settings(self):
         """Return the settings of `BatchLoss`."""
-        estimator, network = self.estimator, self.network
-        penalty = estimator.penalty
-        if penalty == "rate":  # it is part of the bottleneck
-            penalty = None
+        objective, network = self.objective, self.network
         n_training_features = network.n_training_features
-        if network.output == "sigmoid":
+        if network.output != "linear":
             n_training_features = network.n_features
         settings = {
-            "function": getattr(losses, estimator.loss),
-            "penalty": penalty,
-            "exact": not network.channels_last,
-            "penalty_weight": penalty_weight(estimator),
+            "loss": objective.loss,
+            "bottleneck_weight": objective.bottleneck.cost_weight,
+            "penalty": objective.penalty,
             "targets": self.data.targets,
-            "target_weight": estimator.target_weight,
+            "target_weight": self.estimator.target_weight,
             "n_features": network.n_features,
             "n_training_features": n_training_features,
             "allow_nan": network.allow_nan,
@@ -248,9 +252,10 @@ class FitSetup:
     def use_validation_split(self):
         """Hold out a share of the rows for validation."""
         data, n_samples = self.data, len(self.data)
-        n_val = validation_size(n_samples, self.estimator.validation_fraction)
-        if isinstance(data.rows, StreamedRows):
-            n_val = min(n_val, max(8, MAX_VALIDATION_BYTES // data.rows.row_bytes))
+        max_size = n_samples - 1
+        if isinstance(data.rows, StreamedRows):  # its validation samples stay in memory
+            max_size = min(max_size, max(8, MAX_VALIDATION_BYTES // data.rows.row_bytes))
+        n_val = validation_size(n_samples, self.estimator.validation_fraction, max_size)
         val_indices = sample_indices(data.rows, n_val, self.generator)
         is_training = torch.ones(n_samples, dtype=torch.bool)
         is_training[val_indices] = False
@@ -264,8 +269,8 @@ class FitSetup:
         self.dataset = self.training_rows()
         self.validation_rows = RowSubset(data.rows, val_indices)
         if self.streams:
-            validation = _validation_in_memory(data, val_indices, self.device)
-            self.net = self.make_net(self.network, iterator_train__left_out=val_indices)
+            validation = validation_in_memory(data, val_indices, self.device)
+            self.net = self.make_net(self.network, iterator_train__val_indices=val_indices)
         else:
             validation = torch.utils.data.Subset(self.dataset, val_indices)
             self.dataset = torch.utils.data.Subset(self.dataset, train_indices)
@@ -274,15 +279,20 @@ class FitSetup:
 
     def use_folds(self):
         """Train one copy of the network for each fold, and one on all rows."""
-        n_samples = len(self.data)
-        val_indices, train_indices = fold_indices(n_samples, self.plan.n_folds, self.generator)
-        pcas = [self.pca_of(indices) for indices in train_indices]
+        n_samples, rows = len(self.data), self.data.rows
+        if self.resume:
+            folds = self.estimator._folds
+            resumed = resume_folds(folds, self.network, rows, self.generator)
+            copies, val_indices, train_indices = resumed
+        else:
+            val_indices, train_indices = fold_indices(n_samples, self.plan.n_folds, self.generator)
+            copies = fold_copies(self.network, [self.pca_of(indices) for indices in train_indices])
+        self.val_indices = val_indices
         networks, X, self.validation_batches = make_folds(
-            self.network,
-            pcas,
+            copies,
             val_indices,
             self.data.weights,
-            lambda network: self.prepare(network, self.data.rows),
+            lambda network: self.prepare(network, rows),
         )
         self.dataset = RowDataset(X, self.data.weights, self.device)
         self.net = self.make_net(
@@ -293,7 +303,7 @@ class FitSetup:
         )
 
 
-def set_up_fit(estimator, data, *, resume):
+def set_up_fit(estimator, data, seed, *, resume):
     """Set up `fit`: errors of skorch and of optimizers are raised here, too.
 
     Parameters
@@ -302,6 +312,8 @@ def set_up_fit(estimator, data, *, resume):
         With valid parameters.
     data : TrainingData
         Checked data.
+    seed : int
+        Seed of all randomness.
     resume : bool
         Whether the weights of an earlier fit are trained further.
 
@@ -310,7 +322,7 @@ def set_up_fit(estimator, data, *, resume):
     setup : FitSetup
         Ready for training.
     """
-    setup = _common_setup(estimator, data, resume=resume, one_pass=False)
+    setup = _common_setup(estimator, data, seed, resume=resume, one_pass=False)
     if setup.plan.n_folds > 1:
         setup.use_folds()
     elif setup.plan.n_folds == 1 and data.validation_rows is None:
@@ -320,9 +332,9 @@ def set_up_fit(estimator, data, *, resume):
     return setup
 
 
-def set_up_partial_fit(estimator, data, *, resume):
+def set_up_partial_fit(estimator, data, seed, *, resume):
     """Set up one pass of ``partial_fit``, with the last net if its settings are the same."""
-    setup = _common_setup(estimator, data, resume=resume, one_pass=True)
+    setup = _common_setup(estimator, data, seed, resume=resume, one_pass=True)
     if not resume:
         warn_if_few_components(setup.spec.network.n_components, setup.pca, data.rows.shape)
     setup.dataset = setup.training_rows()
@@ -330,9 +342,7 @@ def set_up_partial_fit(estimator, data, *, resume):
     net = getattr(estimator, "net_", None)
     if net is None or net.optimizer is None or net.made_with != values:
         setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, warm_up=None)
-        setup.net.made_with = [
-            own_settings(value) if isinstance(value, dict) else value for value in values
-        ]
+        setup.net.made_with = [_copy_parameter(value) for value in values]
         return setup
     net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
     net.generator = net.iterator_train__generator = setup.generator
@@ -342,30 +352,40 @@ def set_up_partial_fit(estimator, data, *, resume):
     return setup
 
 
-def _common_setup(estimator, data, *, resume, one_pass):
+def _copy_parameter(value):
+    """Return a copy of a parameter that does not change with the user's object."""
+    if isinstance(value, dict):
+        return own_settings(value)
+    if hasattr(value, "get_params"):
+        return clone(value)
+    return value  # functions are compared by identity
+
+
+def _common_setup(estimator, data, seed, *, resume, one_pass):
     """Initialize or reuse a network, and resolve plan and precision."""
-    generator = torch.Generator().manual_seed(resolve_seed(estimator.random_state))
+    generator = torch.Generator().manual_seed(seed)
     device = resolve_device(estimator.device)
     extra = extra_settings(estimator.net_params)
-    corrupt = check_corruption(
-        estimator.corruption, estimator.corruption_level, allow_nan=estimator.allow_nan
-    )
+    objective = resolve_objective(estimator)
+    corrupt = corruption_of_samples(objective.corruption, allow_nan=estimator.allow_nan)
     if resume:
-        check_resumable(estimator, data.rows)
+        check_resumable(estimator, objective, data.rows)
         network, spec, pca = estimator.net_.module_, estimator._spec, None
+        spec = replace(spec, max_abs=max(spec.max_abs, data.max_abs))
     else:
-        initialization = initialize(estimator, data, generator, device)
+        initialization = initialize(estimator, objective, data, generator, device)
         network, spec, pca = initialization.network, initialization.spec, initialization.pca
     plan = resolve_plan(
-        estimator, data, network, spec, corrupt, extra, resume=resume, one_pass=one_pass
+        estimator, objective, data, network, spec, extra, resume=resume, one_pass=one_pass
     )
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
     if precision is None:
         precision = torch.float32
-        if pays_in_bfloat16(device, plan.batch_size, spec.network):
+        if is_bfloat16_faster(device, plan.batch_size, spec.network):
             precision = torch.bfloat16
     return FitSetup(
         estimator=estimator,
+        objective=objective,
         data=data,
         resume=resume,
         generator=generator,
@@ -378,14 +398,3 @@ def _common_setup(estimator, data, *, resume, one_pass):
         precision=precision,
         corrupt=corrupt,
     )
-
-
-def _validation_in_memory(data, val_indices, device):
-    """Read the validation samples of streamed data."""
-    weights = data.weights
-    if weights is not None:
-        weights = weights[val_indices.numpy()]
-    target_values = data.target_values
-    if target_values is not None:
-        target_values = target_values[val_indices]
-    return RowDataset(take_rows(data.rows, val_indices), weights, device, target_values)

@@ -16,6 +16,7 @@ __all__ = [
     "cross_fit",
     "error_scales",
     "held_out_errors",
+    "mean_held_out_errors",
     "tukey_threshold",
 ]
 
@@ -34,25 +35,6 @@ class HeldOutHalf:
     autoencoder: BaseEstimator
     rows: MatrixLike
     indices: NDArray[np.int64]  # of the rows, in X
-
-    def squared_errors(self, kernels):
-        """Compute the squared errors in chunks.
-
-        Parameters
-        ----------
-        kernels : tuple of ndarray or None
-            Result of `smoothing_kernels`.
-
-        Yields
-        ------
-        indices : ndarray of shape (chunk_size,)
-            Indices of the samples in X.
-        squared_errors : ndarray of shape (chunk_size, n_features)
-            Squares of smoothed errors, float64.
-        """
-        for chunk in score_chunks(self.rows):
-            _, _, squared_errors = evaluate(self.autoencoder, self.rows[chunk], kernels)
-            yield self.indices[chunk], squared_errors
 
 
 def cross_fit(autoencoder, rows, seed):
@@ -84,7 +66,7 @@ def cross_fit(autoencoder, rows, seed):
 
 
 def held_out_errors(halves, kernels):
-    """Compute the mean squared error of each feature over held-out halves.
+    """Compute the squared errors of held-out halves in chunks.
 
     Parameters
     ----------
@@ -93,18 +75,25 @@ def held_out_errors(halves, kernels):
     kernels : tuple of ndarray or None
         Result of `smoothing_kernels`.
 
-    Returns
-    -------
-    mean_squared_errors : ndarray of shape (n_features,)
-        Mean over the samples of all halves, float64.
+    Yields
+    ------
+    indices : ndarray of shape (chunk_size,)
+        Indices of the samples in X.
+    squared_errors : ndarray of shape (chunk_size, n_features)
+        Squares of smoothed errors, float64.
     """
-    total = 0.0
-    n_samples = 0
     for half in halves:
-        for indices, squared_errors in half.squared_errors(kernels):
-            total = total + squared_errors.sum(axis=0)
-            n_samples += len(indices)
-    return total / n_samples
+        for chunk in score_chunks(half.rows):
+            _, _, squared_errors = evaluate(half.autoencoder, half.rows[chunk], kernels)
+            yield half.indices[chunk], squared_errors
+
+
+def mean_held_out_errors(halves, kernels):
+    """Compute the mean of `held_out_errors` over all samples, shape (n_features,)."""
+    total = 0.0
+    for _, squared_errors in held_out_errors(halves, kernels):
+        total = total + squared_errors.sum(axis=0)
+    return total / sum(len(half.rows) for half in halves)
 
 
 def error_scales(mean_squared_errors, code_variance):

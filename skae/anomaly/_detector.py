@@ -10,26 +10,29 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from skae._input.dtypes import as_array
+from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
+from skae._input.units import measure_units, warn_if_other_units
 from skae._input.validation import resolve_seed
-from skae._meta_estimator import VisualBlockMixin, check_methods, default_autoencoder, seeded_clone
+from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
-from skae._sklearn_compat import Interval, StrOptions, fit_context
+from skae._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skae._typing import Auto, MatrixLike, RandomState
 from skae.anomaly._calibration import (
     ROUNDING,
     cross_fit,
     error_scales,
     held_out_errors,
+    mean_held_out_errors,
     tukey_threshold,
 )
-from skae.anomaly._latent_distances import fit_latent_neighbors, mean_squared_distances
+from skae.anomaly._latent_distances import fit_latent_metric, mean_squared_distances
 from skae.anomaly._preprocessing import (
     autoencoder_input,
     fit_scaler,
     should_standardize,
     validate_rows,
+    warn_unused_parameters,
 )
 from skae.anomaly._scores import evaluate, score_chunks, smoothing_kernels
 
@@ -42,7 +45,7 @@ MAX_CROSS_FIT_ROWS = 5_000
 """Maximum number of samples with cross-fitting by default. With more, overfitting is small."""
 
 
-class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
+class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimator):
     """Anomaly detector for tables and images, based on an autoencoder.
 
     Anomalies have a large reconstruction error [1]_, or a latent vector far from its neighbors
@@ -135,18 +138,15 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
     True
     """
 
-    autoencoder_: BaseEstimator
     offset_: float
     neighbors_: "NearestNeighbors"
     code_metric_: NDArray[np.float64]
     code_spread_: float
     error_scale_: NDArray[np.float64]
     scaler_: StandardScaler | None
-    n_features_in_: int
-    feature_names_in_: NDArray[np.object_]
 
     _parameter_constraints = {
-        "autoencoder": "no_validation",  # its methods are checked in fit
+        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "code_weight": [Interval(Real, 0, None, closed="left")],
@@ -177,6 +177,7 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
         self.cross_fit = cross_fit
         self.random_state = random_state
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder, the scales of errors and distances, and the threshold.
@@ -196,54 +197,58 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If the autoencoder lacks a method.
         ValueError
             If X or a parameter is invalid.
         """
+        from sklearn.neighbors import NearestNeighbors  # slow to import
+
         with restore_state_on_error(self):
-            self._fit(X)
+            seed = resolve_seed(self.random_state)
+            unfitted = self._clone_autoencoder(X, seed)
+            rows = self._fit_preprocessing(X, unfitted)
+            warn_unused_parameters(self, rows, unfitted)
+            self.autoencoder_ = clone(unfitted).fit(rows, None)
+            self._code_weight = float(self.code_weight)
+            self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
+            self.code_metric_, codes, mean_squared_errors = fit_latent_metric(
+                self.autoencoder_, rows, self._kernels, seed
+            )
+            # one more neighbor, because one may be the sample itself
+            n_neighbors = min(self.n_neighbors + 1, len(codes))
+            self.neighbors_ = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
+            uses_cross_fit = self.cross_fit
+            if isinstance(uses_cross_fit, str):
+                uses_cross_fit = len(rows) <= MAX_CROSS_FIT_ROWS
+            held_out_halves = []
+            if uses_cross_fit:
+                held_out_halves = cross_fit(unfitted, rows, seed)
+                mean_squared_errors = mean_held_out_errors(held_out_halves, self._kernels)
+            self._fit_scales(codes, mean_squared_errors)
+            self.offset_ = self._compute_offset(rows, held_out_halves)
         return self
 
-    def _fit(self, X):
-        """Fit all attributes; after an error, `fit` restores the earlier state."""
-        seed = resolve_seed(self.random_state)
-        unfitted = self._clone_autoencoder(X, seed)
-        rows = self._fit_preprocessing(X, unfitted)
-        self.autoencoder_ = clone(unfitted).fit(rows, None)
-        self._code_weight = float(self.code_weight)
-        self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
-
-        self.code_metric_, self.neighbors_, codes, mean_squared_errors = fit_latent_neighbors(
-            self.autoencoder_, rows, self._kernels, n_neighbors=self.n_neighbors, seed=seed
-        )
-        held_out_halves = []
-        if self._uses_cross_fit(len(rows)):
-            held_out_halves = cross_fit(unfitted, rows, seed)
-            mean_squared_errors = held_out_errors(held_out_halves, self._kernels)
-        self._fit_scales(codes, mean_squared_errors)
-        self.offset_ = self._compute_offset(rows, held_out_halves)
-
-    def _clone_autoencoder(self, X, seed):
-        """Return an unfitted clone of the autoencoder, or of the default autoencoder."""
-        check_methods("autoencoder", self.autoencoder, ["fit", "transform", "inverse_transform"])
-        if self.autoencoder is None:
-            return seeded_clone(default_autoencoder(X), seed)
-        return seeded_clone(self.autoencoder, seed)
-
-    def _uses_cross_fit(self, n_samples):
-        """Return whether errors are estimated by cross-fitting."""
-        if isinstance(self.cross_fit, str):
-            return n_samples <= MAX_CROSS_FIT_ROWS
-        return self.cross_fit
+    def _fit_preprocessing(self, X, unfitted):
+        """Validate X, fit the scaler, and return the autoencoder's input."""
+        X = stream_if_large(X)
+        standardize = self.standardize
+        if isinstance(standardize, str):
+            standardize = should_standardize(X, unfitted)
+        rows = validate_rows(self, X, standardize=standardize, reset=True)
+        self.n_features_in_ = math.prod(rows.shape[1:])
+        self.scaler_ = None
+        self._units = (0.0, 0.0)  # the autoencoder compares units of X that is not standardized
+        if standardize:
+            self.scaler_ = fit_scaler(rows)
+            self._units = measure_units(rows)
+        return autoencoder_input(X, rows, self.scaler_)
 
     def _fit_scales(self, codes, mean_squared_errors):
         """Fit the scales of errors and distances, which are at least rounding errors."""
         code_variance = codes.var(axis=0).sum()
         self.error_scale_ = error_scales(mean_squared_errors, code_variance)
-        self._itself = ROUNDING * code_variance
-        distances = mean_squared_distances(self.neighbors_, codes, self._itself)
-        self.code_spread_ = max(float(distances.mean()), ROUNDING * code_variance)
+        self._zero_distance = ROUNDING * code_variance
+        distances = mean_squared_distances(self.neighbors_, codes, self._zero_distance)
+        self.code_spread_ = max(float(distances.mean()), self._zero_distance)
         if self.code_spread_ == 0:
             self.code_spread_ = 1.0
 
@@ -253,11 +258,11 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
         if not isinstance(self.contamination, str):
             scores = -self._combine(errors, distances)
             return float(np.percentile(scores, 100 * self.contamination))
-        for half in held_out_halves:
-            for indices, squared_errors in half.squared_errors(self._kernels):
-                errors[indices] = self._mean_scaled_errors(squared_errors)
+        for indices, squared_errors in held_out_errors(held_out_halves, self._kernels):
+            errors[indices] = self._mean_scaled_errors(squared_errors)
         return -tukey_threshold(self._combine(errors, distances))
 
+    @uses_default_torch_state
     def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
         """Compute the score of each sample.
 
@@ -274,6 +279,7 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
         """
         return -self._combine(*self.score_parts(X))
 
+    @uses_default_torch_state
     def score_parts(self, X: MatrixLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the reconstruction error and the latent distance of each sample.
 
@@ -293,6 +299,7 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return self._score_parts(self._preprocess(X))
 
+    @uses_default_torch_state
     def error_map(self, X: MatrixLike) -> NDArray[np.float32]:
         """Compute the squared error of each feature or pixel.
 
@@ -344,24 +351,12 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def _fit_preprocessing(self, X, unfitted):
-        """Validate X, fit the scaler, and return the autoencoder's input."""
-        X = as_array(stream_if_large(X))
-        standardize = self.standardize
-        if isinstance(standardize, str):
-            is_frozen = unfitted is self.autoencoder  # clone returns a FrozenEstimator itself
-            standardize = should_standardize(X, unfitted, is_frozen=is_frozen)
-        rows = validate_rows(self, X, standardize=standardize, reset=True)
-        self.n_features_in_ = math.prod(rows.shape[1:])
-        self.scaler_ = None
-        if standardize:
-            self.scaler_ = fit_scaler(rows)
-        return autoencoder_input(X, rows, self.scaler_)
-
     def _preprocess(self, X):
         """Validate X and return the autoencoder's input."""
-        X = as_array(stream_if_large(X))
+        X = stream_if_large(X)
         rows = validate_rows(self, X, standardize=self.scaler_ is not None, reset=False)
+        max_abs, small_share = self._units
+        warn_if_other_units(rows, max_abs, small_share=small_share)
         return autoencoder_input(X, rows, self.scaler_)
 
     def _combine(self, errors, distances):
@@ -376,7 +371,7 @@ class ReconstructionDetector(VisualBlockMixin, OutlierMixin, BaseEstimator):
             codes, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
             errors[chunk] = self._mean_scaled_errors(squared_errors)
             codes = codes @ self.code_metric_
-            squared_distances = mean_squared_distances(self.neighbors_, codes, self._itself)
+            squared_distances = mean_squared_distances(self.neighbors_, codes, self._zero_distance)
             distances[chunk] = squared_distances / self.code_spread_
         return errors, distances
 

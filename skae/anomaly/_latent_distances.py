@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skae.anomaly._scores import evaluate, score_chunks, smoothed
+from skae.anomaly._scores import evaluate, score_chunks, smooth
 
-__all__ = ["fit_latent_neighbors", "mean_squared_distances"]
+__all__ = ["fit_latent_metric", "mean_squared_distances"]
 
 MAX_NEIGHBOR_ROWS = 10_000
 """Maximum number of latent vectors in the neighbor search, which bounds its time and memory."""
@@ -21,6 +21,8 @@ class LatentMetric:
 
     def __init__(self):
         self.n_samples = 0
+        self.code_sum = self.reconstruction_sum = 0.0
+        self.code_products = self.cross_products = 0.0
 
     def update(self, codes, reconstructions):
         """Update the sums with one chunk.
@@ -33,7 +35,9 @@ class LatentMetric:
             Reconstructions, smoothed if errors are smoothed.
         """
         if self.n_samples == 0:
-            self._initialize(codes, reconstructions)
+            # subtracting the means of the first chunk preserves digits
+            self.code_origin = codes.mean(axis=0)
+            self.reconstruction_origin = reconstructions.mean(axis=0)
         codes = codes - self.code_origin
         reconstructions = reconstructions - self.reconstruction_origin
         self.n_samples += len(codes)
@@ -41,17 +45,6 @@ class LatentMetric:
         self.reconstruction_sum = self.reconstruction_sum + reconstructions.sum(axis=0)
         self.code_products += codes.T @ codes
         self.cross_products += codes.T @ reconstructions
-
-    def _initialize(self, codes, reconstructions):
-        """Set all sums to zero; subtracting the first chunk's means preserves digits."""
-        n_components = codes.shape[1]
-        n_features = reconstructions.shape[1]
-        self.code_origin = codes.mean(axis=0)
-        self.reconstruction_origin = reconstructions.mean(axis=0)
-        self.code_sum = np.zeros(n_components)
-        self.reconstruction_sum = np.zeros(n_features)
-        self.code_products = np.zeros((n_components, n_components))
-        self.cross_products = np.zeros((n_components, n_features))
 
     def matrix(self):
         """Compute the matrix that maps latent vectors to a space with distances of reconstructions.
@@ -76,8 +69,8 @@ class LatentMetric:
         return axes * np.sqrt(np.maximum(squared_gains, 0))
 
 
-def fit_latent_neighbors(autoencoder, rows, kernels, *, n_neighbors, seed):
-    """Fit the latent metric and the neighbor search, and compute mean squared errors.
+def fit_latent_metric(autoencoder, rows, kernels, seed):
+    """Fit the latent metric, and compute mean squared errors in the same pass over the rows.
 
     Parameters
     ----------
@@ -87,8 +80,6 @@ def fit_latent_neighbors(autoencoder, rows, kernels, *, n_neighbors, seed):
         The autoencoder's input.
     kernels : tuple of ndarray or None
         Result of `smoothing_kernels`.
-    n_neighbors : int
-        Number of neighbors. The search has one more, because one may be the sample itself.
     seed : int
         Seed of the random sample of at most 10,000 rows for the neighbor search.
 
@@ -96,15 +87,11 @@ def fit_latent_neighbors(autoencoder, rows, kernels, *, n_neighbors, seed):
     -------
     metric : ndarray of shape (n_components, n_components)
         Result of `LatentMetric.matrix`.
-    neighbors : NearestNeighbors
-        Fitted on ``codes``.
     codes : ndarray of shape (n_neighbor_rows, n_components)
-        Latent vectors multiplied by `metric`, float64.
+        Latent vectors for the neighbor search, multiplied by `metric`, float64.
     mean_squared_errors : ndarray of shape (n_features,)
         Mean squared error of each feature over all rows, float64.
     """
-    from sklearn.neighbors import NearestNeighbors  # slow to import
-
     n_samples = len(rows)
     is_neighbor = np.random.default_rng(seed).permutation(n_samples) < MAX_NEIGHBOR_ROWS
     latent_metric = LatentMetric()
@@ -113,15 +100,13 @@ def fit_latent_neighbors(autoencoder, rows, kernels, *, n_neighbors, seed):
     for chunk in score_chunks(rows):
         codes, reconstructions, squared_errors = evaluate(autoencoder, rows[chunk], kernels)
         neighbor_codes.append(codes[is_neighbor[chunk]])
-        latent_metric.update(codes, smoothed(reconstructions, kernels))
+        latent_metric.update(codes, smooth(reconstructions, kernels))
         mean_squared_errors = mean_squared_errors + squared_errors.sum(axis=0) / n_samples
     metric = latent_metric.matrix()
-    codes = np.concatenate(neighbor_codes) @ metric
-    neighbors = NearestNeighbors(n_neighbors=min(n_neighbors + 1, len(codes))).fit(codes)
-    return metric, neighbors, codes, mean_squared_errors
+    return metric, np.concatenate(neighbor_codes) @ metric, mean_squared_errors
 
 
-def mean_squared_distances(neighbors, codes, rounding):
+def mean_squared_distances(neighbors, codes, zero_distance):
     """Compute the mean squared distance of each latent vector to its neighbors.
 
     Parameters
@@ -130,7 +115,7 @@ def mean_squared_distances(neighbors, codes, rounding):
         Fitted neighbor search.
     codes : ndarray of shape (n_samples, n_components)
         Latent vectors in the space of the search.
-    rounding : float
+    zero_distance : float
         Squared distance up to which the nearest neighbor is excluded as the sample itself.
 
     Returns
@@ -140,5 +125,5 @@ def mean_squared_distances(neighbors, codes, rounding):
     """
     distances, _ = neighbors.kneighbors(codes)
     squared = np.square(distances)
-    is_itself = squared[:, 0] <= rounding
+    is_itself = squared[:, 0] <= zero_distance
     return np.where(is_itself, squared[:, 1:].mean(axis=1), squared[:, :-1].mean(axis=1))

@@ -1,12 +1,14 @@
 """Input of a detector's autoencoder: validation and standardization of X."""
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from skae._input.streaming import StreamedRows
 from skae._input.validation import check_rows
-from skae.anomaly._scores import FARTHEST, as_float64_rows, score_chunks
+from skae._warnings import warn_user
+from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, as_float64_rows, score_chunks
 
 __all__ = [
     "StandardizedRows",
@@ -14,7 +16,11 @@ __all__ = [
     "fit_scaler",
     "should_standardize",
     "validate_rows",
+    "warn_unused_parameters",
 ]
+
+DEFAULT_NEIGHBORS = 5
+"""Default of the parameter `n_neighbors`, which no warning is about."""
 
 MIN_FIT_ROWS = 4
 """Minimum number of samples in fit: two for each half."""
@@ -46,7 +52,9 @@ class StandardizedRows:
         standardized = np.empty((stop - start, self.shape[1]), np.float32)
         for chunk in score_chunks(standardized):
             rows = as_float64_rows(self.rows[start + chunk.start : start + chunk.stop])
-            standardized[chunk] = np.clip(self.scaler.transform(rows), -FARTHEST, FARTHEST)
+            standardized[chunk] = np.clip(
+                self.scaler.transform(rows), -MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE
+            )
         return standardized
 
 
@@ -55,9 +63,9 @@ def _has_images(X):
     return getattr(X, "ndim", 2) > 2
 
 
-def should_standardize(X, autoencoder, *, is_frozen):
+def should_standardize(X, autoencoder):
     """Return whether X is standardized by default: only tables, and only for a new fit."""
-    if _has_images(X) or is_frozen:
+    if _has_images(X) or isinstance(autoencoder, FrozenEstimator):
         return False
     return not get_tags(autoencoder).input_tags.three_d_array
 
@@ -131,3 +139,33 @@ def autoencoder_input(X, rows, scaler):
     if hasattr(X, "columns"):
         return X
     return rows
+
+
+def warn_unused_parameters(detector, rows, autoencoder):
+    """Warn of each parameter that the user set, and that this fit does not use.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        With valid parameters.
+    rows : array-like of shape (n_samples, ...)
+        Input of the autoencoder.
+    autoencoder : estimator
+        Not yet fitted, or a FrozenEstimator.
+    """
+    if detector.n_neighbors >= len(rows) and detector.n_neighbors != DEFAULT_NEIGHBORS:
+        warn_user(
+            f"Got n_neighbors={detector.n_neighbors} with {len(rows)} samples: the number of "
+            f"neighbors is {len(rows) - 1}. Decrease n_neighbors."
+        )
+    smooths = not isinstance(detector.smoothing, str) and detector.smoothing > 0
+    if smooths and not _has_images(rows) and not get_tags(autoencoder).input_tags.three_d_array:
+        warn_user(
+            f"Got smoothing={detector.smoothing!r} with a table, which is never smoothed: "
+            "smoothing has no effect. Use a ConvAutoencoder, or set smoothing='auto'."
+        )
+    if detector.cross_fit is True and isinstance(autoencoder, FrozenEstimator):
+        warn_user(
+            "Got cross_fit=True with a FrozenEstimator, which is never fitted again: cross_fit has "
+            "no effect. Set cross_fit='auto', or pass an estimator that is not frozen."
+        )

@@ -9,18 +9,18 @@ from skae._input.rows import chunk_slices
 from skae.networks.layers import double_products
 
 __all__ = [
-    "FARTHEST",
+    "MAX_STANDARDIZED_VALUE",
     "as_float64_rows",
     "evaluate",
     "score_chunks",
-    "smoothed",
+    "smooth",
     "smoothing_kernels",
 ]
 
 MAX_CHUNK_VALUES = 2**22
 """Maximum number of values of X in one chunk: 32 MiB in float64."""
 
-FARTHEST = 1e15
+MAX_STANDARDIZED_VALUE = 1e15
 """Maximum absolute standardized value, so that activations of networks stay finite in float32."""
 
 RELATIVE_SMOOTHING = 1 / 28
@@ -86,7 +86,7 @@ def _gaussian_weights(n_pixels, smoothing):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def smoothed(rows, kernels):
+def smooth(rows, kernels):
     """Smooth flattened images by the matrices of `smoothing_kernels`.
 
     Parameters
@@ -139,7 +139,7 @@ def evaluate(autoencoder, rows, kernels):
         codes = autoencoder.transform(rows)
         reconstructions = as_float64_rows(autoencoder.inverse_transform(codes))
     errors = reconstructions - as_float64_rows(rows)
-    squared_errors = np.square(smoothed(errors, kernels))
+    squared_errors = np.square(smooth(errors, kernels))
     # the autoencoder validates images, and with allow_nan=True it accepts missing values
     if np.isnan(squared_errors).any():
         raise ValueError(

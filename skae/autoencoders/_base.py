@@ -3,7 +3,7 @@
 import math
 from abc import ABCMeta, abstractmethod
 from numbers import Integral
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 import torch
@@ -15,14 +15,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
-from skae._input.dtypes import check_dtype_units
+from skae._devices import uses_default_torch_state
+from skae._input.streaming import stream_if_large
 from skae._input.training_data import TrainingData
-from skae._input.validation import check_codes, check_finite, check_weights
+from skae._input.units import computing_dtype, output_dtype, warn_if_other_units
+from skae._input.validation import check_code_names, check_codes, check_finite, check_weights
+from skae._options import OptionsMixin
 from skae._persistence import NetworkPersistenceMixin, restore_state_on_error
 from skae._sklearn_compat import fit_context, wants_tensor
-from skae._training.fit import run_fit, run_partial_fit
+from skae._training.fit import fit_in_one_pass, fit_or_restore
 from skae._training.net import AutoencoderNet
-from skae._training.setup import set_up_fit, set_up_partial_fit
 from skae._typing import ArrayLike, MatrixLike
 from skae._warnings import warn_user
 from skae.autoencoders._html import SummaryMixin
@@ -31,13 +33,19 @@ from skae.autoencoders._inference import (
     explained_variance,
     reconstruction_errors,
 )
-from skae.autoencoders._parameters import PARAMETER_CONSTRAINTS, check_parameter_combinations
+from skae.autoencoders._parameters import (
+    OPTION_WORDS,
+    PARAMETER_CONSTRAINTS,
+    check_parameter_combinations,
+    warn_unused_parameters,
+)
 
 __all__ = ["BaseAutoencoder"]
 
 
 class BaseAutoencoder(
     SummaryMixin,
+    OptionsMixin,
     NetworkPersistenceMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -74,14 +82,16 @@ class BaseAutoencoder(
     codebook_usage_: NDArray[np.float64]
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
+    _option_words = OPTION_WORDS
+    _takes_images = False
 
     @abstractmethod
     def _check_X(self, X, *, reset):
         """Return X as checked flat rows; `reset` is true in fit, and stores the layout of X."""
 
     @abstractmethod
-    def _network_config(self, options):
-        """Return the configuration of the network, from the options that all networks share."""
+    def _network_config(self, options, loss):
+        """Return the configuration of the network, from options of all networks and the loss."""
 
     def _pca_view(self):
         """Return a function of centered rows that PCA is applied to, or None."""
@@ -90,6 +100,7 @@ class BaseAutoencoder(
         """Return whether a normal distribution imputes missing values, instead of the mean."""
         return False
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -133,12 +144,14 @@ class BaseAutoencoder(
             hooks["metadata"] = {"sample_weight": sample_weight}
         resume = self.warm_start and hasattr(self, "net_")
         with restore_state_on_error(self):
-            self._check_parameter_combinations()
+            check_parameter_combinations(self)
             data = TrainingData.check(self, X, y, sample_weight, X_val, resume=resume)
-            result = run_fit(set_up_fit(self, data, resume=resume), hooks)
+            warn_unused_parameters(self, len(data), has_validation_set=X_val is not None)
+            result = fit_or_restore(self, data, hooks, resume=resume)
         result.install(self)
         return self
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -166,25 +179,22 @@ class BaseAutoencoder(
         resume = hasattr(self, "net_")
         self._validate_params()  # which fit_context leaves out for calls after the first
         with restore_state_on_error(self):
-            self._check_parameter_combinations()
+            check_parameter_combinations(self)
             if not resume and not isinstance(self.n_components, Integral | str):
                 raise ValueError(
                     f"Got n_components={self.n_components!r}, but partial_fit expects an int: "
                     "only fit can cut a code to a share of the variance."
                 )
             data = TrainingData.check(self, X, y, sample_weight, resume=resume)
-            result = run_partial_fit(set_up_partial_fit(self, data, resume=resume))
+            result = fit_in_one_pass(self, data, resume=resume)
         result.install(self)
         return self
-
-    def _check_parameter_combinations(self):
-        """Raise an error if parameters exclude each other."""
-        check_parameter_combinations(self)
 
     @overload
     def transform(self, X: torch.Tensor) -> torch.Tensor: ...
     @overload
     def transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    @uses_default_torch_state
     def transform(self, X):
         """Encode X.
 
@@ -207,7 +217,8 @@ class BaseAutoencoder(
     @overload
     def inverse_transform(self, X: torch.Tensor) -> torch.Tensor: ...
     @overload
-    def inverse_transform(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    def inverse_transform(self, X: MatrixLike) -> NDArray[Any]: ...
+    @uses_default_torch_state
     def inverse_transform(self, X):
         """Decode latent vectors.
 
@@ -219,28 +230,29 @@ class BaseAutoencoder(
         Returns
         -------
         X_original : ndarray or torch.Tensor
-            Reconstructions in the shape of fit, float32, in units of X.
+            Reconstructions in the shape of fit, in units of X. float32, or float64 if float32 has
+            too few digits for the mean of X in fit; with ``output_dtype="input"``, the dtype of X.
         """
         check_is_fitted(self)
-        codes = check_codes(
-            X, self.n_components_, shorter=self._spec.network.bottleneck == "ordered"
-        )
+        codes = check_codes(X, self.n_components_, shorter=self._spec.network.bottleneck.is_nested)
+        if hasattr(X, "columns"):
+            check_code_names(X, self.get_feature_names_out())
+
+        dtype, computing = self._reconstruction_dtypes()
 
         def decode(z):
             z = z.to(self.net_.device, torch.float32)
-            return self.net_.decode(functional.pad(z, (0, self.n_components_ - z.shape[1])))
+            z = functional.pad(z, (0, self.n_components_ - z.shape[1]))
+            return self.net_.decode(z, computing)
 
-        return self._restore_layout(
-            self._to_output(
-                apply_in_chunks(self.net_, decode, codes, self.n_features_in_), X, always=True
-            ),
-            None,
-        )
+        X_original = apply_in_chunks(self.net_, decode, codes, self.n_features_in_, dtype)
+        return self._restore_layout(self._to_output(X_original, X, always=True), None)
 
     @overload
     def reconstruct(self, X: torch.Tensor) -> torch.Tensor: ...
     @overload
-    def reconstruct(self, X: MatrixLike) -> NDArray[np.float32]: ...
+    def reconstruct(self, X: MatrixLike) -> NDArray[Any]: ...
+    @uses_default_torch_state
     def reconstruct(self, X):
         """Encode and decode X.
 
@@ -252,14 +264,22 @@ class BaseAutoencoder(
         Returns
         -------
         X_hat : ndarray or torch.Tensor
-            Reconstructions in the shape of X, float32, in units of X.
+            Reconstructions in the shape of X, in units of X. float32, or float64 if float32 has
+            too few digits for the mean of X in fit; with ``output_dtype="input"``, the dtype of X.
         """
         check_is_fitted(self)
+        X = stream_if_large(X)
         rows = self._known_rows(X)
         net = self.net_
-        X_hat = apply_in_chunks(net, lambda x: net.decode(net.encode(x)), rows, self.n_features_in_)
+        dtype, computing = self._reconstruction_dtypes()
+
+        def reconstruct(x):
+            return net.decode(net.encode(x), computing)
+
+        X_hat = apply_in_chunks(net, reconstruct, rows, self.n_features_in_, dtype)
         return self._restore_layout(self._to_output(X_hat, X, always=True), np.shape(X))
 
+    @uses_default_torch_state
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
         """Compute the reconstruction error of each sample.
 
@@ -276,6 +296,7 @@ class BaseAutoencoder(
         check_is_fitted(self)
         return reconstruction_errors(self.net_, self._known_rows(X))
 
+    @uses_default_torch_state
     def score(
         self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
@@ -319,8 +340,15 @@ class BaseAutoencoder(
         rows = self._check_X(X, reset=False)
         if self.allow_nan and not self._spec.network.allow_nan:
             check_finite(rows)  # allow_nan was set after fit
-        check_dtype_units(rows, self._spec.dtype)
+        spec = self._spec
+        warn_if_other_units(rows, spec.max_abs, small_share=spec.small_share, dtype=spec.dtype)
         return rows
+
+    def _reconstruction_dtypes(self):
+        """Return the dtypes in which reconstructions are returned, and computed."""
+        spec = self._spec
+        dtype = output_dtype(self.output_dtype, spec.dtype, spec.result_dtype)
+        return dtype, computing_dtype(dtype, spec.result_dtype)
 
     def _to_output(self, result, X, *, always=False):
         """Return a tensor if X is one, else an array."""

@@ -13,21 +13,22 @@ from skae._sklearn_compat import Interval, Options, StrOptions
 from skae._typing import (
     Activation,
     Auto,
-    Bottleneck,
-    Corruption,
     Initial,
     Keywords,
-    Level,
-    Loss,
-    Penalty,
+    OutputDtype,
+    PathLike,
     Precision,
     RandomState,
     Solver,
 )
 from skae.autoencoders._base import BaseAutoencoder
+from skae.bottlenecks import BottleneckOption
+from skae.corruptions import CorruptionOption
+from skae.losses import LossOption
 from skae.networks import ConvNetwork
 from skae.networks.config import ConvConfig
 from skae.networks.patches import PatchGrid
+from skae.penalties import PenaltyOption
 
 __all__ = ["ConvAutoencoder"]
 
@@ -44,7 +45,8 @@ class ConvAutoencoder(BaseAutoencoder):
 
     X holds grayscale images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) with
     the layout of `image_shape`. Images can have any size. After fit, images and flat rows are
-    interchangeable.
+    interchangeable. With ``signals=True``, X holds signals (n, time) or (n, time, channels), and
+    convolutions run along time only.
 
     Parameters
     ----------
@@ -59,15 +61,21 @@ class ConvAutoencoder(BaseAutoencoder):
         has the shape (1, d). If "auto", the shape of the images in X. Flat rows with a square
         number of features are square grayscale images, and other flat rows are signals.
     channel_axis : {-3, -1, 1, 3}, default=-1
-        Axis of the channels in X, for images with channels. Axis 0 is the sample axis.
+        Axis of the channels in X, for images or signals with channels. Axis 0 is the sample axis.
+    signals : bool or "auto", default="auto"
+        Whether X holds signals: (n, time), (n, time, channels), or (n, channels, time) with
+        ``channel_axis=1``. "auto": False for X of three dimensions, which has the shape of
+        grayscale images. A warning is issued if one side is at least four times the other.
     activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
         Activation function of the hidden layers.
     init : {"auto", "random"}, default="auto"
         Initialization of the linear part of the network. "auto" uses the principal components of
         X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
         directions, without a guarantee relative to PCA.
-    bottleneck : {"deterministic", "ordered", "variational", "quantized"}, default="deterministic"
-        Type of the latent vectors.
+    bottleneck : {"deterministic", "ordered", "variational", "quantized"} or Bottleneck, \
+            default="deterministic"
+        Constraint on the latent vectors: a word, or an object of `skae.bottlenecks` with its
+        parameters, such as ``Variational(weight=0.3)``.
 
         - "deterministic": latent vectors without constraints.
         - "ordered": nested dropout. The first j latent dimensions are the best latent vector of
@@ -77,40 +85,34 @@ class ConvAutoencoder(BaseAutoencoder):
           distribution, and samples from the prior decode to new samples [5]_.
         - "quantized": vector quantization (VQ-VAE). Groups of latent dimensions are replaced by
           the nearest vector of a codebook [6]_.
-    codebook_size : int or "auto", default="auto"
-        Number of vectors in each codebook, used only if ``bottleneck="quantized"``. If "auto", one
-        vector for every eight samples, at most 256.
-    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
-        Reconstruction loss, averaged over the features. "log_loss" is the cross-entropy of values
-        in [0, 1], or of uint8 values divided by 255. It adds a sigmoid to the decoder.
-    corruption : {"gaussian", "masking", "salt_and_pepper", "patches"} or callable, default=None
-        Noise added to the inputs in training, drawn anew at every step. The loss compares
-        reconstructions with the samples before corruption [3]_. If None, no noise is added.
+    loss : {"squared_error", "absolute_error", "huber", "log_loss"}, Loss or callable, \
+            default="squared_error"
+        Reconstruction loss, averaged over the features: a word, an object of `skae.losses`, or a
+        function ``(x_hat, x) -> losses`` of tensors with one loss for each sample. "huber" is
+        squared for small and linear for large errors. "log_loss" is the cross-entropy of values in
+        [0, 1], or of uint8 values divided by 255. It adds a sigmoid to the decoder.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches"}, Corruption or \
+            callable, default=None
+        Noise added to the inputs in training, drawn anew at every step: a word, an object of
+        `skae.corruptions` that sets the level, or a function. The loss compares reconstructions
+        with the samples before corruption [3]_. If None, no noise is added.
 
-        - "gaussian": add Gaussian noise.
-        - "masking": replace random values by the mean.
-        - "salt_and_pepper": replace random values by the minimum or maximum of the batch.
-        - "patches": replace a square region of each image by the mean, for images only.
-        - callable: a function ``(x, level, generator) -> x``. Samples are centered and divided by
-          the overall standard deviation of X. Channels come first, and the generator is a
+        - "gaussian": add Gaussian noise of standard deviation 0.2.
+        - "masking": replace a fifth of the values, at random, by the mean.
+        - "salt_and_pepper": replace a fifth of the values by the minimum or maximum of the batch.
+        - "patches": replace a square region, a fifth of each image, by the mean; for images only.
+        - callable: a function ``(x, generator) -> x``. Samples are centered and divided by the
+          overall standard deviation of X. Images have their channels first, and the generator is a
           ``torch.Generator`` of the CPU.
-    corruption_level : float or (float, float), default=0.2
-        Amount of corruption. For "gaussian", the standard deviation of the noise, in units of the
-        overall standard deviation of X. For the other options, the fraction of replaced values or
-        of replaced area. A pair is the range of a uniform distribution, drawn for each sample.
-    penalty : {"sparsity", "contraction", "decorrelation", "rate"}, default=None
-        Regularization of the latent vectors. If None, no penalty is added to the loss.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate"} or Penalty, default=None
+        Regularization of the latent vectors: a word, or an object of `skae.penalties` with its
+        weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
         - "sparsity": most latent dimensions of a sample are close to zero.
         - "contraction": latent vectors change little with the input. For images, the penalty is
           estimated from one direction at each step.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
-    penalty_weight : float or "auto", default="auto"
-        Weight of the penalty, relative to a loss in units of the variance of X. "rate" is measured
-        in bits per feature. The weight also applies to the regularization of the bottleneck: the
-        divergence of "variational" in nats per feature, and the squared distance to the codebook
-        of "quantized". If "auto", 1 for "quantized", 0.5 for "rate", and 0.1 otherwise.
     target_weight : float, default=0.0
         Weight of the supervised loss, relative to that of a constant predictor. If positive, a
         linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
@@ -136,8 +138,8 @@ class ConvAutoencoder(BaseAutoencoder):
         improve on the initial weights. If False, the weights of the last epoch are used.
     validation_fraction : float or "auto", default="auto"
         Fraction of the samples in the validation set. If "auto", 0.1, at most 3,000 samples.
-        Up to 3,000 samples are cross-validated instead, so that each sample is in a validation set
-        once. Cross-validation is not used with "log_loss", `warm_start`, additional training
+        Up to 3,000 samples are then cross-validated instead, so that each sample is in a validation
+        set once. Cross-validation is not used with "log_loss", `warm_start`, additional training
         objectives, callbacks or compilation in `net_params`, or large samples. Tables with missing
         values are cross-validated up to 1,000 samples.
     warm_start : bool, default=False
@@ -152,7 +154,13 @@ class ConvAutoencoder(BaseAutoencoder):
         Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
         Tables of up to 128 columns are imputed by the conditional mean of a normal distribution.
         Other missing values are imputed by the mean. The mask is an input of the network.
-        `reconstruct` imputes every missing value.
+        `reconstruct` imputes every missing value. A column without any value is imputed by 0,
+        with a warning.
+    output_dtype : {"auto", "input"}, default="auto"
+        Data type of `reconstruct` and `inverse_transform`. "auto": float32, neither rounded nor
+        clipped, or float64 if float32 has too few digits for the mean of X in fit. "input": the
+        data type of X in fit. Integers are then rounded and clipped to their range, so that images
+        of uint8 can be displayed. `score` and `reconstruction_error` are always exact.
     net_params : dict, default=None
         Additional parameters of the skorch net, for instance
         ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. Parameters that skae sets itself
@@ -160,6 +168,12 @@ class ConvAutoencoder(BaseAutoencoder):
     random_state : int, RandomState instance or None, default=None
         Random number generation for weights, validation split and order of the samples. Pass an
         int for bitwise reproducible results on one machine.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which `fit` writes its state while it trains. If the process ends, the same call
+        of `fit` in a new process is resumed, with the result of an uninterrupted fit. A finished
+        fit returns at once. Each combination of parameters and data has a subfolder of its own.
+        Requires an int or a RandomState instance as `random_state`, and safetensors. If None,
+        nothing is written.
     verbose : int, default=0
         Verbosity: 1 shows a progress bar with losses and remaining time, 0 shows nothing.
 
@@ -173,7 +187,7 @@ class ConvAutoencoder(BaseAutoencoder):
         Names of features seen during fit. Defined only when `X` has feature names that are
         all strings.
     image_shape_ : tuple of int
-        Shape of one image in X.
+        Shape of one image in X; (1, time), (1, time, channels) or (channels, 1, time) for signals.
     channel_axis_ : {1, -1} or None
         Axis of the channels in X, with the sample axis counted. None for images without channels.
     init_ : str
@@ -271,8 +285,10 @@ class ConvAutoencoder(BaseAutoencoder):
         "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "image_shape": ["array-like", StrOptions({"auto"})],
         "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
+        "signals": ["boolean", StrOptions({"auto"})],
     }
     _network_class = ConvNetwork
+    _takes_images = True
 
     image_shape_: tuple[int, ...]
     channel_axis_: int | None
@@ -284,15 +300,13 @@ class ConvAutoencoder(BaseAutoencoder):
         n_filters: int | Auto = "auto",
         image_shape: Sequence[int] | Auto = "auto",
         channel_axis: Literal[-3, -1, 1, 3] = -1,
+        signals: bool | Auto = "auto",
         activation: Activation = "gelu",
         init: Initial = "auto",
-        bottleneck: Bottleneck = "deterministic",
-        codebook_size: int | Auto = "auto",
-        loss: Loss = "squared_error",
-        corruption: Corruption | None = None,
-        corruption_level: Level = 0.2,
-        penalty: Penalty | None = None,
-        penalty_weight: float | Auto = "auto",
+        bottleneck: BottleneckOption = "deterministic",
+        loss: LossOption = "squared_error",
+        corruption: CorruptionOption | None = None,
+        penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
         learning_rate_init: float | Auto = "auto",
@@ -304,23 +318,23 @@ class ConvAutoencoder(BaseAutoencoder):
         device: str = "auto",
         precision: Precision = "auto",
         allow_nan: bool = False,
+        output_dtype: OutputDtype = "auto",
         net_params: Keywords | None = None,
         random_state: RandomState = None,
+        checkpoint_dir: PathLike | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.n_filters = n_filters
         self.image_shape = image_shape
         self.channel_axis = channel_axis
+        self.signals = signals
         self.activation = activation
         self.init = init
         self.bottleneck = bottleneck
-        self.codebook_size = codebook_size
         self.loss = loss
         self.corruption = corruption
-        self.corruption_level = corruption_level
         self.penalty = penalty
-        self.penalty_weight = penalty_weight
         self.target_weight = target_weight
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -332,15 +346,20 @@ class ConvAutoencoder(BaseAutoencoder):
         self.device = device
         self.precision = precision
         self.allow_nan = allow_nan
+        self.output_dtype = output_dtype
         self.net_params = net_params
         self.random_state = random_state
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
     def _check_X(self, X, *, reset):
         X = stream_if_large(X)
         if not reset:
             return check_rows(self, self._layout.flatten(X), reset=False)
-        layout = infer_layout(X, self.image_shape, self.channel_axis)
+        signals = self.signals
+        if not isinstance(signals, str):
+            signals = bool(signals)
+        layout = infer_layout(X, self.image_shape, self.channel_axis, signals)
         rows = check_rows(self, layout.flatten(X), reset=True)
         self._layout = layout
         self.image_shape_ = layout.image_shape
@@ -350,7 +369,7 @@ class ConvAutoencoder(BaseAutoencoder):
     def _pca_view(self):
         return PatchGrid(*self._layout.size, self._layout.channels_first).view
 
-    def _network_config(self, options):
+    def _network_config(self, options, loss):
         n_filters = self.n_filters
         if n_filters == "auto":
             n_filters = AUTO_FILTERS
@@ -363,7 +382,7 @@ class ConvAutoencoder(BaseAutoencoder):
         )
 
     def _restore_layout(self, rows, shape):
-        return self._layout.restore(rows, shape)
+        return self._layout.unflatten(rows, shape)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -5,6 +5,7 @@ from html import escape
 
 import torch
 
+from skae._devices import uses_default_torch_state
 from skae.displays._training import start_name
 
 __all__ = ["SummaryMixin", "layers", "summary"]
@@ -80,6 +81,7 @@ def summary(estimator):
     return rows
 
 
+@uses_default_torch_state
 def layers(estimator):
     """Return the layers with weights, in the order of the forward pass.
 
@@ -96,27 +98,33 @@ def layers(estimator):
     rows : list of (str, str, str, int)
         Name in ``net_.module_``, class, output shape for one sample, number of weights.
     """
-    with torch.device("meta"):
-        network = estimator._network_class(**estimator._spec.network.options()).eval()
-        sample = torch.empty(1, network.n_training_features)
+    network = estimator._build_without_memory(estimator._spec.network).eval()
+    sample = torch.empty(1, network.n_training_features, device="meta")
     components = network.components
     rows = [("components", "fixed", f"{len(components):,}", components.numel())]
+    weights = {}
+    for name, module in network.named_modules():
+        n_weights = sum(weight.numel() for weight in module.parameters(recurse=False))
+        if n_weights > 0:
+            weights[name] = n_weights
 
     def record(name):
         def hook(module, args, output):
             if isinstance(output, tuple):
                 output = output[0]
             shape = " x ".join(f"{n:,}" for n in output.shape[1:])
-            n_weights = sum(weight.numel() for weight in module.parameters(recurse=False))
-            rows.append((name, type(module).__name__, shape, n_weights))
+            rows.append((name, type(module).__name__, shape, weights[name]))
 
         return hook
 
-    for name, module in network.named_modules():
-        if next(module.parameters(recurse=False), None) is not None:
-            module.register_forward_hook(record(name))
+    for name in weights:
+        network.get_submodule(name).register_forward_hook(record(name))
     with torch.inference_mode():
         network(sample, torch.Generator())
+    called = {name for name, *_ in rows}
+    for name, n_weights in weights.items():
+        if name not in called:  # modules of penalties
+            rows.append((name, type(network.get_submodule(name)).__name__, "", n_weights))
     return rows
 
 
@@ -162,6 +170,8 @@ def _describe_input(estimator):
     n_channels, height, width = estimator._layout.size
     if height == 1 and n_channels == 1:
         return f"signals of length {width:,}, {dtype}"
+    if estimator._layout.signals:
+        return f"signals of length {width:,}, {_count(n_channels, 'channel')}, {dtype}"
     channels = "grayscale"
     if len(estimator.image_shape_) != 2:
         channels = _count(n_channels, "channel")
@@ -175,16 +185,14 @@ def _describe_input(estimator):
 def _describe_latent(estimator):
     """Return a description of one latent vector."""
     dimensions = _count(estimator.n_components_, "dimension")
-    bottleneck = estimator._spec.network.bottleneck
-    if bottleneck == "deterministic":
-        return dimensions
-    if bottleneck == "rate":
-        return f"{dimensions}, rate penalty"
-    if bottleneck != "quantized":
-        return f"{dimensions}, {bottleneck}"
-    n_codebooks, size, length = estimator.codebooks_.shape
-    codebooks = _count(n_codebooks, "codebook")
-    return f"{dimensions}, quantized: {codebooks} of {size} vectors of length {length}"
+    config = estimator._spec.network
+    parts = [dimensions]
+    bottleneck = config.bottleneck.describe(estimator)
+    if bottleneck:
+        parts.append(bottleneck)
+    if config.penalty is not None:
+        parts.append(f"{type(config.penalty).__name__.lower()} penalty")
+    return ", ".join(parts)
 
 
 def _describe_widths(network):
@@ -225,9 +233,9 @@ def _describe_score(estimator):
 def _score_unit(estimator):
     """Return the quantity that validation scores are fractions of."""
     unit = "loss of the mean on the validation set"
-    if estimator._spec.parameters["loss"] == "squared_error":
+    if estimator._spec.loss.rotation_invariant:
         unit = "variance of the validation set"
-    if estimator._spec.network.bottleneck in ("variational", "rate"):
+    if estimator._spec.network.draws_noise:
         unit += ", with noise as in training"
     return unit
 

@@ -5,6 +5,7 @@ import torch
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import CHUNK_BYTES, pad_rows, row_chunks
+from skae._input.units import to_dtype
 from skae.networks.layers import double_products
 
 __all__ = ["apply_in_chunks", "explained_variance", "reconstruction_errors"]
@@ -26,7 +27,7 @@ def has_double(net):
     return torch.device(net.device).type == "cpu"
 
 
-def apply_in_chunks(net, function, rows, width):
+def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
     """Apply a function of raw rows to all of them, without gradients.
 
     Parameters
@@ -39,21 +40,25 @@ def apply_in_chunks(net, function, rows, width):
         Checked rows.
     width : int
         Number of columns of the result.
+    dtype : torch.dtype, default=torch.float32
+        Dtype of the result. Integers are rounded and clipped to their range.
 
     Returns
     -------
     out : torch.Tensor of shape (n_samples, width)
-        float32, on the device of the rows.
+        On the device of the rows.
     """
     device = "cpu"
     if isinstance(rows, torch.Tensor):
         device = rows.device
-    out = torch.empty(len(rows), width, device=device)
+    if torch.device(device).type == "mps" and dtype == torch.float64:
+        dtype = torch.float32  # the device has no float64
+    out = torch.empty(len(rows), width, dtype=dtype, device=device)
     use_double = has_double(net) and net.module_.prefers_double_products
     with torch.inference_mode(), double_products(use_double):
         for chunk in inference_chunks(net, len(rows)):
             x = to_tensor(rows[chunk], net.device)
-            out[chunk] = function(pad_rows(x))[: len(x)]
+            out[chunk] = to_dtype(function(pad_rows(x))[: len(x)], dtype)
     return out
 
 

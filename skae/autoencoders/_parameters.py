@@ -1,11 +1,31 @@
 """Parameters that all autoencoders share: constraints, and combinations that are errors."""
 
+import os
 from numbers import Integral, Real
 
 from skae._sklearn_compat import Interval, RealNotInt, StrOptions
+from skae._training.objective import resolve_objective
+from skae._warnings import warn_user
+from skae.bottlenecks import BOTTLENECKS, Bottleneck
+from skae.corruptions import CORRUPTIONS, Corruption
+from skae.losses import LOSSES, Loss
 from skae.networks.layers import ACTIVATIONS
+from skae.penalties import PENALTIES, Penalty
 
-__all__ = ["PARAMETER_CONSTRAINTS", "check_parameter_combinations"]
+__all__ = [
+    "OPTION_WORDS",
+    "PARAMETER_CONSTRAINTS",
+    "check_parameter_combinations",
+    "warn_unused_parameters",
+]
+
+OPTION_WORDS = {
+    "bottleneck": BOTTLENECKS,
+    "loss": LOSSES,
+    "corruption": CORRUPTIONS,
+    "penalty": PENALTIES,
+}
+"""Words of each parameter that is a word or an object."""
 
 AUTO = StrOptions({"auto"})
 
@@ -15,19 +35,12 @@ PARAMETER_CONSTRAINTS = {
         Interval(RealNotInt, 0, 1, closed="neither"),
         AUTO,
     ],
-    "bottleneck": [StrOptions({"deterministic", "ordered", "variational", "quantized"})],
-    "codebook_size": [Interval(Integral, 2, None, closed="left"), AUTO],
+    "bottleneck": [StrOptions(set(BOTTLENECKS)), Bottleneck, type],
     "activation": [StrOptions(set(ACTIVATIONS))],
     "init": [StrOptions({"auto", "random"})],
-    "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
-    "corruption": [
-        StrOptions({"gaussian", "masking", "salt_and_pepper", "patches"}),
-        callable,
-        None,
-    ],
-    "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
-    "penalty": [StrOptions({"sparsity", "contraction", "decorrelation", "rate"}), None],
-    "penalty_weight": [Interval(Real, 0, None, closed="left"), AUTO],
+    "loss": [StrOptions(set(LOSSES)), Loss, callable],
+    "corruption": [StrOptions(set(CORRUPTIONS)), Corruption, callable, None],
+    "penalty": [StrOptions(set(PENALTIES)), Penalty, type, None],
     "target_weight": [Interval(Real, 0, None, closed="left")],
     "solver": [StrOptions({"adamw", "adam", "rmsprop", "sgd"}), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither"), AUTO],
@@ -39,48 +52,116 @@ PARAMETER_CONSTRAINTS = {
     "device": [str],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "allow_nan": ["boolean"],
+    "output_dtype": [StrOptions({"auto", "input"})],
     "net_params": [dict, None],
     "random_state": ["random_state"],
+    "checkpoint_dir": [str, os.PathLike, None],
     "verbose": ["verbose"],
 }
 
 
 def check_parameter_combinations(estimator):
-    """Raise an error if parameters exclude each other.
+    """Raise an error if parameters exclude each other, or a parameter of an option is invalid.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Each of its parameters is valid by itself.
+        Each of its own parameters is valid by itself.
     """
-    n_components, bottleneck = estimator.n_components, estimator.bottleneck
-    if not isinstance(n_components, Integral | str) and bottleneck != "ordered":
+    objective = resolve_objective(estimator)
+    bottleneck, penalty = objective.bottleneck, objective.penalty
+    corruption = objective.corruption
+    if not isinstance(estimator.n_components, Integral | str) and not bottleneck.is_nested:
         raise ValueError(
-            f"Got n_components={n_components!r} with bottleneck={bottleneck!r}, but expected an "
-            "int. Only an 'ordered' code can be cut to a share of the variance."
+            f"Got n_components={estimator.n_components!r} with "
+            f"bottleneck={estimator.bottleneck!r}, but expected an int. Only nested latent "
+            "vectors, as with bottleneck='ordered', can be cut to a share of the variance."
         )
-    penalty = estimator.penalty
-    if penalty is None:
-        return
-    if bottleneck in ("variational", "quantized") or (penalty, bottleneck) == ("rate", "ordered"):
+    if estimator.allow_nan and not objective.loss.is_elementwise:
         raise ValueError(
-            f"Got penalty={penalty!r} with bottleneck={bottleneck!r}, but expected one of the two. "
-            "Each of them is an objective for the latent vectors."
+            f"Got allow_nan=True with loss={estimator.loss!r}, which is not computed for each "
+            "value. Missing values require a loss with `elementwise`, such as 'squared_error'."
         )
-    if penalty == "rate":
-        if estimator.penalty_weight == 0:
-            raise ValueError(
-                "penalty_weight must be positive when penalty='rate', because it sets the "
-                "quantization step. Got 0."
-            )
-        return
-    if estimator.batch_size == 1:
+    if corruption is not None and corruption.images_only and not estimator._takes_images:
         raise ValueError(
-            f"Got batch_size=1 with penalty={penalty!r}, but expected an int >= 2. "
-            "The penalty compares the samples of a batch."
+            f"Got corruption={estimator.corruption!r}, which requires images, but expected a "
+            "corruption of tables. Use corruption='masking', or a ConvAutoencoder."
         )
-    if penalty == "contraction" and (estimator.net_params or {}).get("compile"):
+    if corruption is not None and corruption.unit_range:
         raise ValueError(
-            "Got net_params with compile=True and penalty='contraction', but expected one of the "
-            "two. torch can't differentiate compiled functions twice."
+            f"Got corruption={estimator.corruption!r}, which requires samples in [0, 1], but "
+            "autoencoders corrupt centered samples. Use an ImageRestorer."
+        )
+    if penalty is not None:
+        _check_penalty(estimator, penalty, bottleneck)
+
+
+def warn_unused_parameters(estimator, n_samples, *, has_validation_set):
+    """Warn of each parameter that the user set, and that this fit does not use.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With valid parameters.
+    n_samples : int
+        Number of training samples.
+    has_validation_set : bool
+        Whether `fit` got `X_val`.
+    """
+    fraction = estimator.validation_fraction
+    if fraction != "auto" and has_validation_set:
+        warn_user(
+            f"Got validation_fraction={fraction!r} with X_val, which is the validation set: the "
+            "fraction has no effect. Set validation_fraction='auto', or pass no X_val."
+        )
+    elif fraction != "auto" and not estimator.early_stopping:
+        warn_user(
+            f"Got validation_fraction={fraction!r} with early_stopping=False, which uses no "
+            "validation set: the fraction has no effect. Set one of the two to its default."
+        )
+    elif fraction != "auto" and round(fraction * n_samples) < 2:
+        warn_user(
+            f"Got validation_fraction={fraction!r} with {n_samples} samples, but expected a "
+            f"validation set of at least 2 samples, a fraction of {2 / n_samples:.2g}. With fewer, "
+            "the initial weights are kept."
+        )
+    if has_validation_set and not estimator.early_stopping:
+        warn_user(
+            "Got early_stopping=False with X_val, which selects the weights: early_stopping has no "
+            "effect. Set early_stopping=True, or pass no X_val."
+        )
+    if estimator.batch_size != "auto" and estimator.batch_size > n_samples:
+        warn_user(
+            f"Got batch_size={estimator.batch_size} with {n_samples} samples: the batch size is "
+            f"{n_samples}. Decrease batch_size, or set batch_size='auto'."
+        )
+    sizes = getattr(estimator, "hidden_layer_sizes", "auto")
+    is_linear = not isinstance(sizes, str | Integral) and len(sizes) == 0
+    if is_linear and estimator.activation != "gelu" and not estimator.target_weight:
+        warn_user(
+            f"Got activation={estimator.activation!r} with hidden_layer_sizes={sizes!r}, which is "
+            "a linear autoencoder: activation has no effect. Set hidden_layer_sizes to widths of "
+            "hidden layers, or activation='gelu', the default."
+        )
+
+
+def _check_penalty(estimator, penalty, bottleneck):
+    """Raise an error if a penalty does not suit the bottleneck or the training."""
+    has_two_objectives = bottleneck.has_cost
+    has_two_noises = penalty.adds_noise and not bottleneck.is_deterministic
+    if has_two_objectives or has_two_noises:
+        raise ValueError(
+            f"Got penalty={estimator.penalty!r} with bottleneck={estimator.bottleneck!r}, but "
+            "expected one of the two. Each of them is an objective for the latent vectors."
+        )
+    if estimator.batch_size != "auto" and estimator.batch_size < penalty.min_batch_size:
+        raise ValueError(
+            f"Got batch_size={estimator.batch_size} with penalty={estimator.penalty!r}, but "
+            f"expected an int >= {penalty.min_batch_size}. The penalty compares the samples of a "
+            "batch."
+        )
+    if penalty.needs_input_gradient and (estimator.net_params or {}).get("compile"):
+        raise ValueError(
+            f"Got net_params with compile=True and penalty={estimator.penalty!r}, but expected one "
+            "of the two. torch can't differentiate compiled functions twice."
         )

@@ -1,5 +1,6 @@
 """The codec: an autoencoder, the quantization of its codes, and a context model of them."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -10,25 +11,29 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skae._devices import uses_default_torch_state
 from skae._input.validation import resolve_seed
-from skae._meta_estimator import VisualBlockMixin, seeded_clone
+from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
 from skae._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skae._typing import Auto, MatrixLike, RandomState
-from skae.compression import _message_coding as message_coding
-from skae.compression import _row_coding as row_coding
-from skae.compression import _tile_coding as tile_coding
 from skae.compression import _tiles as tiles
 from skae.compression._context_model import LAMBDA_RD, max_training_rows
-from skae.compression._message_format import as_message_list
+from skae.compression._decompression import MAX_BYTES, Decoder, decompress, dequantize
+from skae.compression._entropy_coding import (
+    fit_context_model,
+    quantize,
+    rate,
+    row_order,
+    tile_order,
+)
+from skae.compression._message_coding import read_messages, write_each_row, write_message
 from skae.compression._quantization import (
     decode,
-    default_rate_autoencoder,
     encode,
     encode_stacks,
     output_dtype,
     quantization_steps,
-    to_dtype,
     to_steps,
 )
 
@@ -37,8 +42,11 @@ __all__ = ["LatentCodec"]
 N_HIDDEN = 64
 """Hidden units of the context model's network."""
 
+MAX_COMPONENTS = 64
+"""Components of the default autoencoder: its rate penalty leaves unused ones almost free."""
 
-class LatentCodec(VisualBlockMixin, BaseEstimator):
+
+class LatentCodec(WrappedAutoencoderMixin, BaseEstimator):
     """Compress images or table rows by an autoencoder and entropy coding.
 
     The codes of an autoencoder are quantized to multiples of a step. If the autoencoder was trained
@@ -58,8 +66,8 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         such as :class:`~skae.ConvAutoencoder` or :class:`~sklearn.decomposition.PCA`. A clone is
         fitted; a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. None uses a
         :class:`~skae.ConvAutoencoder` for images and a :class:`~skae.DenseAutoencoder` for tables,
-        with at most 64 components and ``penalty="rate"``. Its `penalty_weight` sets the rate, with
-        less distortion at equal rate than `step`.
+        with at most 64 components and ``penalty="rate"``. The weight of the penalty sets the rate,
+        with less distortion at equal rate than `step`.
     step : float or "auto", default="auto"
         Quantization step in units of the codes, which are those of X for autoencoders and PCA. A
         larger step gives fewer bytes and a larger error. Half the step costs about one bit per
@@ -84,7 +92,7 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         The fitted autoencoder.
     steps_ : ndarray of shape (n_codes,)
         Quantization step of each code, float64.
-    centre_ : ndarray of shape (n_codes,)
+    code_mean_ : ndarray of shape (n_codes,)
         Mean of the codes in fit, which a quantized code of 0 decodes to, float64.
     dtype_ : dtype
         Dtype that `decompress` returns: that of X in fit. Floats other than float32 and float64
@@ -103,8 +111,7 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
     Notes
     -----
     Codes are decoded to the same bits on every machine. Pixels differ by rounding, so pixels of
-    uint8 may differ by 1. A message has 5 bytes and the number of images beside the codes, and 2
-    more bytes from a length of 64 bytes on.
+    uint8 may differ by 1.
 
     References
     ----------
@@ -118,7 +125,7 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder, LatentCodec
     >>> images = load_digits().images.astype("uint8")
-    >>> codec = LatentCodec(ConvAutoencoder(16, max_iter=5, random_state=0), random_state=0)
+    >>> codec = LatentCodec(ConvAutoencoder(16, max_iter=9, random_state=0), random_state=0)
     >>> message = codec.fit(images[:1500]).compress(images[1500:])
     >>> len(message) / 297 < 16  # bytes per image of 64 pixels
     True
@@ -126,12 +133,9 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
     (297, 8, 8)
     """
 
-    autoencoder_: BaseEstimator
     steps_: NDArray[np.float64]
-    centre_: NDArray[np.float64]
+    code_mean_: NDArray[np.float64]
     dtype_: np.dtype
-    n_features_in_: int
-    feature_names_in_: NDArray[np.object_]
     fingerprint_: str
     _parameter_constraints = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
@@ -156,6 +160,7 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         self.context = context
         self.random_state = random_state
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit the autoencoder, the quantization steps, and the context model.
@@ -174,22 +179,24 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         """
         with restore_state_on_error(self):
             seed = resolve_seed(self.random_state)
-            self._tile, self._n_axes = self.tile, None
+            self._tile = self.tile
+            self._channels = None
             images = None
-            if self.tile is not None:
+            if self._tile is not None:
                 images = tiles.check_images(X)
-                self._n_axes, self._channels = images[0].ndim, images[0].shape[2:]
+                self._channels = images[0].shape[2:]
                 X = tiles.sample_tiles(images, self._tile, np.random.default_rng(seed))
             self.dtype_ = output_dtype(X)
             self._fit_autoencoder(X, seed)
             codes = encode(self.autoencoder_, X)
-            self.centre_ = codes.mean(0)
+            self.code_mean_ = codes.mean(0)
             self.steps_ = quantization_steps(self.autoencoder_, X, codes, self.step)
             self._fit_context_model(codes, images, seed)
             self._fingerprint = self._compute_fingerprint()
             self.fingerprint_ = self._fingerprint.hex()
         return self
 
+    @uses_default_torch_state
     def compress(self, X: MatrixLike) -> bytes:
         """Encode X to one message.
 
@@ -204,15 +211,10 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
             The message, for `decompress`.
         """
         check_is_fitted(self)
-        if self._tile is None:
-            return message_coding.write_rows(
-                self._context_model, self._quantize_rows(X), self._fingerprint
-            )
-        images = self._check_images(X)
-        return message_coding.write_images(
-            self._context_model, images, self._quantize_images(images), self._fingerprint
-        )
+        groups, sizes = self._encode(X)
+        return write_message(self._context_model, groups, sizes, self._fingerprint)
 
+    @uses_default_torch_state
     def compress_each(self, X: MatrixLike) -> list[bytes]:
         """Encode each row or image of X to a message of its own.
 
@@ -227,26 +229,27 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
             Messages for `decompress`, which takes one of them or a list.
         """
         check_is_fitted(self)
+        groups, sizes = self._encode(X)
         if self._tile is None:
-            return message_coding.write_each_row(
-                self._context_model, self._quantize_rows(X), self._fingerprint
-            )
-        images = self._check_images(X)
+            return write_each_row(self._context_model, *groups[0], self._fingerprint)
         messages = []
-        for image, grid in zip(images, self._quantize_images(images), strict=True):
-            message = message_coding.write_images(
-                self._context_model, [image], [grid], self._fingerprint
-            )
-            messages.append(message)
+        for group, size in zip(groups, sizes, strict=True):
+            messages.append(write_message(self._context_model, [group], [size], self._fingerprint))
         return messages
 
-    def decompress(self, message: bytes | Sequence[bytes]) -> NDArray[Any] | Any:
+    @uses_default_torch_state
+    def decompress(
+        self, message: bytes | Sequence[bytes], *, max_bytes: int | None = MAX_BYTES
+    ) -> NDArray[Any] | Any:
         """Decode messages to data.
 
         Parameters
         ----------
         message : bytes or list of bytes
             Messages that `compress` or `compress_each` of this codec returned.
+        max_bytes : int or None, default=1073741824
+            Maximum size of the result in bytes, which is compared with the headers before memory is
+            taken. The memory is about twice the result. None: no maximum.
 
         Returns
         -------
@@ -257,28 +260,26 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a message is damaged, truncated, or written by another codec.
+            If a message is damaged, truncated, or written by another codec, or if the result
+            exceeds `max_bytes`.
         """
         check_is_fitted(self)
-        codes, sizes = self._read(message)
-        X = to_dtype(decode(self.autoencoder_, codes), self.dtype_)
-        if self._tile is None:
-            return X
-        images = []
-        start = 0
-        for height, width in sizes:
-            stop = start + math.prod(tiles.grid_shape(height, width, self._tile))
-            images.append(tiles.join(X[start:stop], height, width))
-            start = stop
-        return images
+        contents = self._read(message)
+        decoder = Decoder(self.autoencoder_, self._to_codes, len(self.steps_), self.dtype_)
+        return decompress(contents, decoder, self._tile, max_bytes)
 
-    def decode_codes(self, message: bytes | Sequence[bytes]) -> NDArray[np.float64]:
+    @uses_default_torch_state
+    def decode_codes(
+        self, message: bytes | Sequence[bytes], *, max_bytes: int | None = MAX_BYTES
+    ) -> NDArray[np.float64]:
         """Decode messages to codes, which are equal to the last bit on every machine.
 
         Parameters
         ----------
         message : bytes or list of bytes
             Messages that `compress` or `compress_each` of this codec returned.
+        max_bytes : int or None, default=1073741824
+            Maximum size of the codes in bytes. None: no maximum.
 
         Returns
         -------
@@ -287,8 +288,9 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
             row for each tile.
         """
         check_is_fitted(self)
-        return self._read(message)[0]
+        return dequantize(self._read(message), self._to_codes, len(self.steps_), max_bytes)
 
+    @uses_default_torch_state
     def code_lengths(self, X: MatrixLike) -> NDArray[np.float64]:
         """Compute the bits of each row or image under the context model.
 
@@ -304,23 +306,20 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
             checksum.
         """
         check_is_fitted(self)
-        if self._tile is None:
-            return row_coding.rate(self._context_model, self._quantize_rows(X))
+        groups, _ = self._encode(X)
         bits = []
-        for quantized, shape in self._quantize_images(self._check_images(X)):
-            bits.append(tile_coding.rate(self._context_model, quantized, shape).sum())
-        return np.array(bits)
+        for codes, order in groups:
+            quantized = quantize(self._context_model, codes, order)
+            bits.append(rate(self._context_model, quantized, order))
+        if self._tile is None:
+            return bits[0]
+        return np.array([tile_bits.sum() for tile_bits in bits])
 
-    def _fit_autoencoder(self, X, seed):
-        """Fit a clone of the autoencoder, and copy its number and names of features."""
-        autoencoder = self.autoencoder
-        if autoencoder is None:
-            autoencoder = default_rate_autoencoder(X)
-        self.autoencoder_ = seeded_clone(autoencoder, seed).fit(X, None)
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(self.autoencoder_, name):
-                setattr(self, name, getattr(self.autoencoder_, name))
+    def _default_autoencoder(self, X):
+        """Return the default autoencoder, with ``penalty="rate"``."""
+        n_features = math.prod(np.shape(X)[1:])
+        n_components = max(1, min(MAX_COMPONENTS, n_features // 2))
+        return super()._default_autoencoder(X, n_components, penalty="rate")
 
     def _fit_context_model(self, codes, images, seed):
         """Fit the context model on codes of rows, or on images that are cut into tiles."""
@@ -335,65 +334,64 @@ class LatentCodec(VisualBlockMixin, BaseEstimator):
         if images is None:
             # at random, because rows may be sorted
             indices = generator.permutation(len(codes))[: max_training_rows(codes.shape[1])]
-            self._context_model = row_coding.fit_context_model(
-                self._in_steps(codes[np.sort(indices)]), n_hidden, seed, lambda_rd
-            )
-            return
-        max_tiles = max_training_rows(3 * codes.shape[1])  # a tile and two neighbors
-        shifted = list(tiles.shifted_grids(images, self._tile, max_tiles, generator))
-        all_codes = self._encode_images(image for image, _ in shifted)
-        grids = []
-        for image_codes, (image, split) in zip(all_codes, shifted, strict=True):
-            grids.append((image_codes, self._grid_shape(image), split))
-        self._context_model = tile_coding.fit_context_model(grids, n_hidden, seed, lambda_rd)
+            codes = self._in_steps(codes[np.sort(indices)])
+            groups, split = [(codes, row_order(len(codes)))], None
+        else:
+            max_tiles = max_training_rows(3 * codes.shape[1])  # a tile and two neighbors
+            shifted = tiles.shifted_grids(images, self._tile, max_tiles, generator)
+            images, splits = zip(*shifted, strict=True)
+            groups, split = list(self._encode_images(images)), np.concatenate(splits)
+        self._context_model = fit_context_model(groups, n_hidden, seed, lambda_rd, split)
 
     def _compute_fingerprint(self):
-        """Return a hash of the context model, the steps, and the decoder's output for two codes."""
-        codes = np.stack([self.centre_, self.centre_ + self.steps_])
+        """Return the SHA-256 hash of all that is needed to decode messages.
+
+        This is the context model, the steps, and the output of the decoder for two codes.
+        """
+        codes = np.stack([self.code_mean_, self.code_mean_ + self.steps_])
         decoded = decode(self.autoencoder_, codes)
-        settings = f"{self.dtype_.str} {decoded.shape} {self._tile} {self._n_axes}"
-        return message_coding.compute_fingerprint(
-            self._context_model, [codes, decoded, self.steps_], settings
-        )
+        n_axes = None
+        if self._channels is not None:
+            n_axes = 2 + len(self._channels)
+        fingerprint = hashlib.sha256(self._context_model.digest())
+        for array in (codes, decoded, self.steps_):
+            fingerprint.update(np.ascontiguousarray(array, "<f8").tobytes())
+        settings = f"{self.dtype_.str} {decoded.shape} {self._tile} {n_axes}"
+        fingerprint.update(settings.encode())
+        return fingerprint.digest()
+
+    def _encode(self, X):
+        """Return codes in units of the step with their coding order, and the sizes of images.
+
+        Returns
+        -------
+        groups : iterable of (codes, order)
+            The codes of all rows, or, with `tile`, the codes of each image.
+        sizes : list of (height, width)
+            Size of each image in pixels; empty without `tile`.
+        """
+        if self._tile is None:
+            codes = self._in_steps(encode(self.autoencoder_, X))
+            return [(codes, row_order(len(codes)))], []
+        images = tiles.check_images(X, self._channels)
+        return self._encode_images(images), [image.shape[:2] for image in images]
+
+    def _encode_images(self, images):
+        """Yield the codes of each image's tiles, in units of the step, and the coding order."""
+        stacks = (tiles.cut(image, self._tile) for image in images)
+        all_codes = encode_stacks(self.autoencoder_, stacks)
+        for image, codes in zip(images, all_codes, strict=True):
+            shape = tiles.grid_shape(*image.shape[:2], self._tile)
+            yield self._in_steps(codes), tile_order(*shape)
 
     def _in_steps(self, codes):
         """Return centered codes in units of the step."""
-        return to_steps(codes, self.centre_, self.steps_)
+        return to_steps(codes, self.code_mean_, self.steps_)
 
-    def _quantize_rows(self, X):
-        """Return the quantized codes of rows."""
-        return row_coding.quantize(
-            self._context_model, self._in_steps(encode(self.autoencoder_, X))
-        )
-
-    def _check_images(self, X):
-        """Validate images that are cut into tiles, with the axes and channels of fit."""
-        return tiles.check_images(X, self._n_axes, self._channels)
-
-    def _grid_shape(self, image):
-        return tiles.grid_shape(*image.shape[:2], self._tile)
-
-    def _encode_images(self, images):
-        """Return an iterator over the codes of each image's tiles, in units of the step."""
-        stacks = (tiles.cut(image, self._tile) for image in images)
-        return map(self._in_steps, encode_stacks(self.autoencoder_, stacks))
-
-    def _quantize_images(self, images):
-        """Yield the quantized codes of each image's tiles, and the rows and columns of tiles."""
-        for image, codes in zip(images, self._encode_images(images), strict=True):
-            shape = self._grid_shape(image)
-            yield tile_coding.quantize(self._context_model, codes, shape), shape
+    def _to_codes(self, quantized):
+        """Return the codes of quantized codes."""
+        return self.code_mean_ + quantized * self.steps_
 
     def _read(self, message):
-        """Decode the codes of messages, and the sizes of images that are cut into tiles."""
-        quantized, sizes = [], []
-        for one in as_message_list(message):
-            if self._tile is None:
-                values = message_coding.read_rows(self._context_model, one, self._fingerprint)
-            else:
-                values, message_sizes = message_coding.read_images(
-                    self._context_model, one, self._fingerprint, self._tile
-                )
-                sizes += message_sizes
-            quantized.append(values)
-        return self.centre_ + np.concatenate(quantized) * self.steps_, sizes
+        """Read the headers of messages."""
+        return read_messages(self._context_model, message, self._fingerprint, self._tile)

@@ -12,13 +12,12 @@ import numpy as np
 from skae.compression._context_training import train_context_network
 from skae.compression._tables import (
     basis_functions,
-    integer_center,
-    scale,
+    column_scales,
     smoothed_probabilities,
     table_range,
 )
 
-__all__ = ["LAMBDA_RD", "ContextModel", "max_training_rows", "quantize_with_tables"]
+__all__ = ["LAMBDA_RD", "ContextModel", "max_training_rows"]
 
 LOGIT_SCALE, BASIS_SCALE = 2.0**22, 2.0**10
 """Fixed-point scales of the logits in tables, and of the basis functions."""
@@ -71,61 +70,77 @@ class ContextModel:
         1 for training rows and 0 for validation rows of the network; None splits at random.
     lambda_rd : float, default=LAMBDA_RD
         Weight of the rate in `quantize`; 0 rounds to the nearest integer.
+
+    Attributes
+    ----------
+    order : ndarray of shape (k,)
+        Columns in the order of coding, which is that of all other attributes.
+    min_values, table_sizes : ndarray of shape (k,)
+        Lowest value in the table of each column, and number of values.
+    tables : list of ndarray of shape (table_size + 1,)
+        Logits of the values, and of the escape after them, in fixed point.
+    bases : list of ndarray of shape (table_size, m)
+        Basis functions of the values, in fixed point.
+    input_centers, max_deviations : ndarray of shape (e + k,)
+        Centers of the inputs, and bounds of the deviations from them.
+    weight_table : ndarray
+        Weights by differences of logits. Stored, because ``exp2`` is not exact on every machine.
+    network : dict of ndarray or None
+        Integer weights; None without a network.
     """
 
     def __init__(self, values, neighbors, n_hidden, seed, split=None, lambda_rd=LAMBDA_RD):
         self.lambda_rd = lambda_rd
         self.order = np.argsort(-values.std(0), kind="stable")
         ordered = values[:, self.order]
-        self.low, self.sizes = np.array([table_range(column) for column in ordered.T]).T
-        centers, scales = integer_center(ordered), scale(ordered)
-        self.tables, self.basis = [], []
+        ranges = [table_range(column) for column in ordered.T]
+        self.min_values, self.table_sizes = np.array(ranges).T
+        centers, scales = np.rint(ordered.mean(0)), column_scales(ordered)
+        self.tables, self.bases = [], []
         for j, column in enumerate(ordered.T):
-            low, size = self.low[j], self.sizes[j]
+            low, size = self.min_values[j], self.table_sizes[j]
             probabilities = smoothed_probabilities(column, low, size)
             self.tables.append(np.rint(np.log2(probabilities) * LOGIT_SCALE))
             basis = basis_functions((low + np.arange(size) - centers[j]) / scales[j])
-            self.basis.append(np.rint(basis * BASIS_SCALE))
+            self.bases.append(np.rint(basis * BASIS_SCALE))
         inputs = np.hstack([neighbors, ordered])
-        self.center, input_scales = integer_center(inputs), scale(inputs)
-        self.max_deviation = np.ceil(4 * input_scales)
+        self.input_centers, input_scales = np.rint(inputs.mean(0)), column_scales(inputs)
+        self.max_deviations = np.ceil(4 * input_scales)
         # from 2**30 down to 2**6, by steps of the logit
         octaves = np.arange(24 * STEPS_PER_OCTAVE) / STEPS_PER_OCTAVE
-        self.powers = np.floor(np.exp2(30 - octaves))
+        self.weight_table = np.floor(np.exp2(30 - octaves))
         self.network = None
         if n_hidden:
             self._fit_network(values, neighbors, n_hidden, input_scales, seed, split)
 
     def _fit_network(self, values, neighbors, n_hidden, scales, seed, split):
         """Train the network; use it only if it reduces the rate of the validation rows."""
-        train_indices, val_indices = _split_rows(len(values), seed, split)
+        train_indices, val_indices = _train_and_val_indices(len(values), seed, split)
         if min(len(val_indices), len(train_indices)) < MIN_ROWS:
             return
         ordered, e = values[:, self.order], neighbors.shape[1]
-        neighbor_scales, column_scales = np.tile(scales[:e], 2), np.tile(scales[e:], 2)
+        neighbor_scales, value_scales = np.tile(scales[:e], 2), np.tile(scales[e:], 2)
         network = train_context_network(
             self._inputs(neighbors, slice(0, e)) / neighbor_scales,
-            self._inputs(ordered, slice(e, None)) / column_scales,
+            self._inputs(ordered, slice(e, None)) / value_scales,
             self._symbols(ordered),
             [table / LOGIT_SCALE for table in self.tables],
-            [basis / BASIS_SCALE for basis in self.basis],
+            [basis / BASIS_SCALE for basis in self.bases],
             train_indices,
             val_indices,
             n_hidden,
             seed,
         )
         neighbor_weights = network["neighbor_weights"] / neighbor_scales[:, None]
-        column_weights = network["column_weights"] / column_scales[:, None]
-        output_weights = [np.rint(one * OUTPUT_SCALE) for one in network["output_weights"]]
-        output_bias = [np.rint(one * OUTPUT_SCALE * HIDDEN_SCALE) for one in network["output_bias"]]
+        column_weights = network["column_weights"] / value_scales[:, None]
         val_rows = values[val_indices], neighbors[val_indices]
         baseline_rate = self.rate(*val_rows)
         self.network = {
             "neighbor_weights": np.rint(neighbor_weights * WEIGHT_SCALE),
             "hidden_bias": np.rint(network["hidden_bias"] * WEIGHT_SCALE),
             "column_weights": np.rint(column_weights * WEIGHT_SCALE).reshape(2, -1, n_hidden),
-            "output_weights": output_weights,
-            "output_bias": output_bias,
+            "output_weights": np.rint(network["output_weights"] * OUTPUT_SCALE),
+            "output_bias": np.rint(network["output_bias"] * OUTPUT_SCALE * HIDDEN_SCALE),
         }
         gain = baseline_rate - self.rate(*val_rows)
         if gain.mean() <= 2 * gain.std() / math.sqrt(len(val_indices)):
@@ -133,13 +148,13 @@ class ContextModel:
 
     def _inputs(self, values, columns):
         """Return clipped deviations from the column centers, then their magnitudes."""
-        max_deviation = self.max_deviation[columns]
-        deviation = np.clip(values - self.center[columns], -max_deviation, max_deviation)
+        max_deviation = self.max_deviations[columns]
+        deviation = np.clip(values - self.input_centers[columns], -max_deviation, max_deviation)
         return np.concatenate([deviation, np.abs(deviation)], -1)
 
     def _symbols(self, values, columns=slice(None)):
         """Return the index of each value in its column's table; the last index is the escape."""
-        symbols, sizes = values - self.low[columns], self.sizes[columns]
+        symbols, sizes = values - self.min_values[columns], self.table_sizes[columns]
         return np.where((symbols < 0) | (symbols >= sizes), sizes, symbols).astype(np.intp)
 
     def initial_context(self, neighbors):
@@ -159,7 +174,7 @@ class ContextModel:
         """Return the context after column `j`, with its values of shape (n,)."""
         if self.network is None:
             return None
-        i = len(self.center) - len(self.low) + j
+        i = len(self.input_centers) - len(self.min_values) + j
         inputs = self._inputs(values[:, None], slice(i, i + 1))
         return context + inputs @ self.network["column_weights"][:, j]
 
@@ -175,11 +190,19 @@ class ContextModel:
             outputs = hidden @ self.network["output_weights"][j] + self.network["output_bias"][j]
             coefficients = np.clip(np.floor(outputs / HIDDEN_SCALE), -(2.0**16), 2.0**16)
             # the escape keeps the logit of its table
-            logits = logits + np.pad(coefficients @ self.basis[j].T, ((0, 0), (0, 1)))
+            logits = logits + np.pad(coefficients @ self.bases[j].T, ((0, 0), (0, 1)))
         decrease = logits.max(1, keepdims=True) - logits
         indices = np.floor(decrease * (STEPS_PER_OCTAVE / LOGIT_SCALE))
-        weights = self.powers[np.minimum(indices, len(self.powers) - 1).astype(np.intp)] + 2.0**15
+        indices = np.minimum(indices, len(self.weight_table) - 1).astype(np.intp)
+        weights = self.weight_table[indices] + 2.0**15
         return np.broadcast_to(weights, (n, weights.shape[1]))
+
+    def _column_weights(self, ordered, neighbors):
+        """Yield the weights of each column, for rows of values in the order of the model."""
+        context = self.initial_context(neighbors)
+        for j, column in enumerate(ordered.T):
+            yield self.weights(context, j, len(ordered))
+            context = self.update_context(context, j, column)
 
     def quantize(self, codes, neighbors):
         """Round codes to integers by rate-distortion optimization.
@@ -213,37 +236,34 @@ class ContextModel:
             rd_cost = self.lambda_rd * (upper_rate - lower_rate)
             rd_cost = rd_cost + np.square(1 - fraction) - np.square(fraction)
             best = lower + (rd_cost < 0)
-            in_table = (lower >= self.low[j]) & (lower + 1 < self.low[j] + self.sizes[j])
+            last = self.min_values[j] + self.table_sizes[j] - 1
+            in_table = (lower >= self.min_values[j]) & (lower < last)
             quantized[in_table, column] = best[in_table]
             context = self.update_context(context, j, quantized[:, column])
         return quantized.astype(np.int64)
 
     def write(self, writers, values, neighbors):
         """Encode rows: all by one writer, or each row by its own writer."""
-        n, k = values.shape
         values = values[:, self.order]
         symbols = self._symbols(values)
-        context = self.initial_context(neighbors)
-        for j in range(k):
-            weights = self.weights(context, j, n)
-            for writer, rows in zip(writers, _rows_of_streams(n, writers), strict=True):
+        rows_each = len(values) // len(writers)
+        for j, weights in enumerate(self._column_weights(values, neighbors)):
+            for i, writer in enumerate(writers):
+                rows = slice(i * rows_each, (i + 1) * rows_each)
                 writer.write(symbols[rows, j], weights[rows])
-                for i in np.flatnonzero(symbols[rows, j] == self.sizes[j]) + rows.start:
-                    writer.write_excess(self._to_excess(values[i, j], j))
-            context = self.update_context(context, j, values[:, j])
+                for value in values[rows, j][symbols[rows, j] == self.table_sizes[j]]:
+                    writer.write_excess(self._to_excess(value, j))
 
-    def read(self, readers, n, neighbors):
-        """Decode rows that `write` encoded; return an int64 ndarray of shape (n, k)."""
-        k = len(self.low)
+    def read(self, reader, neighbors):
+        """Decode rows that `write` encoded by one writer; return an int64 ndarray (n, k)."""
+        n, k = len(neighbors), len(self.order)
         values = np.empty((n, k), np.int64)
         context = self.initial_context(neighbors)
         for j in range(k):
-            weights = self.weights(context, j, n)
-            for reader, rows in zip(readers, _rows_of_streams(n, readers), strict=True):
-                symbols = reader.read(weights[rows])
-                values[rows, j] = symbols + self.low[j]
-                for i in np.flatnonzero(symbols == self.sizes[j]) + rows.start:
-                    values[i, j] = self._from_excess(reader.read_excess(), j)
+            symbols = reader.read(self.weights(context, j, n))
+            values[:, j] = symbols + self.min_values[j]
+            for i in np.flatnonzero(symbols == self.table_sizes[j]):
+                values[i, j] = self._from_excess(reader.read_excess(), j)
             context = self.update_context(context, j, values[:, j])
         decoded = np.empty_like(values)
         decoded[:, self.order] = values
@@ -251,38 +271,33 @@ class ContextModel:
 
     def _to_excess(self, value, j):
         """Return the excess of a value over the table of column `j`: odd above it, even below."""
-        if value >= self.low[j]:
-            return 2 * (value - self.low[j] - self.sizes[j]) + 1
-        return 2 * (self.low[j] - 1 - value)
+        if value >= self.min_values[j]:
+            return 2 * (value - self.min_values[j] - self.table_sizes[j]) + 1
+        return 2 * (self.min_values[j] - 1 - value)
 
     def _from_excess(self, excess, j):
         """Return the value of an excess: the inverse of `_to_excess`."""
         distance, is_above = divmod(excess, 2)
         if is_above:
-            return self.low[j] + self.sizes[j] + distance
-        return self.low[j] - 1 - distance
+            return self.min_values[j] + self.table_sizes[j] + distance
+        return self.min_values[j] - 1 - distance
 
     def rate(self, values, neighbors):
         """Return the bits of each row, shape (n,), without the excess of escaped values."""
         values = values[:, self.order]
-        n, k = values.shape
         symbols = self._symbols(values)
-        bits = np.zeros(n)
-        context = self.initial_context(neighbors)
-        for j in range(k):
-            weights = self.weights(context, j, n)
-            bits += np.log2(weights.sum(1)) - np.log2(weights[np.arange(n), symbols[:, j]])
-            context = self.update_context(context, j, values[:, j])
+        rows = np.arange(len(values))
+        bits = np.zeros(len(values))
+        for j, weights in enumerate(self._column_weights(values, neighbors)):
+            bits += np.log2(weights.sum(1)) - np.log2(weights[rows, symbols[:, j]])
         return bits
 
     def digest(self):
         """Return a SHA-256 hash of all that a decoder needs."""
-        arrays = [self.order, self.low, self.sizes, self.center, self.max_deviation, self.powers]
-        arrays += self.tables
+        arrays = [self.order, self.min_values, self.table_sizes, self.input_centers]
+        arrays += [self.max_deviations, self.weight_table, *self.tables]
         if self.network is not None:
-            arrays += [self.network["neighbor_weights"], self.network["hidden_bias"]]
-            arrays += [self.network["column_weights"], *self.network["output_weights"]]
-            arrays += [*self.network["output_bias"], *self.basis]
+            arrays += [*self.network.values(), *self.bases]
         digest = hashlib.sha256()
         for array in arrays:
             digest.update(np.ascontiguousarray(array, "<f8").tobytes())
@@ -294,38 +309,10 @@ def max_training_rows(n_values):
     return min(MAX_TRAINING_ROWS, MAX_TRAINING_VALUES // n_values)
 
 
-def quantize_with_tables(codes, lambda_rd):
-    """Quantize codes by `ContextModel.quantize`, with tables of these codes and without a network.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, k)
-        Codes in units of the step.
-    lambda_rd : float
-        Weight of the rate, as in `ContextModel`.
-
-    Returns
-    -------
-    quantized : ndarray of shape (n, k)
-        The rounded codes, int64.
-    """
-    no_neighbors = np.empty((len(codes), 0))
-    nearest = np.rint(codes).astype(np.int64)
-    model = ContextModel(nearest, no_neighbors, 0, 0, lambda_rd=lambda_rd)
-    return model.quantize(codes, no_neighbors)
-
-
-def _split_rows(n, seed, split):
+def _train_and_val_indices(n, seed, split):
     """Return the indices of training and validation rows, in random order."""
     order = np.random.default_rng(seed).permutation(n)
     if split is None:
         n_val = min(MAX_VAL_ROWS, n // 5)
         return order[n_val:], order[:n_val]
     return order[split[order] == 1], order[split[order] == 0][:MAX_VAL_ROWS]
-
-
-def _rows_of_streams(n, streams):
-    """Return the slice of rows of each stream."""
-    if len(streams) == 1:
-        return [slice(0, n)]
-    return [slice(i, i + 1) for i in range(n)]

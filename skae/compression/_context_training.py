@@ -9,6 +9,15 @@ from skae._input.rows import chunk_slices
 
 __all__ = ["train_context_network"]
 
+WEIGHT_NAMES = (
+    "neighbor_weights",
+    "column_weights",
+    "hidden_bias",
+    "output_weights",
+    "output_bias",
+)
+"""Names of the arrays of a network."""
+
 N_EVALUATIONS = 6
 """Evaluations on the validation set: with each the best weights so far are stored."""
 
@@ -56,8 +65,8 @@ def train_context_network(
     -------
     network : dict
         "neighbor_weights" of shape (2 * e, n_hidden), "column_weights" (2 * k, n_hidden),
-        "hidden_bias" (n_hidden,), "output_weights": list of (n_hidden, m), "output_bias": list of
-        (m,), all float64.
+        "hidden_bias" (n_hidden,), "output_weights" (k, n_hidden, m) and "output_bias" (k, m), all
+        float64.
 
     References
     ----------
@@ -91,13 +100,7 @@ def train_context_network(
                 best_rate = rate
                 best_weights = [weight.detach().clone() for weight in weights]
     arrays = [weight.detach().double().numpy() for weight in best_weights]
-    return {
-        "neighbor_weights": arrays[0],
-        "column_weights": arrays[1],
-        "hidden_bias": arrays[2],
-        "output_weights": list(arrays[3]),
-        "output_bias": list(arrays[4]),
-    }
+    return dict(zip(WEIGHT_NAMES, arrays, strict=True))
 
 
 def _batches(indices, batch_size, generator):
@@ -137,9 +140,7 @@ class _Rate:
             torch.zeros(k, n_hidden, self.n_basis),
             torch.zeros(k, self.n_basis),
         ]
-        for weight in weights:
-            weight.requires_grad_()
-        return weights
+        return [weight.requires_grad_() for weight in weights]
 
     def __call__(self, weights, rows):
         """Compute the mean bits of some rows, a tensor with gradient."""

@@ -12,6 +12,7 @@ The length of the message is not stored, because the caller's bytes object has i
 """
 
 import binascii
+import itertools
 import zlib
 
 __all__ = [
@@ -32,12 +33,12 @@ MAX_IMAGES_PER_BYTE = 64
 """Images, or tiles, per byte of a message: a bound of the memory that a forged header requests."""
 
 
-def _checksum(message, fingerprint, length):
-    """Return the checksum of a message, of 2 or 4 bytes."""
-    if length == 2:
+def _checksum(content, fingerprint):
+    """Return the checksum of a message, of 2 or 4 bytes, given the bytes before it."""
+    if len(content) + 2 < LONG_MESSAGE:
         # inverted as in zlib, because otherwise appending a zero would keep the checksum valid
-        return (binascii.crc_hqx(fingerprint + message, 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
-    return zlib.crc32(fingerprint + message).to_bytes(4, "big")
+        return (binascii.crc_hqx(fingerprint + content, 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
+    return zlib.crc32(fingerprint + content).to_bytes(4, "big")
 
 
 def _varint(value):
@@ -67,11 +68,8 @@ def pack(payload, header, fingerprint):
     message : bytes
         The message in the format of this module.
     """
-    message = bytes([MAGIC | VERSION]) + fingerprint[:2] + b"".join(map(_varint, header)) + payload
-    checksum_length = 4
-    if len(message) + 2 < LONG_MESSAGE:
-        checksum_length = 2
-    return message + _checksum(message, fingerprint, checksum_length)
+    content = bytes([MAGIC | VERSION]) + fingerprint[:2] + b"".join(map(_varint, header)) + payload
+    return content + _checksum(content, fingerprint)
 
 
 def unpack(message, fingerprint):
@@ -106,35 +104,32 @@ def unpack(message, fingerprint):
             f"Got a message with the fingerprint {message[1:3].hex()}, but expected "
             f"{fingerprint[:2].hex()}: it was written by another codec, or is damaged."
         )
-    checksum_length = 4
+    content = message[:-4]
     if len(message) < LONG_MESSAGE:
-        checksum_length = 2
-    body, checksum = message[:-checksum_length], message[-checksum_length:]
-    if _checksum(body, fingerprint, checksum_length) != checksum:
+        content = message[:-2]
+    if message != content + _checksum(content, fingerprint):
         raise ValueError(
             "Got a message with a wrong checksum: it is damaged, truncated, or written by another "
             "codec."
         )
-    return body[3:]
+    return content[3:]
 
 
 def read_varints(body, count):
     """Read `count` varints from the beginning of a body; return them as a list, and the rest."""
-    values = []
-    position = 0
-    for _ in range(count):
-        value = shift = 0
-        while True:
-            if position >= len(body) or shift > 56:
-                raise ValueError("Got a message with an incomplete header.")
-            byte = body[position]
-            value |= (byte & 127) << shift
-            shift += 7
-            position += 1
-            if byte < 128:
-                break
-        values.append(value)
-    return values, body[position:]
+    remaining = iter(body)
+    values = [_read_varint(remaining) for _ in range(count)]
+    return values, bytes(remaining)
+
+
+def _read_varint(remaining):
+    """Read one varint of at most 9 bytes from an iterator of bytes."""
+    value = 0
+    for i, byte in enumerate(itertools.islice(remaining, 9)):
+        value |= (byte & 127) << (7 * i)
+        if byte < 128:
+            return value
+    raise ValueError("Got a message with an incomplete header.")
 
 
 def check_count(count, length):

@@ -1,16 +1,14 @@
 """Codes of an autoencoder as arrays, their quantization steps, and the dtype of decoded data."""
 
-import math
-
 import numpy as np
 
+from skae._input.array_likes import as_numpy, as_plain
 from skae._input.dtypes import as_ndarray
-from skae._meta_estimator import default_autoencoder
+from skae._input.tables import plain_table
 from skae.compression._range_coder import MAX_EXCESS
 
 __all__ = [
     "decode",
-    "default_rate_autoencoder",
     "encode",
     "encode_stacks",
     "output_dtype",
@@ -19,11 +17,11 @@ __all__ = [
     "to_steps",
 ]
 
+MAX_CODE = MAX_EXCESS / 4
+"""Magnitude of a code in steps, so that its excess over a table is below `MAX_EXCESS`."""
+
 ADDED_DISTORTION = 0.25
 """Distortion that the automatic step adds, relative to the autoencoder's own error."""
-
-MAX_COMPONENTS = 64
-"""Components of the default autoencoder: its rate penalty leaves unused ones almost free."""
 
 MAX_STEP_ROWS = 1000
 """Rows for the search of the automatic step: each of its 14 evaluations decodes all of them."""
@@ -31,23 +29,13 @@ MAX_STEP_ROWS = 1000
 MAX_ENCODED_TILES = 4096
 """Tiles that are encoded at once, so that small images do not need one call each."""
 
-MAX_CODE = MAX_EXCESS / 4
-"""Magnitude of a code in steps, so that its excess over a table is below `MAX_EXCESS`."""
-
 N_BISECTIONS = 14
 """Bisections of the automatic step: 22 octaves over 2**14 give a precision of 0.1 %."""
 
 
-def default_rate_autoencoder(X):
-    """Return the default autoencoder of a codec, with ``penalty="rate"``."""
-    n_features = math.prod(np.shape(X)[1:])
-    n_components = max(1, min(MAX_COMPONENTS, n_features // 2))
-    return default_autoencoder(X, n_components, penalty="rate")
-
-
 def encode(autoencoder, X):
     """Encode X; return finite float64 codes of shape (n_samples, n_codes)."""
-    codes = as_ndarray(autoencoder.transform(X), np.float64)
+    codes = as_ndarray(autoencoder.transform(as_plain(X)), np.float64)
     if codes.ndim != 2:
         raise ValueError(
             f"Got codes of shape {codes.shape} from the autoencoder, but expected (n_samples, "
@@ -77,12 +65,14 @@ def encode_stacks(autoencoder, stacks):
         Codes of each stack, in order.
     """
     waiting = []
+    n_waiting = 0
     for stack in stacks:
-        n_tiles = sum(len(one) for one in waiting) + len(stack)
-        if waiting and n_tiles > MAX_ENCODED_TILES:
+        if waiting and n_waiting + len(stack) > MAX_ENCODED_TILES:
             yield from _encode_together(autoencoder, waiting)
             waiting = []
+            n_waiting = 0
         waiting.append(stack)
+        n_waiting += len(stack)
     if waiting:
         yield from _encode_together(autoencoder, waiting)
 
@@ -103,9 +93,9 @@ def output_dtype(X):
 
     Floats other than float32 and float64 become float32.
     """
-    if getattr(X, "dtype", None) is None:
-        X = np.asarray(X)
-    dtype = np.dtype(str(X.dtype).removeprefix("torch.")).newbyteorder("=")
+    if not isinstance(getattr(X, "dtype", None), np.dtype) or X.dtype.kind not in "biuf":
+        X = _plain_array(X)
+    dtype = X.dtype.newbyteorder("=")
     if dtype.kind in "bui" or dtype in (np.float32, np.float64):
         return dtype
     if dtype.kind == "f":
@@ -124,6 +114,14 @@ def to_dtype(X, dtype):
     if dtype.itemsize == 8:
         high = np.nextafter(float(high), 0)  # float64 cannot hold the largest int of 64 bits
     return np.clip(np.rint(X.astype(np.float64)), low, high).astype(dtype)
+
+
+def _plain_array(X):
+    """Convert X to an array of numbers, also if it is a table."""
+    X = as_numpy(X)
+    if hasattr(X, "columns"):
+        X = plain_table(X)
+    return np.asarray(X)
 
 
 def quantization_steps(autoencoder, X, codes, step):
@@ -172,7 +170,7 @@ def _automatic_step(autoencoder, X, codes):
     """Compute by bisection the step that adds `ADDED_DISTORTION` to the error on X."""
     stride = -(-len(codes) // MAX_STEP_ROWS)
     codes = codes[::stride]
-    target = np.asarray(X[::stride], dtype=np.float64).reshape(len(codes), -1)
+    target = _plain_array(X[::stride]).astype(np.float64).reshape(len(codes), -1)
     max_scale = codes.std(0).max()
     if not max_scale > 0:
         return 1.0
@@ -196,7 +194,7 @@ def _automatic_step(autoencoder, X, codes):
 
 
 def to_steps(codes, center, steps):
-    """Return centered codes in units of the steps."""
+    """Return centered codes in units of the step; raise an error for codes beyond `MAX_CODE`."""
     codes = (codes - center) / steps
     max_code = np.abs(codes).max(initial=0)
     if max_code > MAX_CODE:

@@ -4,12 +4,9 @@ import math
 
 import numpy as np
 
-from skae.compression._range_coder import MAX_EXCESS
-
 __all__ = [
     "basis_functions",
-    "integer_center",
-    "scale",
+    "column_scales",
     "smoothed_probabilities",
     "table_range",
 ]
@@ -18,14 +15,7 @@ MAX_SYMBOLS = 1024
 """Values in a table; a value outside of it is coded as an escape symbol and an excess."""
 
 
-def integer_center(values):
-    """Return the rounded mean of each column; 0 without rows."""
-    if len(values) == 0:
-        return np.zeros(values.shape[1])
-    return np.rint(np.clip(values, -MAX_EXCESS, MAX_EXCESS).mean(0))
-
-
-def scale(values):
+def column_scales(values):
     """Return the standard deviation of each column, clipped to the range from 0.5 to 2**20."""
     return np.clip(values.std(0), 0.5, 2.0**20)
 

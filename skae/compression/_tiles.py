@@ -1,19 +1,17 @@
-"""Tiles of images: cutting, joining, sampling, and the order in which tiles are coded."""
+"""Tiles of images: cutting, joining and sampling."""
 
 import math
 
 import numpy as np
 
+from skae._input.array_likes import check_not_file_names, sample_array
 from skae._input.image_layout import warn_if_one_image
-from skae._input.streaming import check_not_file_names
 
 __all__ = [
     "check_images",
     "cut",
-    "diagonals",
     "grid_shape",
     "join",
-    "neighbor_values",
     "sample_tiles",
     "shifted_grids",
 ]
@@ -25,17 +23,15 @@ MAX_TILES = 20_000
 """Tiles for the fit of an autoencoder: at 16 x 16 pixels in color, 15 MB of uint8."""
 
 
-def check_images(X, n_axes=None, channels=None):
+def check_images(X, channels=None):
     """Validate images of any size.
 
     Parameters
     ----------
     X : sequence of array-like of shape (H, W) or (H, W, C), or an array of such images
         At least one image.
-    n_axes : int, default=None
-        Number of axes of an image; None allows 2 or 3.
     channels : tuple of int, default=None
-        Shape of an image after its first two axes; None allows any.
+        Shape of an image after its first two axes in fit; None uses that of the first image.
 
     Returns
     -------
@@ -45,35 +41,24 @@ def check_images(X, n_axes=None, channels=None):
     check_not_file_names(X)
     if isinstance(X, bytes) or not hasattr(X, "__len__"):
         raise TypeError(f"Got X of type {type(X).__name__}, but expected a list of images.")
-    if n_axes is None:
-        warn_if_one_image(X)
-    images = [np.asarray(image) for image in X]
+    images = [sample_array(image, "X", index) for index, image in enumerate(X)]
     if not images:
         raise ValueError("Got no images, but expected at least one.")
-    if n_axes is None:
-        n_axes = images[0].ndim
+    if channels is None:
+        warn_if_one_image(X)
+        channels = images[0].shape[2:]
     for index, image in enumerate(images):
-        _check_image(image, index, n_axes, images[0].shape[2:])
-    if channels is not None and images[0].shape[2:] != channels:
-        raise ValueError(
-            f"Got images with {images[0].shape[2:]} channels, but expected {channels}, as in fit."
-        )
+        _check_image(image, index, channels)
     return images
 
 
-def _check_image(image, index, n_axes, channels):
-    """Check shape, dtype and values of one image; `channels` is the tuple of its channel axes."""
-    if image.ndim != n_axes or n_axes not in (2, 3) or not image.size:
-        layouts = {2: "(H, W)", 3: "(H, W, C)"}
-        layout = layouts.get(n_axes, "(H, W) or (H, W, C)")
+def _check_image(image, index, channels):
+    """Check shape, dtype and values of one image; `channels` is its expected `shape[2:]`."""
+    n_axes = 2 + len(channels)
+    if image.ndim != n_axes or n_axes > 3 or image.shape[2:] != channels or not image.size:
         raise ValueError(
             f"Got an image of shape {image.shape} at {index}, but expected a list of images of "
-            f"shape {layout}."
-        )
-    if image.shape[2:] != channels:
-        raise ValueError(
-            f"Got images with {channels} and {image.shape[2:]} channels, but expected the same "
-            "number of channels in all images."
+            "shape (H, W) or (H, W, C), all with the number of channels in fit."
         )
     if image.dtype.kind not in "buif":
         raise ValueError(
@@ -114,12 +99,40 @@ def cut(image, tile):
     return tiles.reshape(rows * columns, tile, tile, *image.shape[2:])
 
 
-def join(tiles, height, width):
-    """Join tiles to an image of the given size: the inverse of `cut`."""
-    tile = tiles.shape[1]
-    rows, columns = grid_shape(height, width, tile)
-    padded = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2)
-    return padded.reshape(rows * tile, columns * tile, *tiles.shape[3:])[:height, :width]
+def join(chunks, sizes, tile):
+    """Join the tiles of images to images: the inverse of `cut`.
+
+    Parameters
+    ----------
+    chunks : iterable of ndarray of shape (n, tile, tile) or (n, tile, tile, C)
+        Tiles of all images in order. A chunk may hold tiles of several images, or of a part of one.
+    sizes : list of (height, width)
+        Size of each image in pixels.
+    tile : int
+        Side of a tile in pixels.
+
+    Yields
+    ------
+    image : ndarray of shape (height, width) or (height, width, C)
+        Each image.
+    """
+    chunks = iter(chunks)
+    chunk = next(chunks)
+    for height, width in sizes:
+        rows, columns = grid_shape(height, width, tile)
+        channels = chunk.shape[3:]
+        padded = np.empty((rows * tile, columns * tile, *channels), chunk.dtype)
+        grid = padded.reshape(rows, tile, columns, tile, *channels).swapaxes(1, 2)
+        n_joined = 0
+        while n_joined < rows * columns:
+            if len(chunk) == 0:
+                chunk = next(chunks)
+            placed = chunk[: rows * columns - n_joined]
+            indices = np.arange(n_joined, n_joined + len(placed))
+            grid[indices // columns, indices % columns] = placed
+            chunk = chunk[len(placed) :]
+            n_joined += len(placed)
+        yield padded[:height, :width]
 
 
 def sample_tiles(images, tile, generator):
@@ -153,41 +166,6 @@ def sample_tiles(images, tile, generator):
         left = int(generator.integers(max(1, image.shape[1] - tile + 1)))
         tiles[i] = cut(image[top : top + tile, left : left + tile], tile)[0]
     return tiles
-
-
-def diagonals(rows, columns):
-    """Yield the tile indices of each diagonal, and the indices of their left and upper neighbors.
-
-    A missing neighbor has the index -1.
-    """
-    indices = np.full((rows + 1, columns + 1), -1)
-    indices[1:, 1:] = np.arange(rows * columns).reshape(rows, columns)
-    for total in range(rows + columns - 1):
-        row = np.arange(max(0, total - columns + 1), min(rows, total + 1))
-        column = total - row
-        yield indices[row + 1, column + 1], indices[row + 1, column], indices[row, column + 1]
-
-
-def neighbor_values(values, rows, columns):
-    """Return the values of the left and the upper neighbor of each tile, zeros if there is none.
-
-    Parameters
-    ----------
-    values : ndarray of shape (rows * columns, k)
-        Values of the tiles of an image, in row-major order.
-    rows, columns : int
-        Rows and columns of tiles.
-
-    Returns
-    -------
-    neighbors : ndarray of shape (rows * columns, 2 * k)
-        Values of the left neighbors, then those of the upper neighbors.
-    """
-    values = values.reshape(rows, columns, -1)
-    neighbors = np.zeros((rows, columns, 2, values.shape[-1]), values.dtype)
-    neighbors[:, 1:, 0] = values[:, :-1]
-    neighbors[1:, :, 1] = values[:-1]
-    return neighbors.reshape(rows * columns, -1)
 
 
 def shifted_grids(images, tile, max_tiles, generator):

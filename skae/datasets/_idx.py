@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from skae._files.reading import open_regular_file, read_exactly
+
 __all__ = ["load_idx"]
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Dtype for each type code, the third byte of a file."""
+
+MAX_DIMENSIONS = 16
+"""Maximum number of dimensions: NumPy has 64, and the data sets have 3."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 """First bytes of a gzip file."""
@@ -25,7 +30,7 @@ FILE_NAMES = (
 """Names of the four files, in the order of the arrays that `load_idx` returns."""
 
 
-def load_idx(path: str | Path) -> Any:
+def load_idx(path: str | Path, *, max_bytes: int | None = 2**31) -> Any:
     """Load MNIST, Fashion-MNIST, Kuzushiji-MNIST and similar data sets from their original files.
 
     Parameters
@@ -34,6 +39,9 @@ def load_idx(path: str | Path) -> Any:
         A folder with the four files under their original names, ``train-images-idx3-ubyte``,
         ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, with
         or without ``.gz``. Or a single file in the IDX format.
+    max_bytes : int or None, default=2147483648
+        Maximum size of each array in bytes, which is compared with the header before the file is
+        decompressed. None: no maximum.
 
     Returns
     -------
@@ -46,7 +54,8 @@ def load_idx(path: str | Path) -> Any:
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is not in the IDX format or is truncated. The message has the file's name.
+        If a file is no regular file, not in the IDX format, or truncated, or if its array exceeds
+        `max_bytes`. The message has the file's name.
 
     Examples
     --------
@@ -55,8 +64,8 @@ def load_idx(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.is_dir():
-        return _read_file(path)
-    return tuple(_read_file(_resolve_file(path, name)) for name in FILE_NAMES)
+        return _read_file(path, max_bytes)
+    return tuple(_read_file(_resolve_file(path, name), max_bytes) for name in FILE_NAMES)
 
 
 def _resolve_file(folder, name):
@@ -71,33 +80,66 @@ def _resolve_file(folder, name):
     )
 
 
-def _read_file(path):
+def _read_file(path, max_bytes):
     """Read the array in one file."""
-    content = path.read_bytes()
-    if content.startswith(GZIP_MAGIC):
+    with open_regular_file(path) as (file, size):
+        is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        if not is_compressed:
+            return _read_array(file, path, size, max_bytes)
         try:
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=file) as decompressed:
+                return _read_array(decompressed, path, None, max_bytes)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"Got {str(path)!r}, which can't be decompressed: {error}") from error
-    if not _has_header(content):
+
+
+def _read_array(file, path, size, max_bytes):
+    """Read an array, after its header is compared with the size of the file.
+
+    Parameters
+    ----------
+    file : file object
+        The file, at its beginning.
+    path : Path
+        Path of the file, for messages.
+    size : int or None
+        Size of the file in bytes; None if it is unknown, because the file is compressed.
+    max_bytes : int or None
+        Maximum size of the array.
+
+    Returns
+    -------
+    array : ndarray
+        The array, in the byte order of this machine.
+    """
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in DTYPES:
         raise ValueError(f"Got {str(path)!r}, which is not in the IDX format.")
-    n_dimensions = content[3]
-    header_size = 4 + 4 * n_dimensions
-    dtype = np.dtype(DTYPES[content[2]])
-    sizes = np.frombuffer(content, ">u4", count=n_dimensions, offset=4)
-    shape = tuple(int(size) for size in sizes)
-    expected_size = header_size + math.prod(shape) * dtype.itemsize
-    if len(content) != expected_size:
+    dtype, n_dimensions = np.dtype(DTYPES[start[2]]), start[3]
+    header = file.read(4 * n_dimensions)
+    if len(header) < 4 * n_dimensions or n_dimensions > MAX_DIMENSIONS:
+        raise ValueError(f"Got {str(path)!r}, which is not in the IDX format.")
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
+    n_bytes = math.prod(shape) * dtype.itemsize
+    header_size = 4 + len(header)
+    if size is not None and size != header_size + n_bytes:
+        raise _size_error(path, size, header_size + n_bytes, shape)
+    if max_bytes is not None and n_bytes > max_bytes:
         raise ValueError(
-            f"Got {str(path)!r} with {len(content)} bytes, but expected {expected_size} bytes for "
-            f"the shape {shape} in its header."
+            f"Got {str(path)!r} with an array of {n_bytes} bytes, but expected at most "
+            f"max_bytes={max_bytes}. Increase max_bytes if the origin of the file is known."
         )
-    array = np.frombuffer(content, dtype, offset=header_size).reshape(shape)
-    return array.astype(dtype.newbyteorder("="))
+    content = read_exactly(file, n_bytes)
+    if content is None:
+        raise _size_error(path, "more or fewer", header_size + n_bytes, shape)
+    array = np.frombuffer(content, dtype).reshape(shape)
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _has_header(content):
-    """Return whether content starts with a complete IDX header of a known dtype."""
-    if len(content) < 4 or content[:2] != b"\0\0":
-        return False
-    return content[2] in DTYPES and len(content) >= 4 + 4 * content[3]
+def _size_error(path, size, expected_size, shape):
+    """Return the error for a file of another size than its header says."""
+    return ValueError(
+        f"Got {str(path)!r} with {size} bytes, but expected {expected_size} bytes for the shape "
+        f"{shape} in its header."
+    )

@@ -1,6 +1,5 @@
 """Folders of images as lazy arrays."""
 
-import copy
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -11,12 +10,19 @@ from typing import Literal
 import numpy as np
 import torch
 
+from skae._files.reading import open_regular_file
 from skae.datasets._lazy_array import LazyArray
 
 __all__ = ["ImageFolder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Suffixes of image files, in lower or upper case."""
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Formats of Pillow that files may have, whatever their suffix is.
+
+Pillow's other formats are decoded by rarely used code, and EPS by a program, Ghostscript.
+"""
 
 CHANNELS = {"L": (), "RGB": (3,)}
 """Shape of an image after height and width, for each mode."""
@@ -148,16 +154,15 @@ class ImageFolder(LazyArray):
         return (CHUNK_IMAGES, *self.shape[1:])
 
     def __repr__(self):
-        height, width = self.shape[1:3]
         return (
-            f"<ImageFolder of {len(self)} images of {height} x {width} pixels, mode={self.mode!r}>"
+            f"<ImageFolder of {len(self)} images of {self.shape[1]} x {self.shape[2]} pixels, "
+            f"mode={self.mode!r}>"
         )
 
     def _subset(self, indices):
-        subset = copy.copy(self)
+        subset = super()._subset(indices)
         subset.paths = tuple(self.paths[index] for index in indices)
         subset.labels = self.labels[indices]
-        subset.shape = (len(indices), *self.shape[1:])
         return subset
 
     def _n_threads(self):
@@ -177,9 +182,8 @@ class ImageFolder(LazyArray):
                 image.draft(self.mode, enough)
             ImageOps.exif_transpose(image, in_place=True)
             if image.has_transparency_data:
-                image = image.convert("RGBA")
                 white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
+                image = Image.alpha_composite(white, image.convert("RGBA"))
             image = image.convert(self.mode)
             if self.size is None and image.size != (width, height):
                 raise ValueError(
@@ -202,26 +206,18 @@ def _open_image(path):
             "ImageFolder needs Pillow, which is not installed: pip install skae[images]"
         ) from error
     try:
-        with Image.open(path) as image:
-            _check_bit_depth(image)
+        with open_regular_file(path) as (file, _), Image.open(file, formats=FORMATS) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(
+                    f"it has more than 8 bits per gray level (Pillow's mode {image.mode}), but "
+                    "expected 8. Read the file with another library, and pass an array or a "
+                    "memory map."
+                )
             yield image
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises a dozen types of errors
         raise ValueError(f"Got {path!r}, which can't be read as an image: {error}") from error
-
-
-def _check_bit_depth(image):
-    """Raise a ValueError if an image has more than 8 bits per gray level."""
-    if not image.mode.startswith(("I", "F")):
-        return
-    bits = 32
-    if ";16" in image.mode:
-        bits = 16
-    raise ValueError(
-        f"it has {bits} bits per gray level, but expected 8. Read the file with another library, "
-        "and pass an array or a memory map."
-    )
 
 
 def _is_transposed(image):
@@ -296,10 +292,7 @@ def _walk(folder, label="", parents=()):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            entry_label = label
-            if not label:
-                entry_label = entry.name
-            yield from _walk(entry.path, entry_label, (*parents, real_path))
+            yield from _walk(entry.path, label or entry.name, (*parents, real_path))
         elif entry.name.lower().endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink()):
             yield entry.path, label
 
@@ -308,13 +301,13 @@ def _validate_size(size):
     """Return `size` as (height, width) or None, and raise a ValueError if it is invalid."""
     if size is None:
         return None
-    size_pair = size
+    pair = size
     if isinstance(size, Integral):
-        size_pair = (size, size)
-    is_pair = isinstance(size_pair, (tuple, list)) and len(size_pair) == 2
-    if not is_pair or not all(isinstance(n, Integral) and n >= 1 for n in size_pair):
+        pair = (size, size)
+    is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+    if not is_pair or not all(isinstance(n, Integral) and n >= 1 for n in pair):
         raise ValueError(
             f"Got size={size!r}, but expected None, an int >= 1, or a pair (height, width) of "
             "ints >= 1."
         )
-    return tuple(int(n) for n in size_pair)
+    return tuple(int(n) for n in pair)

@@ -1,5 +1,6 @@
 """Lazy arrays, which read their items when they are indexed."""
 
+import copy
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
@@ -33,9 +34,11 @@ class LazyArray(ABC):
     def _read_item(self, index):
         """Read one item, an array of shape ``self.shape[1:]`` and dtype ``self.dtype``."""
 
-    @abstractmethod
     def _subset(self, indices):
         """Return a lazy array of the same class with the items at `indices`, in this order."""
+        subset = copy.copy(self)
+        subset.shape = (len(indices), *self.shape[1:])
+        return subset
 
     @property
     def ndim(self) -> int:
@@ -88,20 +91,17 @@ class LazyArray(ABC):
         return 1
 
     def _read_items(self, indices):
-        """Read items into one array."""
+        """Read items into one array, by several threads if they are faster."""
         items = np.empty((len(indices), *self.shape[1:]), self.dtype)
+
+        def read(position):
+            items[position] = self._read_item(indices[position])
+
         n_threads = min(self._n_threads(), len(indices))
-
-        def fill(positions):
-            for position in positions:
-                items[position] = self._read_item(indices[position])
-
         if n_threads < 2:
-            fill(range(len(indices)))
+            for position in range(len(indices)):
+                read(position)
             return items
         with ThreadPoolExecutor(n_threads, thread_name_prefix="skae-items") as pool:
-            strides = [range(first, len(indices), n_threads) for first in range(n_threads)]
-            futures = [pool.submit(fill, positions) for positions in strides]
-            for future in futures:
-                future.result()
+            list(pool.map(read, range(len(indices))))  # raises the first error of a thread
         return items

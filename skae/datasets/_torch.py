@@ -1,7 +1,5 @@
 """PyTorch data sets as lazy arrays."""
 
-import copy
-
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -95,16 +93,14 @@ class TorchItems(LazyArray):
         super().__init__((len(dataset), *first_item.shape), first_item.dtype)
 
     def __repr__(self):
-        dataset_type = type(self.dataset).__name__
         return (
             f"<{len(self)} items of shape {self.shape[1:]} and dtype {self.dtype} from a "
-            f"{dataset_type}>"
+            f"{type(self.dataset).__name__}>"
         )
 
     def _subset(self, indices):
-        subset = copy.copy(self)
+        subset = super()._subset(indices)
         subset.indices = self.indices[indices]
-        subset.shape = (len(indices), *self.shape[1:])
         return subset
 
     def _read_item(self, index):

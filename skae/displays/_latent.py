@@ -13,11 +13,9 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from skae._typing import ArrayLike, Keywords, MatrixLike
 from skae.displays._latent_dimensions import project_to_2d
 from skae.displays._plotting import (
-    check_fitted,
-    get_axes,
+    DisplayMixin,
     get_image_layout,
     image_limits,
-    import_pyplot,
     is_image,
     merge_keywords,
     scale_image,
@@ -30,14 +28,13 @@ __all__ = ["LatentDisplay"]
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure
     from matplotlib.offsetbox import AnnotationBbox
 
 MAX_CLASSES = 20
 """Maximum number of distinct integers plotted as classes, because `tab20` has 20 colors."""
 
 
-class LatentDisplay:
+class LatentDisplay(DisplayMixin):
     """Scatter plot of latent vectors in two dimensions, with points or small images.
 
     Points are colored by labels. Use `from_estimator` or `from_predictions` to create a display.
@@ -80,7 +77,7 @@ class LatentDisplay:
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenseAutoencoder, LatentDisplay
     >>> X, y = load_digits(return_X_y=True)
-    >>> autoencoder = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X)
+    >>> autoencoder = DenseAutoencoder(2, max_iter=8, random_state=0).fit(X)
     >>> display = LatentDisplay.from_estimator(autoencoder, X, y)
     >>> len(display.scatter_)
     10
@@ -88,7 +85,6 @@ class LatentDisplay:
     """
 
     ax_: Axes
-    figure_: Figure
     scatter_: list[PathCollection]
     thumbnails_: list[AnnotationBbox]
     classes_: NDArray[Any] | None
@@ -154,8 +150,7 @@ class LatentDisplay:
         display : LatentDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, "transform")
+        cls._check_estimator(estimator, "transform")
         images = None
         if thumbnails:
             images = to_plot_layout(X, *get_image_layout(estimator, image_shape))
@@ -207,7 +202,6 @@ class LatentDisplay:
         display : LatentDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_predictions")
         Z = to_numeric_array(Z)
         if Z.ndim != 2 or Z.shape[1] < 2 or len(Z) < 1:
             raise ValueError(
@@ -224,6 +218,10 @@ class LatentDisplay:
                 labels = labels.astype(str)  # None and strings cannot be sorted together
         if images is not None:
             images = to_numeric_array(images)
+            if not is_image(images):
+                raise ValueError(
+                    f"Got images of shape {images.shape}, but expected (n, H, W) or (n, H, W, C)."
+                )
         display = cls(
             points=points,
             labels=labels,
@@ -257,13 +255,7 @@ class LatentDisplay:
         self : LatentDisplay
             Display with `ax_`, `figure_` and the artists of the plot.
         """
-        import_pyplot(f"{type(self).__name__}.plot")
-        if self.images is not None and not is_image(np.asarray(self.images)):
-            raise ValueError(
-                f"Got images of shape {np.shape(self.images)}, "
-                "but expected (n, H, W) or (n, H, W, C)."
-            )
-        self.ax_, self.figure_ = get_axes(ax, type(self).__name__, (6.4, 5.2))
+        self._set_axes(ax, (6.4, 5.2))
         self.scatter_ = []
         self.thumbnails_ = []
         self.classes_ = None
@@ -282,7 +274,7 @@ class LatentDisplay:
             defaults["s"] = 12
         if self.images is not None:
             defaults["alpha"] = 0.0  # thumbnails are plotted instead
-        scatter_kw = merge_keywords(defaults, scatter_kw, PathCollection)
+        scatter_kw = merge_keywords(PathCollection, scatter_kw, **defaults)
         if self.labels is None:
             return self._plot_without_labels(scatter_kw)
         classes, class_indices = np.unique(self.labels, return_inverse=True)
@@ -294,25 +286,24 @@ class LatentDisplay:
         """Plot all points in one color and return a gray edge color for each."""
         if not {"c", "facecolor"} & set(scatter_kw):
             scatter_kw = {"color": "tab:blue", **scatter_kw}
-        self.scatter_ = [self.ax_.scatter(*self.points.T, **scatter_kw)]
+        self.scatter_.append(self.ax_.scatter(*self.points.T, **scatter_kw))
         return ["0.7"] * len(self.points)
 
     def _plot_continuous_labels(self, scatter_kw):
         """Plot points colored on a continuous scale, with a color bar, and return the colors."""
         scatter = self.ax_.scatter(*self.points.T, c=self.labels, **scatter_kw)
-        bar = self.figure_.colorbar(scatter, ax=self.ax_, label=self.label_name or "label")
+        self.scatter_.append(scatter)
+        bar = self.figure_.colorbar(scatter, ax=self.ax_, label=self.label_name or "Label")
         bar.solids.set_alpha(1)
-        self.scatter_ = [scatter]
         return scatter.to_rgba(self.labels, alpha=1)
 
     def _plot_classes(self, classes, class_indices, scatter_kw):
         """Plot the points of each class in one color, with a legend, and return the colors."""
         self.classes_ = classes
-        palette = _palette(len(classes))
+        colors = _palette(len(classes))
         for i, label in enumerate(classes):
-            class_points = self.points[class_indices == i]
-            class_kw = {"color": palette[i], **scatter_kw}
-            self.scatter_.append(self.ax_.scatter(*class_points.T, label=str(label), **class_kw))
+            class_kw = {"color": colors[i], "label": str(label), **scatter_kw}
+            self.scatter_.append(self.ax_.scatter(*self.points[class_indices == i].T, **class_kw))
         legend = self.ax_.legend(
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
@@ -322,7 +313,7 @@ class LatentDisplay:
         )
         for handle in legend.legend_handles:
             handle.set_alpha(1)
-        return palette[class_indices]
+        return colors[class_indices]
 
     def _plot_thumbnails(self, size, edge_colors):
         """Plot images at their points, except images that would overlap a plotted one."""

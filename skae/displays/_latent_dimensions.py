@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import numpy as np
 
 from skae.displays._plotting import to_numeric_array
 
-__all__ = ["get_start", "project_to_2d", "traverse", "validate_components"]
+__all__ = ["get_start", "project_to_2d", "select_components", "traverse"]
 
 MAX_COMPONENTS = 25
 """Maximum number of latent dimensions in one traversal; more rows are too small to see."""
@@ -18,16 +20,21 @@ MAX_DEFAULT_COMPONENTS = 8
 def project_to_2d(Z, components):
     """Return latent vectors in two dimensions, and the labels of the two axes.
 
-    If `components` is None, codes of more than two dimensions are projected on their first two
-    principal components.
+    If `components` is None, latent vectors of more than two dimensions are projected on their first
+    two principal components.
     """
-    n_samples, n_components = Z.shape
-    if components is not None:
-        first, second = _validate_component_pair(components, n_components)
-        return Z[:, [first, second]], f"code {first}", f"code {second}"
-    if n_components == 2:
-        return Z, "code 0", "code 1"
-    if n_samples < 2:
+    n_components = Z.shape[1]
+    if components is None and n_components > 2:
+        return _project_on_principal_components(Z)
+    if components is None:
+        components = [0, 1]
+    components = _validate_components(components, n_components, is_pair=True)
+    return Z[:, components], *[f"Latent dimension {component}" for component in components]
+
+
+def _project_on_principal_components(Z):
+    """Return the first two principal components of latent vectors, and their labels."""
+    if len(Z) < 2:
         raise ValueError(
             "Got 1 latent vector, but expected at least 2, which principal components need. "
             "Pass the latent dimensions to plot, such as components=(0, 1)."
@@ -36,26 +43,13 @@ def project_to_2d(Z, components):
 
     pca = PCA(2).fit(Z)
     labels = [
-        f"principal component {i + 1} of codes ({ratio:.0%})"
+        f"Principal component {i + 1} of latent vectors ({ratio:.0%})"
         for i, ratio in enumerate(pca.explained_variance_ratio_)
     ]
     return pca.transform(Z), *labels
 
 
-def _validate_component_pair(components, n_components):
-    """Return `components` as two ints, or raise a ValueError if they are not latent dimensions."""
-    try:
-        first, second = (int(component) for component in components)
-    except (TypeError, ValueError):
-        first = second = -1
-    if min(first, second) < 0 or max(first, second) >= n_components:
-        raise ValueError(
-            f"Got components={components!r}, but expected two ints from 0 to {n_components - 1}."
-        )
-    return first, second
-
-
-def validate_components(components, spread, grid):
+def select_components(components, spread, grid):
     """Return the latent dimensions to vary as a list of int.
 
     Parameters
@@ -68,38 +62,31 @@ def validate_components(components, spread, grid):
     grid : bool
         Whether two latent dimensions are varied at once.
     """
-    n_components = len(spread)
     if components is None:
         n_default = MAX_DEFAULT_COMPONENTS
         if grid:
             n_default = 2
         components = np.sort(np.argsort(-spread, kind="stable")[:n_default]).tolist()
-    selected = _to_ints(components)
-    is_valid = (
-        1 <= len(selected) <= MAX_COMPONENTS
-        and len(set(selected)) == len(selected)
-        and min(selected) >= 0
-        and max(selected) < n_components
-    )
-    if not is_valid:
-        raise ValueError(
-            f"Got components={components!r}, but expected 1 to {MAX_COMPONENTS} distinct ints "
-            f"from 0 to {n_components - 1}."
-        )
-    if grid and len(selected) != 2:
-        raise ValueError(f"Got components={components!r} with grid=True, but expected two ints.")
-    return selected
+    return _validate_components(components, len(spread), is_pair=grid)
 
 
-def _to_ints(components):
-    """Convert a sequence of whole numbers to a list of int; return [] if this is not possible."""
+def _validate_components(components, n_components, *, is_pair):
+    """Return distinct latent dimensions as a list of int, or raise a ValueError."""
+    n_min, n_max, expected = 1, MAX_COMPONENTS, f"1 to {MAX_COMPONENTS}"
+    if is_pair:
+        n_min, n_max, expected = 2, 2, "two"
     try:
-        integers = [int(component) for component in components]
-    except (TypeError, ValueError):
-        return []
-    if integers != list(components):
-        return []
-    return integers
+        selected = [index(component) for component in components]
+    except TypeError:
+        selected = []  # refused below
+    is_distinct = len(selected) == len(set(selected))
+    is_valid = n_min <= len(selected) <= n_max and set(selected) <= set(range(n_components))
+    if not is_distinct or not is_valid:
+        raise ValueError(
+            f"Got components={components!r}, but expected {expected} distinct ints from 0 to "
+            f"{n_components - 1}."
+        )
+    return selected
 
 
 def get_start(start, Z):
@@ -107,11 +94,10 @@ def get_start(start, Z):
     if start is None:
         return Z.mean(0)
     start = to_numeric_array(start).astype(np.float64).ravel()
-    n_components = Z.shape[1]
-    if start.size != n_components:
+    if start.size != Z.shape[1]:
         raise ValueError(
-            f"Got start with {start.size} values, but expected {n_components}: "
-            "one for each latent dimension."
+            f"Got start with {start.size} values, but expected {Z.shape[1]}: one for each latent "
+            "dimension."
         )
     return start
 

@@ -1,4 +1,4 @@
-"""Shared helpers of the displays: axes, keyword arguments, plotting layout and value ranges."""
+"""Behavior that displays share: estimator checks, axes, sample layouts and value ranges."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from skae._input.dtypes import as_ndarray
 
 __all__ = [
     "AxesLike",
+    "DisplayMixin",
     "axis_limits",
-    "check_fitted",
     "check_int_in_range",
-    "get_axes",
-    "get_axes_grid",
+    "difference_keywords",
+    "feature_names_or_default",
     "get_feature_names",
     "get_image_layout",
     "has_lines",
     "image_limits",
-    "import_pyplot",
     "is_image",
+    "line_keywords",
     "line_xlabel",
     "merge_keywords",
-    "names_or_default",
     "plot_image",
     "scale_image",
-    "set_feature_ticks",
     "symmetric_limit",
+    "to_lines",
     "to_numeric_array",
     "to_plot_layout",
 ]
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 AxesLike: TypeAlias = "Axes | Sequence[Axes] | NDArray[np.object_]"
@@ -47,7 +47,74 @@ MAX_NAMED_FEATURES = 40
 """Maximum number of table features plotted by name; tick labels of more features would overlap."""
 
 
-def import_pyplot(caller):
+class DisplayMixin:
+    """Mixin of all displays: checks of an estimator, and axes to plot on."""
+
+    figure_: Figure
+
+    @classmethod
+    def _check_estimator(cls, estimator, *attributes):
+        """Check that matplotlib is installed, and that a fitted estimator has the attributes."""
+        _import_pyplot(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        if all(hasattr(estimator, attribute) for attribute in attributes):
+            return
+        action = ""
+        if hasattr(estimator, "autoencoder_"):
+            action = " Pass its autoencoder_ instead."
+        raise TypeError(
+            f"Got {type(estimator).__name__}, but {cls.__name__} expected an estimator with "
+            f"{' and '.join(attributes)}.{action}"
+        )
+
+    def _set_axes(self, ax, figsize):
+        """Set `ax_` to `ax`, or to new axes if it is None, and `figure_` to their figure."""
+        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            ax = plt.figure(figsize=figsize, layout="constrained").add_subplot()
+        if not isinstance(ax, plt.Axes):
+            raise TypeError(f"Got ax={ax!r}, but expected a matplotlib Axes.")
+        self.ax_ = ax
+        self.figure_ = ax.figure
+
+    def _set_axes_grid(self, ax, shape, figsize, *, layout="constrained", **gridspec_kw):
+        """Set `axes_` to a grid of axes, and `figure_` to their figure.
+
+        Parameters
+        ----------
+        ax : Axes, array of Axes or None
+            One Axes is turned off and divided. An array is reshaped to `shape`. If None, a new
+            figure is created.
+        shape : (int, int)
+            Number of rows and columns.
+        figsize : (float, float)
+            Width and height of a new figure, in inches.
+        layout : str, default="constrained"
+            Layout engine of a new figure. "compressed" aligns columns of images, because the
+            aspect ratio of images is fixed.
+        **gridspec_kw : dict
+            Keyword arguments of the grid, such as `height_ratios`.
+        """
+        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            figure = plt.figure(figsize=figsize, layout=layout)
+            axes = figure.subplots(*shape, squeeze=False, gridspec_kw=gridspec_kw)
+        elif isinstance(ax, plt.Axes):
+            spec = ax.get_subplotspec()
+            if spec is None:
+                raise ValueError(
+                    "Got an ax outside of a subplot grid, which cannot be divided into panels. "
+                    "Pass an Axes from plt.subplots."
+                )
+            ax.set_axis_off()
+            axes = spec.subgridspec(*shape, **gridspec_kw).subplots(squeeze=False)
+        else:
+            axes = _reshape_axes(ax, shape, plt.Axes)
+        self.axes_ = axes
+        self.figure_ = axes.flat[0].figure
+
+
+def _import_pyplot(caller):
     """Import and return `matplotlib.pyplot`, or raise an ImportError that names the extra."""
     try:
         import matplotlib.pyplot as plt
@@ -58,100 +125,55 @@ def import_pyplot(caller):
     return plt
 
 
-def check_fitted(estimator, *methods):
-    """Check that an estimator is fitted and has the methods that a display calls."""
-    check_is_fitted(estimator)
-    missing = [method for method in methods if not hasattr(estimator, method)]
-    if not missing:
-        return
-    action = f"Pass an estimator with {' and '.join(methods)}."
-    if hasattr(estimator, "autoencoder_"):
-        action = "Pass its autoencoder_ instead."
-    raise TypeError(
-        f"Got {type(estimator).__name__}, which has no method {' or '.join(missing)}. {action}"
-    )
+def _reshape_axes(axes, shape, axes_type):
+    """Return an array of Axes in a shape, or raise an error if this is not possible."""
+    array = np.asarray(axes, dtype=object)
+    if not all(isinstance(panel, axes_type) for panel in array.flat):
+        raise TypeError(f"Got ax={axes!r}, but expected a matplotlib Axes, or an array of Axes.")
+    n_rows, n_columns = shape
+    if array.size != n_rows * n_columns:
+        raise ValueError(
+            f"Got ax with {array.size} axes, but expected one Axes, or an array of "
+            f"{n_rows} x {n_columns}."
+        )
+    return array.reshape(shape)
 
 
-def merge_keywords(defaults, user_kw, artist):
+def merge_keywords(artist, user_kw, **defaults):
     """Return default keyword arguments of an artist, updated with the user's.
 
     Parameters
     ----------
-    defaults : dict
-        Default keyword arguments.
-    user_kw : dict or None
-        Keyword arguments of the user. Aliases such as `c` replace defaults of the full name.
     artist : type
         The matplotlib artist class that defines the aliases.
+    user_kw : dict or None
+        Keyword arguments of the user. Aliases such as `c` replace defaults of the full name.
+    **defaults : dict
+        Default keyword arguments, without aliases.
     """
     from matplotlib.cbook import normalize_kwargs
 
-    return {**normalize_kwargs(defaults, artist), **normalize_kwargs(user_kw or {}, artist)}
+    return {**defaults, **normalize_kwargs(user_kw, artist)}
 
 
-def get_axes(ax, caller, figsize=None):
-    """Return `ax`, or new axes if it is None, and their figure."""
-    plt = import_pyplot(caller)
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    if not isinstance(ax, plt.Axes):
-        raise TypeError(f"Got ax={ax!r}, but {caller} expected a matplotlib Axes.")
-    return ax, ax.figure
+def line_keywords(line_kw, **defaults):
+    """Return default keyword arguments of a line, updated with the user's."""
+    from matplotlib.lines import Line2D
+
+    return merge_keywords(Line2D, line_kw, **defaults)
 
 
-def get_axes_grid(ax, shape, caller, figsize, *, layout="constrained", **gridspec_kw):
-    """Return a grid of axes: new axes, a division of one Axes, or the array of Axes passed.
+def image_keywords(im_kw, **defaults):
+    """Return default keyword arguments of an image, updated with the user's."""
+    from matplotlib.image import AxesImage
 
-    Parameters
-    ----------
-    ax : Axes, array of Axes or None
-        One Axes is turned off and divided. An array is reshaped to `shape`.
-    shape : (int, int)
-        Number of rows and columns.
-    caller : str
-        Name of the public class or method, for messages.
-    figsize : (float, float)
-        Width and height of a new figure, in inches.
-    layout : str, default="constrained"
-        Layout engine of a new figure. "compressed" aligns columns of images, because the aspect
-        ratio of images is fixed.
-    **gridspec_kw : dict
-        Keyword arguments of the grid, such as `height_ratios`.
+    return merge_keywords(AxesImage, im_kw, interpolation="nearest", **defaults)
 
-    Returns
-    -------
-    axes : ndarray of Axes of shape `shape`
-        Axes to plot on.
-    figure : Figure
-        Figure of the axes.
-    """
-    plt = import_pyplot(caller)
-    if ax is None:
-        figure, axes = plt.subplots(
-            *shape, figsize=figsize, squeeze=False, layout=layout, gridspec_kw=gridspec_kw
-        )
-        return axes, figure
-    if isinstance(ax, plt.Axes):
-        spec = ax.get_subplotspec()
-        if spec is None:
-            raise ValueError(
-                f"Got an ax outside of a subplot grid, which {caller} cannot divide into panels. "
-                "Pass an Axes from plt.subplots."
-            )
-        ax.set_axis_off()
-        return spec.subgridspec(*shape, **gridspec_kw).subplots(squeeze=False), ax.figure
-    axes = np.asarray(ax, dtype=object)
-    if not all(isinstance(panel, plt.Axes) for panel in axes.flat):
-        raise TypeError(
-            f"Got ax={ax!r}, but {caller} expected a matplotlib Axes, or an array of Axes."
-        )
-    n_rows, n_columns = shape
-    if axes.size != n_rows * n_columns:
-        raise ValueError(
-            f"Got ax with {axes.size} axes, but {caller} expected one Axes, "
-            f"or an array of {n_rows} x {n_columns}."
-        )
-    return axes.reshape(shape), axes.flat[0].figure
+
+def difference_keywords(im_kw, differences, **defaults):
+    """Return keyword arguments of an image of differences: blue is negative, red is positive."""
+    limit = symmetric_limit(differences)
+    return image_keywords(im_kw, cmap="RdBu_r", vmin=-limit, vmax=limit, **defaults)
 
 
 def check_int_in_range(n, name, maximum, minimum=1):
@@ -225,11 +247,16 @@ def has_lines(X):
     return X.shape[1] > MAX_NAMED_FEATURES
 
 
+def to_lines(X):
+    """Convert signals or rows to float64 lines of shape (n, length) or (n, length, C)."""
+    return np.asarray(X, np.float64).reshape(len(X), -1, *X.shape[3:])
+
+
 def line_xlabel(X):
     """Return the label of the x axis of lines: position in a signal, or feature of a table."""
     if X.ndim > 2:
-        return "position"
-    return "feature"
+        return "Position"
+    return "Feature"
 
 
 def data_range(*arrays):
@@ -291,11 +318,9 @@ def plot_image(ax, image, low, high, im_kw=None):
     im : AxesImage
         The image artist.
     """
-    from matplotlib.image import AxesImage
-
-    defaults = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    im_kw = image_keywords(im_kw, cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
-    return ax.imshow(scale_image(image, low, high), **merge_keywords(defaults, im_kw, AxesImage))
+    return ax.imshow(scale_image(image, low, high), **im_kw)
 
 
 def scale_image(image, low, high):
@@ -306,24 +331,20 @@ def scale_image(image, low, high):
     return image
 
 
-def names_or_default(names, n_features):
-    """Return feature names as a list, or x0, x1, ... if `names` is None."""
+def get_feature_names(X, estimator=None):
+    """Return the feature names seen in fit, or else the column names of X, or else None."""
+    names = getattr(estimator, "feature_names_in_", getattr(X, "columns", None))
     if names is None:
-        return [f"x{i}" for i in range(n_features)]
-    return list(names)
-
-
-def get_feature_names(estimator, n_features):
-    """Return the feature names seen in fit, or x0, x1, ... if their number is not n_features."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None or len(names) != n_features:
-        return names_or_default(None, n_features)
+        return None
     return [str(name) for name in names]
 
 
-def set_feature_ticks(ax, names, *, show_names):
-    """Set one tick on the y axis for each feature, with or without names."""
-    labels = []
-    if show_names:
-        labels = names
-    ax.set_yticks(np.arange(len(names)), labels)
+def feature_names_or_default(names, n_features):
+    """Return feature names, or x0, x1, ... if `names` is None; check their number."""
+    if names is None:
+        return [f"x{i}" for i in range(n_features)]
+    if len(names) != n_features:
+        raise ValueError(
+            f"Got {len(names)} feature_names, but expected {n_features}: one for each column."
+        )
+    return list(names)

@@ -12,38 +12,35 @@ from sklearn.utils import check_consistent_length
 
 from skae._typing import Keywords, MatrixLike
 from skae.displays._plotting import (
+    AxesLike,
+    DisplayMixin,
     axis_limits,
-    check_fitted,
     check_int_in_range,
-    get_axes_grid,
+    difference_keywords,
+    feature_names_or_default,
     get_feature_names,
     get_image_layout,
     has_lines,
     image_limits,
-    import_pyplot,
     is_image,
+    line_keywords,
     line_xlabel,
-    merge_keywords,
-    names_or_default,
     plot_image,
-    set_feature_ticks,
     symmetric_limit,
+    to_lines,
     to_plot_layout,
 )
 
 __all__ = ["ReconstructionDisplay"]
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-
-    from skae.displays._plotting import AxesLike
 
 MAX_SAMPLES = 40
 """Maximum number of samples in one plot, because more are too small to see."""
 
 
-class ReconstructionDisplay:
+class ReconstructionDisplay(DisplayMixin):
     """Plot of samples, their reconstructions, and the differences.
 
     Use `from_estimator` or `from_predictions` to create a display. Images are plotted as images,
@@ -81,7 +78,7 @@ class ReconstructionDisplay:
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder, ReconstructionDisplay
     >>> images = load_digits().images[:300]
-    >>> autoencoder = ConvAutoencoder(8, max_iter=2, random_state=0).fit(images)
+    >>> autoencoder = ConvAutoencoder(8, max_iter=20, random_state=0).fit(images)
     >>> display = ReconstructionDisplay.from_estimator(autoencoder, images, n_samples=4)
     >>> display.axes_.shape
     (3, 4)
@@ -89,7 +86,6 @@ class ReconstructionDisplay:
     """
 
     axes_: NDArray[np.object_]
-    figure_: Figure
     images_: NDArray[np.object_] | None
     lines_: list[list[Line2D]] | None
 
@@ -142,24 +138,24 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, "transform", "inverse_transform")
-        n_samples = check_int_in_range(n_samples, "n_samples", MAX_SAMPLES)
-        X = X[:n_samples]
+        cls._check_estimator(estimator, "transform", "inverse_transform")
+        X = X[: check_int_in_range(n_samples, "n_samples", MAX_SAMPLES)]
         if hasattr(estimator, "reconstruct"):
             X_hat = estimator.reconstruct(X)
         else:
             X_hat = estimator.inverse_transform(estimator.transform(X))
-        shape, channel_axis = get_image_layout(estimator, image_shape)
-        originals = to_plot_layout(X, shape, channel_axis)
-        reconstructions = to_plot_layout(X_hat, shape, channel_axis)
-        feature_names = None
-        if originals.ndim == 2:
-            feature_names = get_feature_names(estimator, originals.shape[1])
-        display = cls(
-            originals=originals, reconstructions=reconstructions, feature_names=feature_names
+        image_shape, channel_axis = get_image_layout(estimator, image_shape)
+        return cls.from_predictions(
+            X,
+            X_hat,
+            image_shape=image_shape,
+            channel_axis=channel_axis,
+            feature_names=get_feature_names(X, estimator),
+            ax=ax,
+            im_kw=im_kw,
+            error_kw=error_kw,
+            line_kw=line_kw,
         )
-        return display.plot(ax=ax, im_kw=im_kw, error_kw=error_kw, line_kw=line_kw)
 
     @classmethod
     def from_predictions(
@@ -202,10 +198,9 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_predictions")
         check_consistent_length(X, X_hat)
-        if feature_names is None and hasattr(X, "columns"):
-            feature_names = [str(name) for name in X.columns]
+        if feature_names is None:
+            feature_names = get_feature_names(X)
         display = cls(
             originals=to_plot_layout(X, image_shape, channel_axis),
             reconstructions=to_plot_layout(X_hat, image_shape, channel_axis),
@@ -237,7 +232,6 @@ class ReconstructionDisplay:
         self : ReconstructionDisplay
             Display with `axes_`, `figure_` and the artists of the plot.
         """
-        import_pyplot(f"{type(self).__name__}.plot")
         shape = np.shape(self.originals)
         if shape != np.shape(self.reconstructions):
             raise ValueError(
@@ -262,28 +256,26 @@ class ReconstructionDisplay:
         """Plot three rows of images: originals, reconstructions and differences."""
         n, height, width = self.originals.shape[:3]
         row_height = max(0.6, 1.2 * height / width)
-        size = (min(16, 1.2 * n) + 2.4, min(12, 3 * row_height + 0.3))
-        self.axes_, self.figure_ = get_axes_grid(
-            ax, (3, n), type(self).__name__, size, layout="compressed"
-        )
-        low, high = image_limits(self.originals)
-        error = np.asarray(self.reconstructions, dtype=np.float64) - self.originals
-        if error.ndim == 4:
-            error = error.mean(-1)  # (n, H, W)
-        error_kw = _merge_error_keywords(error_kw, symmetric_limit(error))
+        figsize = (min(16, 1.2 * n) + 2.4, min(12, 3 * row_height + 0.3))
+        self._set_axes_grid(ax, (3, n), figsize, layout="compressed")
+        limits = image_limits(self.originals)
+        errors = np.asarray(self.reconstructions, dtype=np.float64) - self.originals
+        if errors.ndim == 4:
+            errors = errors.mean(-1)  # (n, H, W)
+        error_kw = difference_keywords(error_kw, errors)
         self.images_ = np.empty((3, n), dtype=object)
         for i, (top, middle, bottom) in enumerate(self.axes_.T):
-            self.images_[0, i] = plot_image(top, self.originals[i], low, high, im_kw)
-            self.images_[1, i] = plot_image(middle, self.reconstructions[i], low, high, im_kw)
-            self.images_[2, i] = bottom.imshow(error[i], **error_kw)
+            self.images_[0, i] = plot_image(top, self.originals[i], *limits, im_kw)
+            self.images_[1, i] = plot_image(middle, self.reconstructions[i], *limits, im_kw)
+            self.images_[2, i] = bottom.imshow(errors[i], **error_kw)
             bottom.set(xticks=[], yticks=[])
-        row_labels = ("original", "reconstruction", "reconstruction\nminus original")
+        row_labels = ("Original", "Reconstruction", "Difference")
         for panel, label in zip(self.axes_[:, 0], row_labels, strict=True):
             panel.set_ylabel(label, rotation=0, ha="right", va="center")
         self.figure_.colorbar(
             self.images_[2, 0],
             ax=list(self.axes_[2]),
-            label="difference",
+            label="Reconstruction\nminus original",
             fraction=max(0.05, 0.12 / n),
             pad=0.01,
             aspect=8,
@@ -292,88 +284,66 @@ class ReconstructionDisplay:
     def _plot_signals(self, ax, line_kw):
         """Plot two rows of lines: originals with reconstructions, and differences."""
         n = len(self.originals)
-        size = (min(16, 3.0 * n + 0.6), 3.6)
-        self.axes_, self.figure_ = get_axes_grid(
-            ax, (2, n), type(self).__name__, size, height_ratios=[2, 1]
-        )
-        originals = _to_lines(self.originals)
-        reconstructions = _to_lines(self.reconstructions)
+        self._set_axes_grid(ax, (2, n), (min(16, 3.0 * n + 0.6), 3.6), height_ratios=[2, 1])
+        originals = to_lines(self.originals)
+        reconstructions = to_lines(self.reconstructions)
         errors = reconstructions - originals
-        value_limits = axis_limits(originals, reconstructions)
         error_limit = symmetric_limit(errors, scale=1.1)
-        line_kw = _merge_line_keywords(line_kw)
-        error_kw = {**line_kw, "label": "difference"}
+        value_limits = axis_limits(originals, reconstructions)
+        line_kw = _reconstruction_keywords(line_kw, linewidth=1.2)
+        error_kw = {**line_kw, "label": "Difference"}
         self.lines_ = []
         for i, (upper, lower) in enumerate(self.axes_.T):
-            lines = upper.plot(originals[i], color="0.6", linewidth=2.5, label="original")
+            lines = upper.plot(originals[i], color="0.6", linewidth=2.5, label="Original")
             lines += upper.plot(reconstructions[i], **line_kw)
             lower.axhline(0, color="0.8", linewidth=1)
             lines += lower.plot(errors[i], **error_kw)
+            self.lines_.append(lines)
+            upper.set_title(f"Sample {i}", fontsize="medium")
             upper.set_ylim(value_limits)
-            lower.set_ylim(-error_limit, error_limit)
+            lower.set(xlabel=line_xlabel(self.originals), ylim=(-error_limit, error_limit))
             upper.tick_params(labelbottom=False, labelleft=i == 0)
             lower.tick_params(labelleft=i == 0)
-            upper.set_title(f"sample {i}", fontsize="medium")
-            lower.set_xlabel(line_xlabel(self.originals))
-            self.lines_.append(lines)
-        self.axes_[0, 0].set_ylabel("value")
-        self.axes_[1, 0].set_ylabel("difference")
-        n_channels = len(self.lines_[0]) // 3  # each of the three curves has a line per channel
-        self._plot_legend(ax, self.lines_[0][0], self.lines_[0][n_channels])
+        self.axes_[0, 0].set_ylabel("Value")
+        self.axes_[1, 0].set_ylabel("Difference")
+        self._plot_legend(ax)
 
     def _plot_table(self, ax, line_kw):
         """Plot original and reconstruction of each feature as two dots, joined by a line."""
         n, d = self.originals.shape
-        names = names_or_default(self.feature_names, d)
-        if len(names) != d:
-            raise ValueError(
-                f"Got {len(names)} feature_names, but expected {d}: one for each column."
-            )
-        size = (min(16, 1.9 * n + 0.09 * max(map(len, names)) + 0.6), 1.3 + 0.2 * d)
-        self.axes_, self.figure_ = get_axes_grid(ax, (1, n), type(self).__name__, size)
+        names = feature_names_or_default(self.feature_names, d)
+        name_width = 0.09 * max(map(len, names))
+        self._set_axes_grid(ax, (1, n), (min(16, 1.9 * n + name_width + 0.6), 1.3 + 0.2 * d))
         positions = np.arange(d)
         value_limits = axis_limits(self.originals, self.reconstructions)
         original_kw = {"color": "0.3", "markersize": 6, "markerfacecolor": "white"}
-        dot_kw = {"linestyle": "none", "marker": "o", "markersize": 4}
-        line_kw = _merge_line_keywords({**dot_kw, **(line_kw or {})})
+        line_kw = _reconstruction_keywords(line_kw, linestyle="none", marker="o", markersize=4)
         self.lines_ = []
         for i, panel in enumerate(self.axes_[0]):
             x, x_hat = self.originals[i], self.reconstructions[i]
             panel.hlines(positions, x, x_hat, color=line_kw["color"], linewidth=1, zorder=1)
-            lines = panel.plot(x, positions, "o", label="original", **original_kw)
+            lines = panel.plot(x, positions, "o", label="Original", **original_kw)
             lines += panel.plot(x_hat, positions, **line_kw)
-            panel.set(xlabel="value", xlim=value_limits, ylim=(d - 0.5, -0.5))
-            panel.set_title(f"sample {i}", fontsize="medium")
-            set_feature_ticks(panel, names, show_names=i == 0)
+            self.lines_.append(lines)
+            panel.set_title(f"Sample {i}", fontsize="medium")
+            panel.set(xlabel="Value", xlim=value_limits, ylim=(d - 0.5, -0.5))
+            panel.set_yticks(positions, names)
+            panel.tick_params(labelleft=i == 0)
             panel.grid(axis="y", color="0.92")
             panel.set_axisbelow(True)
-            self.lines_.append(lines)
-        self._plot_legend(ax, *self.lines_[0][:2])
+        self._plot_legend(ax)
 
-    def _plot_legend(self, ax, *handles):
+    def _plot_legend(self, ax):
         """Plot the legend above all panels of a new figure, or in the last of the given axes."""
+        handles, labels = self.axes_[0, 0].get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True))  # one line for all channels of a signal
         if ax is None:
-            self.figure_.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False)
+            legend_kw = {"loc": "outside upper left", "ncols": 2, "frameon": False}
+            self.figure_.legend(entries.values(), entries, **legend_kw)
         else:
-            self.axes_[0, -1].legend(handles=handles, loc="best", fontsize="small")
+            self.axes_[0, -1].legend(entries.values(), entries, loc="best", fontsize="small")
 
 
-def _merge_error_keywords(error_kw, limit):
-    """Return keyword arguments of a map of differences: blue is negative, red is positive."""
-    from matplotlib.image import AxesImage
-
-    defaults = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
-    return merge_keywords(defaults, error_kw, AxesImage)
-
-
-def _merge_line_keywords(line_kw):
-    """Return keyword arguments of the line of a reconstruction."""
-    from matplotlib.lines import Line2D
-
-    defaults = {"color": "tab:blue", "linewidth": 1.2, "label": "reconstruction"}
-    return merge_keywords(defaults, line_kw, Line2D)
-
-
-def _to_lines(X):
-    """Convert signals or rows to float64 lines of shape (n, length) or (n, length, C)."""
-    return np.asarray(X, np.float64).reshape(len(X), -1, *X.shape[3:])
+def _reconstruction_keywords(line_kw, **defaults):
+    """Return keyword arguments of the line, or of the dots, of a reconstruction."""
+    return line_keywords(line_kw, color="tab:blue", label="Reconstruction", **defaults)

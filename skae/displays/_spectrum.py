@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Keywords, MatrixLike, Numbers
-from skae.displays._plotting import get_axes, import_pyplot, merge_keywords, to_numeric_array
+from skae.displays._plotting import DisplayMixin, line_keywords, to_numeric_array
 
 __all__ = ["SpectrumDisplay"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 
-class SpectrumDisplay:
+class SpectrumDisplay(DisplayMixin):
     """Plot of the explained variance ratio by number of components, compared with PCA.
 
     Use `from_estimator` to create a display.
@@ -60,7 +58,7 @@ class SpectrumDisplay:
     >>> from skae import DenseAutoencoder, SpectrumDisplay
     >>> X = load_digits().data
     >>> X_train, X_test = X[300:], X[:300]
-    >>> autoencoder = DenseAutoencoder(6, bottleneck="ordered", max_iter=3, random_state=0)
+    >>> autoencoder = DenseAutoencoder(6, bottleneck="ordered", max_iter=60, random_state=0)
     >>> autoencoder = autoencoder.fit(X_train)
     >>> display = SpectrumDisplay.from_estimator(autoencoder, X_test, X_train=X_train)
     >>> display.n_components.tolist()
@@ -69,7 +67,6 @@ class SpectrumDisplay:
     """
 
     ax_: Axes
-    figure_: Figure
     line_: Line2D
     pca_line_: Line2D | None
 
@@ -127,12 +124,14 @@ class SpectrumDisplay:
         display : SpectrumDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
+        autoencoders: Any = estimator
         is_single = not isinstance(estimator, (list, tuple))
-        autoencoders: list[Any] = [estimator]
-        if isinstance(estimator, (list, tuple)):
-            autoencoders = list(estimator)
-        _check_autoencoders(autoencoders)
+        if is_single:
+            autoencoders = [estimator]
+        if len(autoencoders) == 0:
+            raise ValueError("Got an empty list, but expected fitted autoencoders.")
+        for autoencoder in autoencoders:
+            cls._check_estimator(autoencoder, "n_components_", "reconstruction_error")
         first = autoencoders[0]
         if is_single and not hasattr(first, "explained_variance_ratio_"):
             raise ValueError(
@@ -146,7 +145,7 @@ class SpectrumDisplay:
             )
         rows = None
         if X is None:
-            rows = "held out in fit"
+            rows = "validation set"
         if is_single:
             n_components, explained = _score_ordered(first, X)
         else:
@@ -154,14 +153,12 @@ class SpectrumDisplay:
         pca_n_components = pca_explained = None
         if X_train is not None:
             pca_n_components, pca_explained = _score_pca(X_train, X, int(n_components[-1]))
-        if name is None:
-            name = type(first).__name__
         display = cls(
             n_components=n_components,
             explained=explained,
             pca_n_components=pca_n_components,
             pca_explained=pca_explained,
-            name=name,
+            name=name or type(first).__name__,
             rows=rows,
         )
         return display.plot(ax=ax, line_kw=line_kw, pca_kw=pca_kw)
@@ -187,47 +184,30 @@ class SpectrumDisplay:
         self : SpectrumDisplay
             Display with `ax_`, `figure_` and the artists of the plot.
         """
-        import_pyplot(f"{type(self).__name__}.plot")
-        from matplotlib.lines import Line2D
-        from matplotlib.ticker import MaxNLocator
-
         shape = np.shape(self.n_components)
         if np.shape(self.explained) != shape:
             raise ValueError(
                 f"Got explained of shape {np.shape(self.explained)}, but expected {shape}: "
                 "one value for each of n_components."
             )
-        self.ax_, self.figure_ = get_axes(ax, type(self).__name__, (5.6, 3.8))
+        self._set_axes(ax, (5.6, 3.8))
+        from matplotlib.ticker import MaxNLocator  # after the check that matplotlib is installed
+
         self.pca_line_ = None
         markers = {"marker": "o", "markersize": 4}
         if self.pca_n_components is not None and self.pca_explained is not None:
-            pca_defaults = {"color": "0.5", "linestyle": "--", "label": "PCA", **markers}
-            pca_kw = merge_keywords(pca_defaults, pca_kw, Line2D)
+            pca_kw = line_keywords(pca_kw, color="0.5", linestyle="--", label="PCA", **markers)
             self.pca_line_ = self.ax_.plot(self.pca_n_components, self.pca_explained, **pca_kw)[0]
-        defaults = {"color": "tab:blue", "label": self.name, **markers}
-        line_kw = merge_keywords(defaults, line_kw, Line2D)
+        line_kw = line_keywords(line_kw, color="tab:blue", label=self.name, **markers)
         self.line_ = self.ax_.plot(self.n_components, self.explained, **line_kw)[0]
-        ylabel = "share of variance explained"
+        ylabel = "Explained variance ratio"
         if self.rows is not None:
-            ylabel += f",\n{self.rows}"
-        self.ax_.set(xlabel="number of components", ylabel=ylabel)
+            ylabel += f"\n({self.rows})"
+        self.ax_.set(xlabel="Number of components", ylabel=ylabel)
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         self.ax_.grid(color="0.92")
         self.ax_.legend(frameon=False, loc="lower right")
         return self
-
-
-def _check_autoencoders(autoencoders):
-    """Check that a list has at least one autoencoder, and that all are fitted."""
-    if not autoencoders:
-        raise ValueError("Got an empty list, but expected fitted autoencoders.")
-    for autoencoder in autoencoders:
-        check_is_fitted(autoencoder)
-        if not hasattr(autoencoder, "reconstruction_error"):
-            raise TypeError(
-                f"Got {type(autoencoder).__name__}, but expected an autoencoder. "
-                "To compare with PCA, pass X_train."
-            )
 
 
 def _to_flat_rows(X):
@@ -236,15 +216,15 @@ def _to_flat_rows(X):
     return X.reshape(len(X), -1)
 
 
-def _explained_variance_ratio(squared_error, X):
-    """Return one minus the squared error over the squared deviation of X from its mean.
+def _explained_variance_ratio(squared_errors, X):
+    """Return one minus squared errors over the squared deviation of X from its mean.
 
     If X is constant, the ratio is 1 without an error and 0 otherwise.
     """
     total = np.square(X - X.mean(0, dtype=np.float64)).sum()
     if total > 0:
-        return float(1 - squared_error / total)
-    return float(squared_error == 0)
+        return 1 - np.asarray(squared_errors) / total
+    return np.equal(squared_errors, 0).astype(np.float64)
 
 
 def _score_ordered(autoencoder, X):
@@ -257,19 +237,20 @@ def _score_ordered(autoencoder, X):
         return n_components, np.cumsum(autoencoder.explained_variance_ratio_)
     Z = to_numeric_array(autoencoder.transform(X))
     rows = _to_flat_rows(X).astype(np.float64)
-    ratios = []
+    squared_errors = []
     for k in n_components:
-        reconstruction = _to_flat_rows(autoencoder.inverse_transform(Z[:, :k]))
-        squared_error = np.square(reconstruction - rows).sum()
-        ratios.append(_explained_variance_ratio(squared_error, rows))
-    return n_components, np.array(ratios)
+        reconstructions = _to_flat_rows(autoencoder.inverse_transform(Z[:, :k]))
+        squared_errors.append(np.square(reconstructions - rows).sum())
+    return n_components, _explained_variance_ratio(squared_errors, rows)
 
 
 def _score_each(autoencoders, X):
     """Return the sorted numbers of latent dimensions of autoencoders, and their scores."""
-    autoencoders = sorted(autoencoders, key=lambda autoencoder: autoencoder.n_components_)
-    n_components = np.array([autoencoder.n_components_ for autoencoder in autoencoders])
-    return n_components, np.array([autoencoder.score(X) for autoencoder in autoencoders])
+    pairs = sorted(
+        (autoencoder.n_components_, autoencoder.score(X)) for autoencoder in autoencoders
+    )
+    n_components, scores = zip(*pairs, strict=True)
+    return np.array(n_components), np.array(scores)
 
 
 def _score_pca(X_train, X, max_components):
@@ -284,5 +265,5 @@ def _score_pca(X_train, X, max_components):
     pca = PCA(min(max_components, *train_rows.shape)).fit(train_rows)
     total = np.square(rows - pca.mean_).sum()
     explained = np.cumsum(np.square(pca.transform(rows)).sum(0))
-    ratios = [_explained_variance_ratio(total - squares, rows) for squares in explained]
-    return np.arange(1, len(ratios) + 1), np.array(ratios)
+    ratios = _explained_variance_ratio(total - explained, rows)
+    return np.arange(1, len(ratios) + 1), ratios

@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Keywords, Numbers
-from skae.displays._plotting import get_axes_grid, import_pyplot, merge_keywords
+from skae.displays._plotting import AxesLike, DisplayMixin, line_keywords
 
 __all__ = ["TrainingDisplay", "start_name"]
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-
-    from skae.displays._plotting import AxesLike
 
 MAX_MARKED_EPOCHS = 30
 """Maximum number of epochs with a dot each; dots of more epochs would overlap."""
 
 
-class TrainingDisplay:
+class TrainingDisplay(DisplayMixin):
     """Plot of the training loss, the validation scores and the best epoch.
 
     Validation scores are compared with the score of the initial network. Use `from_estimator` to
@@ -70,7 +66,7 @@ class TrainingDisplay:
     >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenseAutoencoder, TrainingDisplay
-    >>> autoencoder = DenseAutoencoder(4, max_iter=5, random_state=0).fit(load_digits().data)
+    >>> autoencoder = DenseAutoencoder(4, max_iter=8, random_state=0).fit(load_digits().data)
     >>> display = TrainingDisplay.from_estimator(autoencoder)
     >>> display.axes_.shape
     (2,)
@@ -78,7 +74,6 @@ class TrainingDisplay:
     """
 
     axes_: NDArray[np.object_]
-    figure_: Figure
     loss_line_: Line2D
     score_line_: Line2D | None
     start_line_: Line2D | None
@@ -131,12 +126,7 @@ class TrainingDisplay:
         display : TrainingDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "loss_curve_"):
-            raise TypeError(
-                f"Got {type(estimator).__name__}, but expected an autoencoder with loss_curve_."
-            )
+        cls._check_estimator(estimator, "loss_curve_")
         display = cls(
             loss_curve=list(estimator.loss_curve_),
             validation_scores=estimator.validation_scores_,
@@ -174,20 +164,18 @@ class TrainingDisplay:
         self : TrainingDisplay
             Display with `axes_`, `figure_` and the artists of the plot.
         """
-        import_pyplot(f"{type(self).__name__}.plot")
-        n_panels = 1
-        size = (5.6, 2.8)
-        if self.validation_scores is not None:
-            n_panels = 2
-            size = (5.6, 5.0)
-        axes, self.figure_ = get_axes_grid(ax, (n_panels, 1), type(self).__name__, size)
-        self.axes_ = axes[:, 0]
+        has_scores = self.validation_scores is not None
+        figsize = (5.6, 2.8)
+        if has_scores:
+            figsize = (5.6, 5.0)
+        self._set_axes_grid(ax, (1 + has_scores, 1), figsize)
+        self.axes_ = self.axes_[:, 0]
         self.score_line_ = None
         self.start_line_ = None
         self.best_lines_ = []
         self.best_point_ = None
         self._plot_loss(loss_kw)
-        if self.validation_scores is not None:
+        if has_scores:
             self._plot_scores(score_kw, start_kw)
         if self.best_iter is not None:
             self._plot_best_epoch(best_kw)
@@ -199,49 +187,41 @@ class TrainingDisplay:
 
     def _plot_loss(self, loss_kw):
         """Plot the training loss of each epoch."""
-        from matplotlib.lines import Line2D
-
         n_epochs = len(self.loss_curve)
-        defaults = {"color": "tab:orange", "marker": "o", "markersize": 3, "label": "training"}
+        marker = "o"
         if n_epochs > MAX_MARKED_EPOCHS:
-            defaults["marker"] = ""
-        loss_kw = merge_keywords(defaults, loss_kw, Line2D)
+            marker = ""
+        loss_kw = line_keywords(
+            loss_kw, color="tab:orange", marker=marker, markersize=3, label="Training set"
+        )
         epochs = np.arange(1, n_epochs + 1)
         self.loss_line_ = self.axes_[0].plot(epochs, self.loss_curve, **loss_kw)[0]
-        self.axes_[0].set(ylabel="training loss")
+        self.axes_[0].set_ylabel("Training loss")
 
     def _plot_scores(self, score_kw, start_kw):
         """Plot the validation scores, and a horizontal line at the initial score."""
-        from matplotlib.lines import Line2D
-
-        panel = self.axes_[1]
         epochs = self.validation_iters
         if epochs is None:
             epochs = np.arange(len(self.validation_scores))
-        defaults = {"color": "tab:blue", "marker": "o", "markersize": 4, "label": "held out"}
-        score_kw = merge_keywords(defaults, score_kw, Line2D)
-        self.score_line_ = panel.plot(epochs, self.validation_scores, **score_kw)[0]
-        defaults = {"color": "0.4", "linestyle": "--", "label": self.start_name}
-        start_kw = merge_keywords(defaults, start_kw, Line2D)
-        self.start_line_ = panel.axhline(self.validation_scores[0], **start_kw)
-        panel.set(ylabel="share explained,\nheld out")
+        score_kw = line_keywords(
+            score_kw, color="tab:blue", marker="o", markersize=4, label="Validation set"
+        )
+        self.score_line_ = self.axes_[1].plot(epochs, self.validation_scores, **score_kw)[0]
+        start_kw = line_keywords(start_kw, color="0.4", linestyle="--", label=self.start_name)
+        self.start_line_ = self.axes_[1].axhline(self.validation_scores[0], **start_kw)
+        self.axes_[1].set_ylabel("Explained variance ratio\n(validation set)")
 
     def _plot_best_epoch(self, best_kw):
         """Plot a vertical line at the best epoch, and a dot at the score of the best weights."""
-        from matplotlib.lines import Line2D
-
-        line_defaults = {"linestyle": ":", "label": f"epoch {self.best_iter} taken"}
-        line_kw = merge_keywords({"color": "tab:green", **line_defaults}, best_kw, Line2D)
-        for panel in self.axes_:
-            self.best_lines_.append(panel.axvline(self.best_iter, **line_kw))
+        label = f"Best epoch: {self.best_iter}"
+        line_kw = line_keywords(best_kw, color="tab:green", linestyle=":", label=label)
+        self.best_lines_ = [panel.axvline(self.best_iter, **line_kw) for panel in self.axes_]
         if self.validation_scores is None or self.best_validation_score is None:
             return
-        point_defaults = {"color": "tab:green", "linestyle": "", "marker": "D", "markersize": 5}
-        point_kw = merge_keywords(point_defaults, best_kw, Line2D)
+        point_kw = line_keywords(best_kw, color="tab:green", linestyle="", marker="D", markersize=5)
         point_kw["label"] = None
-        self.best_point_ = self.axes_[1].plot(
-            self.best_iter, self.best_validation_score, **point_kw
-        )[0]
+        best_point = (self.best_iter, self.best_validation_score)
+        self.best_point_ = self.axes_[1].plot(*best_point, **point_kw)[0]
 
     def _set_epoch_axis(self):
         """Set the range, the ticks and the label of the epochs."""
@@ -251,17 +231,15 @@ class TrainingDisplay:
         for panel in self.axes_:
             panel.set_xlim(-0.04 * n_epochs, 1.04 * n_epochs)
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        self.axes_[-1].set_xlabel("epoch")
+        self.axes_[-1].set_xlabel("Epoch")
 
 
 def start_name(estimator):
     """Return the name of the initial network, and so of the first validation score.
 
     The initial network is PCA if the weights start from PCA, the bottleneck is deterministic and
-    the output is linear. The name is "PCA" then, and "start" otherwise.
+    the output is linear. The name is "PCA" then, and "initial network" otherwise.
     """
-    network = estimator._spec.network
-    is_linear = network.bottleneck == "deterministic" and network.output == "linear"
-    if is_linear and estimator.init_.split(",")[0] == "pca":
+    if estimator._spec.network.starts_as_pca and estimator.init_.split(",")[0] == "pca":
         return "PCA"
-    return "start"
+    return "initial network"

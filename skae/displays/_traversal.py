@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,24 +11,23 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skae._typing import ArrayLike, Keywords, MatrixLike
-from skae.displays._latent_dimensions import get_start, traverse, validate_components
+from skae.displays._latent_dimensions import get_start, select_components, traverse
 from skae.displays._plotting import (
+    AxesLike,
+    DisplayMixin,
     axis_limits,
-    check_fitted,
     check_int_in_range,
-    get_axes_grid,
+    difference_keywords,
+    feature_names_or_default,
     get_feature_names,
     get_image_layout,
     has_lines,
     image_limits,
-    import_pyplot,
     is_image,
+    line_keywords,
     line_xlabel,
-    merge_keywords,
-    names_or_default,
     plot_image,
-    set_feature_ticks,
-    symmetric_limit,
+    to_lines,
     to_numeric_array,
     to_plot_layout,
 )
@@ -35,16 +35,13 @@ from skae.displays._plotting import (
 __all__ = ["TraversalDisplay"]
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-
-    from skae.displays._plotting import AxesLike
 
 MAX_STEPS = 25
 """Maximum number of values of each latent dimension, because more columns are too small to see."""
 
 
-class TraversalDisplay:
+class TraversalDisplay(DisplayMixin):
     """Plot of samples decoded along one latent dimension, or on a grid of two.
 
     Use `from_estimator` to create a display. Images are plotted in one row for each latent
@@ -93,7 +90,7 @@ class TraversalDisplay:
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder, TraversalDisplay
     >>> images = load_digits().images[:300]
-    >>> autoencoder = ConvAutoencoder(3, max_iter=2, random_state=0).fit(images)
+    >>> autoencoder = ConvAutoencoder(3, max_iter=20, random_state=0).fit(images)
     >>> display = TraversalDisplay.from_estimator(autoencoder, images, n_steps=5)
     >>> display.axes_.shape
     (3, 5)
@@ -101,7 +98,6 @@ class TraversalDisplay:
     """
 
     axes_: NDArray[np.object_]
-    figure_: Figure
     images_: NDArray[np.object_] | None
     lines_: list[list[Line2D]] | None
 
@@ -175,10 +171,9 @@ class TraversalDisplay:
         display : TraversalDisplay
             Display that stores the plotted values.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, "transform", "inverse_transform")
+        cls._check_estimator(estimator, "transform", "inverse_transform")
         n_steps = check_int_in_range(n_steps, "n_steps", MAX_STEPS, minimum=2)
-        if not np.isreal(span) or not np.isfinite(span) or span <= 0:
+        if not isinstance(span, Real) or not 0 < span < np.inf:
             raise ValueError(f"Got span={span!r}, but expected a finite float > 0.")
         Z = to_numeric_array(estimator.transform(X)).astype(np.float64)
         if len(Z) < 2:
@@ -187,26 +182,22 @@ class TraversalDisplay:
                 "their standard deviations over X."
             )
         spread = Z.std(0)
-        components = validate_components(components, spread, grid)
+        components = select_components(components, spread, grid)
         steps = np.linspace(-span, span, n_steps)
-        Z_traversal = traverse(get_start(start, Z), steps, spread, components, grid)
-        n_rows, n_steps, n_components = Z_traversal.shape
-        decoded = estimator.inverse_transform(
-            Z_traversal.reshape(-1, n_components).astype(np.float32)
-        )
-        shape, channel_axis = get_image_layout(estimator, image_shape)
-        decoded = to_plot_layout(decoded, shape, channel_axis)
-        samples = to_plot_layout(X, shape, channel_axis)
-        feature_names = feature_scales = None
+        Z = traverse(get_start(start, Z), steps, spread, components, grid)
+        decoded = estimator.inverse_transform(Z.reshape(-1, Z.shape[-1]).astype(np.float32))
+        layout = get_image_layout(estimator, image_shape)
+        decoded = to_plot_layout(decoded, *layout)
+        samples = to_plot_layout(X, *layout)
+        feature_scales = None
         if samples.ndim == 2:
-            feature_names = get_feature_names(estimator, samples.shape[1])
             feature_scales = np.nanstd(samples, axis=0, dtype=np.float64)
         display = cls(
-            decoded=decoded.reshape(n_rows, n_steps, *decoded.shape[1:]),
+            decoded=decoded.reshape(*Z.shape[:2], *decoded.shape[1:]),
             steps=steps,
             components=components,
             grid=grid,
-            feature_names=feature_names,
+            feature_names=get_feature_names(X, estimator),
             feature_scales=feature_scales,
             value_range=image_limits(samples),
         )
@@ -234,12 +225,13 @@ class TraversalDisplay:
         self : TraversalDisplay
             Display with `axes_`, `figure_` and the artists of the plot.
         """
-        import_pyplot(f"{type(self).__name__}.plot")
         self.images_ = None
         self.lines_ = None
         samples = self.decoded[0]
         if is_image(samples):
             self._plot_images(ax, im_kw)
+        elif has_lines(samples) and self.grid:
+            self._plot_signal_grid(ax, line_kw)
         elif has_lines(samples):
             self._plot_signals(ax, line_kw)
         elif self.grid:
@@ -251,111 +243,86 @@ class TraversalDisplay:
     def _plot_images(self, ax, im_kw):
         """Plot a row of images for each latent dimension, or a grid of images for two."""
         n_rows, n_steps, height, width = self.decoded.shape[:4]
-        size = (min(14, 0.9 * n_steps + 0.8), min(14, 0.9 * n_rows * height / width + 0.6))
-        self.axes_, self.figure_ = get_axes_grid(
-            ax, (n_rows, n_steps), type(self).__name__, size, layout="compressed"
-        )
-        limits = self.value_range
-        if limits is None:
-            limits = image_limits(self.decoded)
+        figsize = (min(14, 0.9 * n_steps + 0.8), min(14, 0.9 * n_rows * height / width + 0.6))
+        self._set_axes_grid(ax, (n_rows, n_steps), figsize, layout="compressed")
+        limits = self.value_range or image_limits(self.decoded)
         self.images_ = np.empty((n_rows, n_steps), dtype=object)
-        for index in np.ndindex(n_rows, n_steps):
-            self.images_[index] = plot_image(self.axes_[index], self.decoded[index], *limits, im_kw)
+        for i in np.ndindex(n_rows, n_steps):
+            self.images_[i] = plot_image(self.axes_[i], self.decoded[i], *limits, im_kw)
         if self.grid:
             self._label_grid()
-        else:
-            self._label_rows()
-
-    def _label_grid(self):
-        """Label the edges of a grid with the steps, and its top with the latent dimensions."""
-        labels = [_step_label(step) for step in self.steps]
-        for panel, label in zip(self.axes_[-1], labels, strict=True):
-            panel.set_xlabel(label)
-        for panel, label in zip(self.axes_[:, 0], labels[::-1], strict=True):
-            panel.set_ylabel(label, rotation=0, ha="right", va="center")
-        middle = self.axes_.shape[1] // 2
-        across, up = self.components[0], self.components[1]
-        self.axes_[0, middle].set_title(f"across: code {across}, up: code {up}")
-
-    def _label_rows(self):
-        """Label columns with the steps, and rows with the latent dimensions."""
+            return
         for panel, step in zip(self.axes_[0], self.steps, strict=True):
             panel.set_title(_step_label(step), fontsize="medium")
         for panel, component in zip(self.axes_[:, 0], self.components, strict=True):
-            panel.set_ylabel(f"code {component}", rotation=0, ha="right", va="center")
+            label = f"Latent\ndimension {component}"
+            panel.set_ylabel(label, rotation=0, ha="right", va="center")
 
-    def _plot_signals(self, ax, line_kw):
-        """Plot decoded signals as lines: in one panel for each row, or each cell of a grid."""
-        n_rows, n_steps = self.decoded.shape[:2]
-        lines = self.decoded.reshape(n_rows, n_steps, -1, *self.decoded.shape[4:])
-        self.lines_ = []
-        if self.grid:
-            self._plot_signal_grid(ax, lines, line_kw)
-        else:
-            self._plot_signal_rows(ax, lines, line_kw)
+    def _label_grid(self):
+        """Label the edges of a grid with the steps, and its top with the latent dimensions."""
+        for panel, step in zip(self.axes_[-1], self.steps, strict=True):
+            panel.set_xlabel(_step_label(step))
+        for panel, step in zip(self.axes_[::-1, 0], self.steps, strict=True):
+            panel.set_ylabel(_step_label(step), rotation=0, ha="right", va="center")
+        across, up = self.components
+        self.axes_[0, len(self.steps) // 2].set_title(
+            f"Horizontal: latent dimension {across}\nVertical: latent dimension {up}",
+            fontsize="medium",
+        )
 
-    def _plot_signal_grid(self, ax, lines, line_kw):
+    def _plot_signal_grid(self, ax, line_kw):
         """Plot each decoded signal in its panel of the grid."""
-        from matplotlib.lines import Line2D
-
-        n_rows, n_steps = lines.shape[:2]
-        size = (min(14, 1.2 * n_steps + 0.8), min(14, 0.8 * n_rows + 0.6))
-        self.axes_, self.figure_ = get_axes_grid(ax, (n_rows, n_steps), type(self).__name__, size)
-        line_kw = merge_keywords({"color": "tab:blue"}, line_kw, Line2D)
-        limits = axis_limits(lines)
-        for index in np.ndindex(n_rows, n_steps):
-            panel = self.axes_[index]
-            self.lines_.append(panel.plot(lines[index], **line_kw))
+        n_rows, n_steps = self.decoded.shape[:2]
+        figsize = (min(14, 1.2 * n_steps + 0.8), min(14, 0.8 * n_rows + 0.6))
+        self._set_axes_grid(ax, (n_rows, n_steps), figsize)
+        line_kw = line_keywords(line_kw, color="tab:blue")
+        limits = axis_limits(self.decoded)
+        lines = to_lines(self.decoded.reshape(-1, *self.decoded.shape[2:]))
+        self.lines_ = []
+        for panel, line in zip(self.axes_.flat, lines, strict=True):
+            self.lines_.append(panel.plot(line, **line_kw))
             panel.set(xticks=[], yticks=[], ylim=limits)
         self._label_grid()
 
-    def _plot_signal_rows(self, ax, lines, line_kw):
+    def _plot_signals(self, ax, line_kw):
         """Plot the decoded signals of each latent dimension in one panel, colored by the step."""
-        import matplotlib
-        from matplotlib.lines import Line2D
+        n_rows = len(self.decoded)
+        self._set_axes_grid(ax, (1, n_rows), (min(16, 3.0 * n_rows + 1.2), 3.0))
+        from matplotlib.cm import ScalarMappable  # after the check that matplotlib is installed
 
-        n_rows = len(lines)
-        size = (min(16, 3.0 * n_rows + 1.2), 3.0)
-        self.axes_, self.figure_ = get_axes_grid(ax, (1, n_rows), type(self).__name__, size)
-        norm = matplotlib.colors.Normalize(self.steps[0], self.steps[-1])
-        colors = matplotlib.cm.ScalarMappable(norm, "viridis")
-        limits = axis_limits(lines)
+        mappable = ScalarMappable(cmap="viridis")
+        mappable.set_clim(self.steps[0], self.steps[-1])
+        limits = axis_limits(self.decoded)
+        self.lines_ = []
         for row, panel in enumerate(self.axes_[0]):
             artists = []
-            for step, line in zip(self.steps, lines[row], strict=True):
-                defaults = {"color": colors.to_rgba(step), "linewidth": 1.2}
-                artists += panel.plot(line, **merge_keywords(defaults, line_kw, Line2D))
+            for step, line in zip(self.steps, to_lines(self.decoded[row]), strict=True):
+                color = mappable.to_rgba(step)
+                artists += panel.plot(line, **line_keywords(line_kw, color=color, linewidth=1.2))
             self.lines_.append(artists)
             panel.set(ylim=limits, xlabel=line_xlabel(self.decoded[0]))
-            panel.set_title(f"code {self.components[row]}", fontsize="medium")
-            panel.tick_params(labelleft=row == 0)
-        self.axes_[0, 0].set_ylabel("decoded value")
-        self._plot_colorbar(colors, "change of the code,\nin standard deviations")
+        self.axes_[0, 0].set_ylabel("Decoded value")
+        self._label_panels(mappable, "Latent step\n(standard deviations)")
 
     def _plot_table(self, ax, im_kw):
         """Plot the changes of each feature as a strip of colors."""
-        from matplotlib.image import AxesImage
-
         n_rows, n_steps, d = self.decoded.shape
-        names = names_or_default(self.feature_names, d)
-        size = (min(16, 1.7 * n_rows + 0.09 * max(map(len, names)) + 1.4), 1.3 + 0.2 * d)
-        self.axes_, self.figure_ = get_axes_grid(ax, (1, n_rows), type(self).__name__, size)
+        names = feature_names_or_default(self.feature_names, d)
+        name_width = 0.09 * max(map(len, names))
+        figsize = (min(16, 1.7 * n_rows + name_width + 1.4), 1.3 + 0.2 * d)
+        self._set_axes_grid(ax, (1, n_rows), figsize)
         changes = self._feature_changes()  # (n_rows, n_steps, d)
-        limit = symmetric_limit(changes)
-        defaults = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
-        im_kw = merge_keywords({**defaults, "aspect": "auto", "extent": None}, im_kw, AxesImage)
-        ends = [0, n_steps - 1]
-        end_labels = [_step_label(self.steps[end]) for end in ends]
+        im_kw = difference_keywords(im_kw, changes, aspect="auto")
+        step_labels = [_step_label(self.steps[0]), _step_label(self.steps[-1])]
         self.images_ = np.empty((1, n_rows), dtype=object)
         for row, panel in enumerate(self.axes_[0]):
             self.images_[0, row] = panel.imshow(changes[row].T, **im_kw)
-            panel.set_title(f"code {self.components[row]}", fontsize="medium")
-            panel.set_xticks(ends, end_labels)
-            set_feature_ticks(panel, names, show_names=row == 0)
-        label = "change of the feature"
+            panel.set_xticks([0, n_steps - 1], step_labels)
+            panel.set_yticks(range(d), names)
+        label = "Feature change"
         if self.feature_scales is not None:
-            label += ", in standard deviations"
-        self._plot_colorbar(self.images_[0, 0], label)
+            label += "\n(standard deviations)"
+        self._label_panels(self.images_[0, 0], label)
 
     def _feature_changes(self):
         """Return changes of features from the middle step, divided by `feature_scales`.
@@ -372,15 +339,17 @@ class TraversalDisplay:
             return changes
         return changes / np.where(self.feature_scales > 0, self.feature_scales, 1.0)
 
-    def _plot_colorbar(self, mappable, label):
-        """Plot a color bar beside all panels."""
-        self.figure_.colorbar(
-            mappable, ax=list(self.axes_[0]), label=label, fraction=0.05, pad=0.02
-        )
+    def _label_panels(self, mappable, colorbar_label):
+        """Label the panel of each latent dimension, and plot a color bar beside all of them."""
+        panels = list(self.axes_[0])
+        for panel, component in zip(panels, self.components, strict=True):
+            panel.set_title(f"Latent dimension {component}", fontsize="medium")
+            panel.tick_params(labelleft=panel is panels[0])
+        self.figure_.colorbar(mappable, ax=panels, label=colorbar_label, fraction=0.05, pad=0.02)
 
 
 def _step_label(step):
     """Return the label of a step in standard deviations, with matplotlib's minus sign."""
     if abs(step) <= 1e-9:
         return "0"
-    return f"{step:+.2g} sd".replace("-", "\N{MINUS SIGN}")
+    return f"{step:+.2g} SD".replace("-", "\N{MINUS SIGN}")

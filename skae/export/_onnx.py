@@ -4,7 +4,6 @@ import copy
 import logging
 import warnings
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +14,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from skae._files.writing import write_atomically
 from skae.anomaly import ReconstructionDetector
-from skae.anomaly._scores import FARTHEST, smoothed
+from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, smooth
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
 
@@ -62,7 +62,7 @@ def to_onnx(
         :class:`~sklearn.pipeline.Pipeline`, possibly in a ``FrozenEstimator``. skl2onnx converts
         the other steps of a pipeline.
     path : str or pathlib.Path
-        Path of the file. An existing file is replaced.
+        Path of the file. An existing file is replaced at once when the new one is complete.
     method : {"transform", "inverse_transform", "reconstruct", "score_samples"}, default=None
         Method that the model computes. If None, "transform" for an autoencoder and
         "score_samples" for a detector, its only choice. Must be None for a pipeline: its last
@@ -82,9 +82,11 @@ def to_onnx(
     -----
     The input has the layout of X in fit, with any number of samples: images keep their shape. The
     output is named "Y". In "inverse_transform" and "reconstruct" it has the layout of X as well. It
-    is float32, and float64 for scores. The outputs of a pipeline have the names of skl2onnx.
+    is float32, and float64 for scores. Reconstructions are float64 where those of the estimator are
+    with ``output_dtype="auto"``; "input" has no effect here. The outputs of a pipeline have the
+    names of skl2onnx.
     """
-    onnx, skl2onnx = _import_libraries()
+    skl2onnx = _import_libraries()
     if method is not None and method not in METHODS:
         raise ValueError(f"Got method={method!r}, but expected one of {METHODS}.")
     if dtype not in DTYPES:
@@ -107,7 +109,7 @@ def to_onnx(
             f"Got {estimator!r}, but expected a DenseAutoencoder, a ConvAutoencoder, a "
             "ReconstructionDetector, or a Pipeline."
         )
-    onnx.save_model(model, str(Path(path)))
+    write_atomically(path, model.SerializeToString())
 
 
 def _resolve_method(estimator, method):
@@ -137,7 +139,7 @@ class _Method(nn.Module):
     sample_shape : tuple of int
         Shape of one sample in the layout of X.
     output_dtype : torch.dtype
-        Data type of the output.
+        Data type of the output, float32 or float64.
     """
 
     def __init__(self, network, method, sample_shape, output_dtype):
@@ -158,15 +160,16 @@ class _Method(nn.Module):
 
     def _decode(self, z):
         """Decode latent vectors into the layout of X."""
-        return self.network.decode(z).unflatten(1, self.sample_shape).to(self.output_dtype)
+        return self.network.decode(z, self.output_dtype).unflatten(1, self.sample_shape)
 
 
 class _DetectorScore(nn.Module):
     """The method `score_samples` of a detector as a torch module."""
 
-    def __init__(self, detector, network):
+    def __init__(self, detector, network, result_dtype):
         super().__init__()
         self.network = network
+        self.result_dtype = result_dtype
         self.is_scaled = detector.scaler_ is not None
         self.is_smoothed = detector._kernels is not None
         buffers = {
@@ -184,7 +187,7 @@ class _DetectorScore(nn.Module):
         for name, value in buffers.items():
             self.register_buffer(name, torch.from_numpy(value.astype("float64")))
         self.n_neighbors = detector.neighbors_.n_neighbors
-        self.zero_distance = detector._itself
+        self.zero_distance = detector._zero_distance
         self.code_spread = detector.code_spread_
         self.code_weight = detector._code_weight
 
@@ -192,12 +195,16 @@ class _DetectorScore(nn.Module):
         """Compute the score of each sample."""
         x = x.flatten(1)
         if self.is_scaled:
-            x = ((x.double() - self.mean) / self.scale).clamp(-FARTHEST, FARTHEST).float()
+            standardized = ((x.double() - self.mean) / self.scale).clamp(
+                -MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE
+            )
+            x = standardized.float()
         z = self.network.encode(x)
         kernels = None
         if self.is_smoothed:
             kernels = (self.vertical_kernel, self.horizontal_kernel)
-        residual = smoothed(self.network.decode(z).double() - x.double(), kernels)
+        x_hat = self.network.decode(z, self.result_dtype)
+        residual = smooth(x_hat.double() - x.double(), kernels)
         errors = (residual.square() / self.error_scale).mean(1)  # (b,)
         distances = self._code_distances(z)  # (b,)
         code_scores = self.code_weight * distances / self.code_spread
@@ -231,7 +238,7 @@ def _sample_shape(estimator):
     layout = getattr(estimator, "_layout", None)
     if layout is None or layout.flat:
         return (estimator.n_features_in_,)
-    return tuple(layout.image_shape)
+    return layout.sample_shape
 
 
 def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32):
@@ -248,7 +255,7 @@ def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32)
     opset : int
         ONNX opset version.
     output_dtype : torch.dtype, default=torch.float32
-        Data type of the output; scores are always float64.
+        Data type of latent vectors. Reconstructions have that of the fit, and scores are float64.
 
     Returns
     -------
@@ -262,9 +269,13 @@ def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32)
                 f"Got a detector with {autoencoder!r}, but expected a DenseAutoencoder or a "
                 "ConvAutoencoder in it."
             )
-        module = _DetectorScore(estimator, _copy_network(autoencoder))
+        module = _DetectorScore(
+            estimator, _copy_network(autoencoder), getattr(torch, autoencoder._spec.result_dtype)
+        )
     else:
         autoencoder = estimator
+        if method != "transform":
+            output_dtype = getattr(torch, autoencoder._spec.result_dtype)
         module = _Method(
             _copy_network(autoencoder), method, _sample_shape(autoencoder), output_dtype
         )
@@ -277,8 +288,7 @@ def _copy_network(autoencoder):
     """Return a copy of the network on the CPU, with operations that ONNX supports."""
     network = copy.deepcopy(autoencoder.net_.module_)
     network = network.to("cpu", memory_format=torch.contiguous_format).eval()
-    if autoencoder._spec.network.bottleneck == "quantized":
-        network.bottleneck.nearest = partial(_nearest, network.bottleneck)
+    network.bottleneck.prepare_for_export()
     return network
 
 
@@ -311,13 +321,6 @@ def _log_errors_only(logger):
         yield
     finally:
         logger.setLevel(level)
-
-
-def _nearest(bottleneck, z):
-    """Return the index of the nearest codebook vector without cdist, which ONNX does not have."""
-    vectors = bottleneck.codebooks.unsqueeze(1)  # (groups, 1, size, length)
-    residual_from_code = bottleneck.grouped(z).unsqueeze(-2) - vectors  # (groups, b, size, length)
-    return residual_from_code.square().sum(-1).argmin(-1)
 
 
 def _convert_pipeline(pipeline, dtype, skl2onnx):
@@ -382,13 +385,13 @@ def _add_encoder(scope, operator, container):
 
 
 def _import_libraries():
-    """Import the optional libraries."""
+    """Import the optional libraries, and return skl2onnx."""
     try:
-        import onnx
+        import onnx  # noqa: F401 - a requirement of torch.onnx
         import onnxscript  # noqa: F401 - a requirement of torch.onnx
         import skl2onnx
     except ImportError as error:
         raise ImportError(
             "skae.export.to_onnx needs onnx, onnxscript and skl2onnx: pip install skae[onnx]."
         ) from error
-    return onnx, skl2onnx
+    return skl2onnx

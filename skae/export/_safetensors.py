@@ -1,41 +1,48 @@
 """Saving and loading of fitted estimators as safetensors files, with metadata in JSON."""
 
-import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skae._files.container import import_safetensors, pack_arrays, parse_json, unpack_arrays
+from skae._files.reading import check_format, read_file
+from skae._files.writing import write_atomically
 from skae._persistence import compare_versions, versions
-from skae._version import __version__
-from skae.export._serialization import SKAE_ESTIMATORS, Reader, Writer
+from skae._warnings import warn_user
+from skae.export._compound_kinds import Fields
+from skae.export._kinds import Text
+from skae.export._schema import ESTIMATORS, OUTERMOST, SCHEMA
+from skae.export._serialization import Reader, Writer
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
-"""Version of the file format, increased when older versions of skae cannot read new files."""
+FORMATS = range(2, 3)
+"""Versions of the file format that are read; the last one is written.
 
-READ_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""Exceptions that a corrupted file may cause in `Reader`."""
+The version increases with each name that the schema gains or loses, because earlier releases refuse
+unknown names. A release reads the formats of all earlier releases. Format 1 was never released.
+"""
+
+MEMORY_FACTOR, MEMORY_BYTES = 4, 2**26
+"""Default maximum of memory: this multiple of the file's size, plus 64 MiB.
+
+The file, its arrays and the network are three times the size.
+"""
+
+VERSION = Text(40, "[0-9A-Za-z.+]*")
+VERSIONS = Fields(dict.fromkeys(versions(), VERSION), complete=True)
 
 
 def save(estimator: BaseEstimator, path: str | Path) -> None:
     """Save a fitted estimator of skae to one safetensors file.
 
     The file holds the pickled state: parameters, fitted attributes, network options and weights. It
-    holds no training data, no optimizer and no executable code.
+    holds no training data, no optimizer and no executable code. Options of ``torch.compile`` in
+    `net_params` are not saved, with a warning, and neither is `checkpoint_dir`.
 
     Parameters
     ----------
@@ -47,15 +54,18 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
         ``MinMaxScaler``, ``PCA``, ``GaussianMixture`` and ``NearestNeighbors``. Use skops or pickle
         for other estimators.
     path : str or pathlib.Path
-        Path of the file. An existing file is replaced.
+        Path of the file. An existing file is replaced at once when the new one is complete, so that
+        no error, and no end of the process, leaves a damaged file.
 
     Raises
     ------
     TypeError
         If `estimator` is of another class, or holds a value that cannot be saved: a function as
-        `corruption`, callbacks, a ``RandomState``. The message names the value. Numbers, strings,
-        arrays, and lists and dicts of these can be saved. A `solver` of ``torch.optim`` is saved by
-        name.
+        `corruption`, callbacks, a ``RandomState``. The message names the value. A `solver` of
+        ``torch.optim`` is saved by name.
+    ValueError
+        If `estimator` has an attribute or a parameter that the file format does not declare, NaN or
+        infinite weights, or if `path` is a device or a pipe.
     sklearn.exceptions.NotFittedError
         If `estimator` is not fitted.
 
@@ -67,35 +77,48 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
     >>> from skae import DenseAutoencoder
     >>> from skae.export import load, save
     >>> X = load_digits().data
-    >>> autoencoder = DenseAutoencoder(8, max_iter=5, random_state=0).fit(X)
+    >>> autoencoder = DenseAutoencoder(8, max_iter=8, random_state=0).fit(X)
     >>> with TemporaryDirectory() as folder:
     ...     save(autoencoder, Path(folder) / "digits.safetensors")
     ...     loaded = load(Path(folder) / "digits.safetensors")
     >>> bool((loaded.transform(X) == autoencoder.transform(X)).all())
     True
     """
-    safetensors = _import_safetensors()
-    if type(estimator) not in (*SKAE_ESTIMATORS, Pipeline, FrozenEstimator):
-        names = ", ".join(class_.__name__ for class_ in SKAE_ESTIMATORS)
+    import_safetensors()
+    if type(estimator) not in [SCHEMA[name].class_ for name in OUTERMOST]:
+        names = ", ".join(ESTIMATORS)
         raise TypeError(
             f"Got {estimator!r}, but expected a fitted {names}, or a Pipeline or FrozenEstimator "
             "with one. Use skops or pickle for other estimators."
         )
     check_is_fitted(estimator)
     writer = Writer()
-    content = {"format": FORMAT, "versions": versions(), **writer.write_estimator(estimator, "")}
-    text = json.dumps(content, allow_nan=False)
-    metadata = {"skae": text, "sha256": _digest(text, writer.tensors)}
-    Path(path).write_bytes(safetensors.save(writer.tensors, metadata))
+    content = writer.write_estimator(estimator, "")
+    # whatever is written can be read
+    Reader(writer.arrays).read_outermost(content, OUTERMOST)
+    if writer.dropped:
+        warn_user(
+            f"Got net_params with {', '.join(writer.dropped)}, which is not saved: a file has no "
+            "options of torch.compile. Set them again with set_params after load."
+        )
+    content = {"format": FORMATS[-1], "versions": versions(), **content}
+    write_atomically(path, pack_arrays(json.dumps(content, allow_nan=False), writer.arrays))
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
     """Load an estimator from a file of `save`, without running any code of the file.
+
+    The file names classes of a fixed list. Each class has declared fields with types and bounds,
+    and all values are checked before an object is built. So a file of unknown origin can only
+    result in wrong numbers.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        Path of the file.
+        Path of the file, which must be a regular file.
+    max_bytes : int, default=None
+        Maximum memory in bytes for the file, its arrays and the estimator. None: four times the
+        size of the file, plus 64 MiB.
 
     Returns
     -------
@@ -107,58 +130,37 @@ def load(path: str | Path) -> Any:
     Raises
     ------
     ValueError
-        If the file is corrupted, was changed, is of a newer format, or was not written by `save`.
-        The checksum detects accidental changes, not forgery; a forged file can only result in wrong
-        numbers.
+        If the file is corrupted, was changed, is of a newer format, was not written by `save`, or
+        needs more than `max_bytes`. The checksum detects accidental changes, not forgery.
     """
-    safetensors = _import_safetensors()
-    data = Path(path).read_bytes()
+    data = read_file(path, max_bytes)
+    if max_bytes is None:
+        max_bytes = MEMORY_FACTOR * len(data) + MEMORY_BYTES
     try:
-        tensors = safetensors.load(data)
-        header_size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
-        text, digest = metadata["skae"], metadata["sha256"]
-        content = json.loads(text)
-        file_format = int(content["format"])
-    except Exception as error:  # safetensors raises exceptions of its own
+        text, arrays = unpack_arrays(data)
+        content = parse_json(text)
+        if not isinstance(content, dict) or not {"format", "versions"} <= set(content):
+            raise ValueError("Got other content than that of an estimator.")
+    except ValueError as error:
         raise ValueError(
-            f"Got {path}, but expected a complete file written by skae.export.save."
+            f"Got {os.fspath(path)}, but expected a complete and unchanged file written by "
+            f"skae.export.save: {error}"
         ) from error
-    if file_format > FORMAT:
-        writer_version = content.get("versions", {}).get("skae")
-        raise ValueError(
-            f"Got {path} in format {file_format}, written by skae {writer_version}, but skae "
-            f"{__version__} expected a format of at most {FORMAT}. Install a newer skae."
-        )
-    if digest != _digest(text, tensors):
-        raise ValueError(
-            f"Got {path}, but expected an unchanged file: the checksum does not match the content."
-        )
+    file_format, saved_versions = content.pop("format"), content.pop("versions")
+    writer_version = "of unknown version"
+    if isinstance(saved_versions, dict):
+        writer_version = saved_versions.get("skae")
+    check_format(path, file_format, FORMATS, writer_version)
     try:
-        estimator = Reader(tensors).read_estimator(content, "")
-        compare_versions("This file", content["versions"])
-    except READ_ERRORS as error:
+        reader = Reader(arrays, max_bytes)
+        reader.charge(len(data), "the file")
+        VERSIONS.read({"dict": saved_versions}, "versions", reader)
+        node = reader.read_outermost(content, OUTERMOST)
+    except ValueError as error:
         raise ValueError(
-            f"Got {path}, but expected a file written by skae.export.save: {error}"
+            f"Got {os.fspath(path)}, but expected a file written by skae.export.save: {error}"
         ) from error
+    del data
+    estimator = reader.build(node)
+    compare_versions("This file", saved_versions)
     return estimator
-
-
-def _digest(text, tensors):
-    """Compute the SHA-256 checksum of the content of a file."""
-    digest = hashlib.sha256(text.encode())
-    for name, array in sorted(tensors.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _import_safetensors():
-    """Import the optional library."""
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            "skae.export.save and load need safetensors: pip install skae[safe]."
-        ) from error
-    return safetensors.numpy

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.bottlenecks import BOTTLENECKS
+from skae.networks.bottlenecks import BottleneckModule
 from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
+from skae.networks.penalties import PenaltyModule
 from skae.networks.residual_pca import ResidualPCA
 
 __all__ = ["Autoencoder", "ForwardOutput", "ResidualPCA"]
@@ -29,16 +30,19 @@ class ForwardOutput(NamedTuple):
         Reconstructions in the training space, or their logits.
     z : torch.Tensor of shape (b, k) or None
         Whitened latent vectors before the bottleneck.
-    cost : torch.Tensor of shape (b,) or None
-        Regularization by the bottleneck.
-    guess : torch.Tensor of shape (b, n_outputs) or None
+    decoder_input : torch.Tensor of shape (b, k) or None
+        Latent vectors after noise and bottleneck.
+    bottleneck_cost : torch.Tensor of shape (b,) or None
+        Cost of the bottleneck.
+    predictions : torch.Tensor of shape (b, n_outputs) or None
         Predictions of the targets.
     """
 
     x_hat: torch.Tensor
     z: torch.Tensor | None = None
-    cost: torch.Tensor | None = None
-    guess: torch.Tensor | None = None
+    decoder_input: torch.Tensor | None = None
+    bottleneck_cost: torch.Tensor | None = None
+    predictions: torch.Tensor | None = None
 
 
 class Autoencoder(nn.Module):
@@ -48,7 +52,7 @@ class Autoencoder(nn.Module):
     and `decode` map samples to latent vectors and back, in units of X.
 
     Subclasses implement `code` and `reconstruct_code`. They may override `to_training_space`,
-    `from_training_space`, `n_training_features`, `corrupted` and `filled`.
+    `from_training_space`, `n_training_features`, `to_samples`, `to_rows` and `impute`.
 
     Parameters
     ----------
@@ -62,16 +66,15 @@ class Autoencoder(nn.Module):
         Parameters of `ResidualPCA`.
     n_pca_features : int, default=None
         Number of features for PCA; None means d.
-    output : {"linear", "sigmoid"}, default="linear"
-        Output function; "sigmoid" for targets in [0, 1].
+    output : {"linear", "sigmoid", "samples"}, default="linear"
+        Space of the loss: the training space for "linear", logits of values in [0, 1] for
+        "sigmoid", and standardized samples in their own shape for "samples".
     ceiling : float, default=1.0
         Value of X that corresponds to an output of 1 of the sigmoid: 255 for uint8, else 1.
-    bottleneck : str, default="deterministic"
-        A key of `BOTTLENECKS`.
-    codebook_size : int, default=0
-        Number of vectors per codebook of vector quantization.
-    step : float, default=0.0
-        Quantization step of the "rate" bottleneck.
+    bottleneck : skae.bottlenecks.Bottleneck
+        Builds the module between encoder and decoder.
+    penalty : skae.penalties.Penalty, default=None
+        Builds the module of the penalty, if the penalty has one.
     head_sizes : sequence of int, default=()
         Widths of the layers that predict targets from latent vectors. Empty without targets.
     allow_nan : bool, default=False
@@ -95,9 +98,8 @@ class Autoencoder(nn.Module):
         n_extra=0,
         output="linear",
         ceiling=1.0,
-        bottleneck="deterministic",
-        codebook_size=0,
-        step=0.0,
+        bottleneck,
+        penalty=None,
         head_sizes=(),
         allow_nan=False,
     ):
@@ -112,7 +114,8 @@ class Autoencoder(nn.Module):
         self.ceiling = ceiling
         self.allow_nan = allow_nan
         self.centre = Standardize(n_features)
-        self.bottleneck = BOTTLENECKS[bottleneck](n_components, n_hidden, codebook_size, step)
+        self.n_hidden = n_hidden
+        self.make_option_modules(bottleneck, penalty, n_components)
         self.head = None
         if head_sizes:
             self.head = mlp([n_components, *head_sizes], activation)
@@ -124,10 +127,27 @@ class Autoencoder(nn.Module):
             encoder_sizes,
             decoder_sizes,
             activation,
-            with_mask=bottleneck == "ordered",
+            with_mask=bottleneck.is_nested,
         )
         self.register_buffer("components", torch.zeros(n_coordinates, n_pca_features))
         self.register_buffer("whitening", torch.ones(n_components))
+
+    def make_option_modules(self, bottleneck, penalty, n_components):
+        """Create the modules of a bottleneck and of a penalty, which may be classes of the user."""
+        self.bottleneck = bottleneck.make_module(n_components, self.n_hidden)
+        self.penalty = None
+        if penalty is not None:
+            self.penalty = penalty.make_module(n_components)
+        if not isinstance(self.bottleneck, BottleneckModule):
+            raise TypeError(
+                f"Got {type(self.bottleneck).__name__} from make_module of {bottleneck!r}, but "
+                "expected a subclass of skae.bottlenecks.BottleneckModule."
+            )
+        if not isinstance(self.penalty, (PenaltyModule, type(None))):
+            raise TypeError(
+                f"Got {type(self.penalty).__name__} from make_module of {penalty!r}, but expected "
+                "a subclass of skae.penalties.PenaltyModule, or None."
+            )
 
     def code(self, x):
         """Encode samples of the training space.
@@ -181,7 +201,7 @@ class Autoencoder(nn.Module):
         return self.n_training_features
 
     @torch.no_grad()
-    def start(self, principal, generator):
+    def initialize(self, principal, generator):
         """Sample the weights of hidden layers, and set the network to PCA.
 
         Parameters
@@ -216,6 +236,8 @@ class Autoencoder(nn.Module):
         deviations = variances.sqrt().float()
         self.whitening.copy_(self.trunk.init_from_pca(deviations))
         self.bottleneck.init_from_pca(self.whitening, deviations)
+        if self.penalty is not None:
+            self.penalty.init_from_pca(self.whitening, deviations)
 
     @torch.no_grad()
     def keep_components(self, k):
@@ -237,6 +259,7 @@ class Autoencoder(nn.Module):
             blocks = [block[:, :k] for block in layer.weight.split(n, 1)]
             layer.weight = nn.Parameter(torch.cat(blocks, 1))
         self.whitening = self.whitening[:k].clone()
+        self.bottleneck.keep_components(k)
 
     def to_training_space(self, x):
         """Convert standardized samples (b, d) to the training space."""
@@ -250,11 +273,15 @@ class Autoencoder(nn.Module):
         """Standardize samples (b, d), and convert them to the training space."""
         return self.to_training_space(self.centre(x))
 
-    def corrupted(self, x, corrupt):
-        """Return standardized samples (b, d) corrupted by the function `corrupt`."""
-        return corrupt(x)
+    def to_samples(self, x):
+        """Return standardized rows (b, d) in the shape of samples for users' functions."""
+        return x
 
-    def filled(self, x):
+    def to_rows(self, x):
+        """Return samples in their own shape as rows (b, d)."""
+        return x
+
+    def impute(self, x):
         """Impute missing values of samples in the training space by the mean."""
         if not self.allow_nan:
             return x
@@ -265,19 +292,22 @@ class Autoencoder(nn.Module):
 
         Targets are the samples themselves, or values in [0, 1] for a sigmoid.
         """
-        if self.output == "linear":
-            return x
+        if self.output != "sigmoid":
+            return self._loss_input(x)
         return (self.centre.inverse(self.from_training_space(x)) / self.ceiling).clamp(0, 1)
 
-    def null(self, x):
+    def reconstruct_mean(self, x):
         """Return the output of the baseline, which reconstructs each sample as the mean."""
         return self._loss_input(torch.zeros_like(x))
 
-    def to_input_units(self, x_hat):
-        """Convert reconstructions in the training space to units of X."""
+    def to_input_units(self, x_hat, dtype=torch.float32):
+        """Convert reconstructions in the training space to units of X, in float32 or float64.
+
+        The output of a sigmoid is float32 in either case: values in [0, 1] have no offset.
+        """
         if self.output == "sigmoid":
             return widen(self.logits(x_hat)).sigmoid().to(x_hat.dtype) * self.ceiling
-        return self.centre.inverse(self.from_training_space(x_hat))
+        return self.centre.inverse(self.from_training_space(x_hat), dtype)
 
     def logits(self, x_hat):
         """Convert reconstructions in the training space to logits.
@@ -290,6 +320,8 @@ class Autoencoder(nn.Module):
         """Return the first argument of the loss: reconstructions, or logits for a sigmoid."""
         if self.output == "sigmoid":
             return self.logits(x_hat)
+        if self.output == "samples":
+            return self.to_samples(self.from_training_space(x_hat))
         return x_hat
 
     @property
@@ -301,12 +333,16 @@ class Autoencoder(nn.Module):
 
     def encode(self, x):
         """Encode samples (b, d) as latent vectors (b, k): PCA's scores before training."""
-        z = self.code(self.prepare(x))[0]
+        z = self.latents(self.centre(x))
         return self.bottleneck.quantize(z) * self.code_units
 
-    def decode(self, z):
-        """Decode latent vectors (b, k) to samples (b, d) in units of X, float32."""
-        return self.to_input_units(self.reconstruct_code(z / self.code_units))
+    def latents(self, x):
+        """Encode standardized samples (b, d) as whitened latent vectors before the bottleneck."""
+        return self.code(self.to_training_space(x))[0]
+
+    def decode(self, z, dtype=torch.float32):
+        """Decode latent vectors (b, k) to samples (b, d) in units of X, in float32 or float64."""
+        return self.to_input_units(self.reconstruct_code(z / self.code_units), dtype)
 
     def residual(self, x):
         """Compute the residuals of samples in units of `centre.scale`.
@@ -324,7 +360,7 @@ class Autoencoder(nn.Module):
             Standardized samples.
         """
         x = self.centre(x)
-        z = self.bottleneck.quantize(self.code(self.to_training_space(x))[0])
+        z = self.bottleneck.quantize(self.latents(x))
         return self.residual_from_code(z, x), x
 
     def residual_from_code(self, z, x):
@@ -342,17 +378,20 @@ class Autoencoder(nn.Module):
         x : torch.Tensor of shape (..., n_training_features)
             Samples in the training space.
         generator : torch.Generator, default=None
-            Random number generator of the bottleneck, on the CPU.
+            Random number generator of noise and bottleneck, on the CPU.
 
         Returns
         -------
         output : ForwardOutput
-            Reconstructions, latent vectors, cost and predictions.
+            Reconstructions, latent vectors, cost of the bottleneck and predictions.
         """
         z, hidden = self.code(x)  # (b, k), (b, n_hidden)
-        decoder_input, cost = self.bottleneck(z, hidden, generator)  # (b, k), (b,)
-        x_hat = self.reconstruct_code(decoder_input)
-        guess = None
+        noisy = z
+        if self.penalty is not None:
+            noisy = self.penalty.perturb(z, generator)
+        decoder_input, cost = self.bottleneck(noisy, hidden, generator)  # (b, k), (b,)
+        x_hat = self._loss_input(self.reconstruct_code(decoder_input))
+        predictions = None
         if self.head is not None:
-            guess = self.head(decoder_input)  # (b, n_outputs)
-        return ForwardOutput(self._loss_input(x_hat), z, cost, guess)
+            predictions = self.head(decoder_input)  # (b, n_outputs)
+        return ForwardOutput(x_hat, z, decoder_input, cost, predictions)

@@ -1,40 +1,23 @@
-"""Bottlenecks: modules between encoder and decoder.
+"""Modules between encoder and decoder, built by the options of `skae.bottlenecks`.
 
 A bottleneck maps whitened latent vectors ``z`` and the encoder's last hidden layer to the decoder's
 input and to a cost. The cost is one number per sample, or None. `quantize` returns the latent
 vectors for inference. Random numbers come from a generator on the CPU.
 """
 
-import math
-
 import torch
 from torch import nn
 
 from skae.networks.layers import Linear, widen
 
-__all__ = ["BOTTLENECKS", "Deterministic", "Ordered", "Quantized", "Rate", "Variational"]
+__all__ = ["BottleneckModule", "NestedDropout", "NormalPosterior", "VectorQuantizer"]
 
 
-class Deterministic(nn.Module):
-    """The identity, and the base class of all bottlenecks.
-
-    Parameters
-    ----------
-    n_components : int
-        k, the number of latent dimensions.
-    n_hidden : int
-        Width of the encoder's last hidden layer.
-    codebook_size : int
-        Number of vectors per codebook; used by `Quantized`.
-    step : float
-        Quantization step, in units of PCA's scores of scaled samples; used by `Rate`.
-    """
+class BottleneckModule(nn.Module):
+    """The identity, and the base class of all modules of bottlenecks."""
 
     in_prior_units = False
     """Whether users get latent vectors in units of the prior instead of PCA's units."""
-
-    def __init__(self, n_components, n_hidden, codebook_size, step):
-        super().__init__()
 
     @torch.no_grad()
     def init_from_pca(self, whitening, deviations):
@@ -56,8 +39,14 @@ class Deterministic(nn.Module):
         """Return the latent vectors (b, k) for inference."""
         return z
 
+    def keep_components(self, k):
+        """Cut the module to the first k latent dimensions; only for nested bottlenecks."""
 
-class Ordered(Deterministic):
+    def prepare_for_export(self):
+        """Replace operations that ONNX does not have."""
+
+
+class NestedDropout(BottleneckModule):
     """Nested dropout: the decoder receives a random number of leading latent dimensions [1]_.
 
     The first j dimensions become the best code of length j. The probability of length j is
@@ -82,11 +71,18 @@ class Ordered(Deterministic):
         return z * mask, None
 
 
-class Variational(Deterministic):
+class NormalPosterior(BottleneckModule):
     """A normal posterior for each sample, regularized toward the standard normal prior [1]_.
 
     The cost is the Kullback-Leibler divergence ``KL(posterior || prior)``, in nats. The latent
     vector for inference is the mean.
+
+    Parameters
+    ----------
+    n_components : int
+        k, the number of latent dimensions.
+    n_hidden : int
+        Width of the encoder's last hidden layer.
 
     References
     ----------
@@ -95,8 +91,8 @@ class Variational(Deterministic):
 
     in_prior_units = True
 
-    def __init__(self, n_components, n_hidden, codebook_size, step):
-        super().__init__(n_components, n_hidden, codebook_size, step)
+    def __init__(self, n_components, n_hidden):
+        super().__init__()
         self.log_variance = Linear(n_hidden, n_components)
 
     @torch.no_grad()
@@ -118,12 +114,19 @@ class Variational(Deterministic):
         return z + noise * (log_variance / 2).exp(), divergence
 
 
-class Quantized(Deterministic):
+class VectorQuantizer(BottleneckModule):
     """Vector quantization: each group of latent dimensions becomes a vector of a codebook [1]_.
 
     Gradients pass the quantizer unchanged (straight-through estimator). The cost is the squared
     distance between latent vectors and codebook vectors, counted twice: its gradient moves the
     codebook in one term, and the encoder in the other. Unused codebook vectors are renewed.
+
+    Parameters
+    ----------
+    n_components : int
+        k, the number of latent dimensions.
+    codebook_size : int
+        Number of vectors per codebook.
 
     References
     ----------
@@ -134,13 +137,13 @@ class Quantized(Deterministic):
     renewal_interval = 20
     """Samples per codebook vector between two renewals of unused vectors."""
 
-    def __init__(self, n_components, n_hidden, codebook_size, step):
-        super().__init__(n_components, n_hidden, codebook_size, step)
+    def __init__(self, n_components, codebook_size):
+        super().__init__()
         length = max(size for size in (1, 2, 3, 4) if n_components % size == 0)
         n_groups = n_components // length
         self.codebooks = nn.Parameter(torch.zeros(n_groups, codebook_size, length))
         self.register_buffer("units", torch.ones(n_components))
-        self.register_buffer("used", torch.zeros(n_groups, codebook_size), persistent=False)
+        self.register_buffer("used", torch.zeros(n_groups, codebook_size))
 
     @torch.no_grad()
     def init_from_pca(self, whitening, deviations):
@@ -187,56 +190,12 @@ class Quantized(Deterministic):
         """Return the nearest codebook vectors as latent vectors (b, k)."""
         return self.vectors(self.nearest(z))
 
+    def prepare_for_export(self):
+        """Compute distances without cdist, which ONNX does not have."""
+        self.nearest = self._nearest_by_differences
 
-class Rate(Deterministic):
-    """Rate-distortion training: uniform noise as wide as a quantization step, and a rate [1]_.
-
-    The cost is the number of bits of the quantized latent vector, under a learned logistic
-    distribution for each latent dimension. All dimensions have one step in units of PCA, so that
-    the encoder's scale sets the precision of a dimension. Inference does not quantize.
-
-    References
-    ----------
-    .. [1] J. Balle, V. Laparra and E. P. Simoncelli, "End-to-end optimized image compression",
-       ICLR 2017.
-    """
-
-    learning_rate_factor = 3.0
-    """Learning rate of the distributions relative to the network's, so that they follow it."""
-
-    def __init__(self, n_components, n_hidden, codebook_size, step):
-        super().__init__(n_components, n_hidden, codebook_size, step)
-        self.step = step
-        self.place = nn.Parameter(torch.zeros(n_components))
-        self.log_width = nn.Parameter(torch.zeros(n_components))
-        self.register_buffer("steps", torch.ones(n_components))
-
-    @torch.no_grad()
-    def init_from_pca(self, whitening, deviations):
-        """Set the steps, and the distributions to mean 0 and variance 1."""
-        self.steps.copy_(self.step / whitening)
-        self.place.zero_()
-        self.log_width.fill_(math.log(math.sqrt(3) / math.pi) / self.learning_rate_factor)
-
-    def forward(self, z, hidden, generator):
-        """Add uniform noise, and return the bits ``-log2 p`` of each sample."""
-        noise = torch.rand(z.shape, generator=generator).to(z.device) - 0.5
-        noisy = z + noise * self.steps  # (b, k)
-        location = self.learning_rate_factor * self.place
-        width = (self.learning_rate_factor * self.log_width).exp()
-        deviation = (noisy.float() - location) / width
-        half_step = self.steps / 2 / width
-        # the difference of two sigmoids, on the side where both are far from 1
-        deviation = -deviation.abs()
-        probability = torch.sigmoid(deviation + half_step) - torch.sigmoid(deviation - half_step)
-        return noisy, -probability.clamp(min=1e-9).log2().sum(-1)
-
-
-BOTTLENECKS = {
-    "deterministic": Deterministic,
-    "ordered": Ordered,
-    "variational": Variational,
-    "quantized": Quantized,
-    "rate": Rate,
-}
-"""The bottlenecks by name. For the estimators "rate" is a penalty."""
+    def _nearest_by_differences(self, z):
+        """Return the indices (groups, b) of the nearest codebook vectors."""
+        vectors = self.codebooks.unsqueeze(1)  # (groups, 1, size, length)
+        differences = self.grouped(z).unsqueeze(-2) - vectors  # (groups, b, size, length)
+        return differences.square().sum(-1).argmin(-1)

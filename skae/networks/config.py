@@ -1,6 +1,7 @@
-"""Configuration of networks: frozen records of plain values, from which a network is built."""
+"""Configuration of networks: frozen records of values and options that build a network."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 __all__ = ["ConvConfig", "DenseConfig", "NetworkConfig", "UNetConfig"]
 
@@ -12,6 +13,9 @@ class Config:
     def options(self):
         """Return the keyword arguments as a dict."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def add_option_modules(self, network):
+        """Create the modules of options in a network again; without options, do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +34,29 @@ class NetworkConfig(Config):
     activation: str
     output: str
     ceiling: float
-    bottleneck: str
-    codebook_size: int
-    step: float
+    bottleneck: Any
+    penalty: Any
     head_sizes: tuple
     allow_nan: bool
+
+    @property
+    def draws_noise(self):
+        """Whether bottleneck or penalty draw noise, also for validation."""
+        return self.bottleneck.draws_noise or self._penalty_adds_noise
+
+    @property
+    def starts_as_pca(self):
+        """Whether the network starts as PCA if its weights do."""
+        is_linear = self.bottleneck.is_deterministic and self.output == "linear"
+        return is_linear and not self._penalty_adds_noise
+
+    @property
+    def _penalty_adds_noise(self):
+        return self.penalty is not None and self.penalty.adds_noise
+
+    def add_option_modules(self, network):
+        """Create the modules of bottleneck and penalty in a network again."""
+        network.make_option_modules(self.bottleneck, self.penalty, self.n_components)
 
     in_pca_space = False
     gaussian_imputation = False
@@ -70,4 +92,4 @@ class UNetConfig(Config):
     crop: tuple
     allow_nan: bool = False
     fill: float = 0.5
-    only_gaps: bool = False
+    masked_only: bool = False

@@ -129,16 +129,20 @@ class ConvNetwork(Autoencoder):
         """Join patches (b, gh * gw * P) to standardized samples (b, d)."""
         return self.grid.join(x)
 
-    def corrupted(self, x, corrupt):
-        """Return standardized samples (b, d) corrupted as images (b, c, h, w)."""
-        return self.grid.flat(corrupt(self.grid.images(x)))
+    def to_samples(self, x):
+        """Return standardized rows (b, d) as images (b, c, h, w)."""
+        return self.grid.images(x)
+
+    def to_rows(self, x):
+        """Return images (b, c, h, w) as rows (b, d)."""
+        return self.grid.flat(x)
 
     def code(self, x):
         """Encode patches as whitened latent vectors (b, k), and return the hidden layer."""
         mask = None
         if self.allow_nan:
             mask = x.isnan().to(x.dtype)
-            x = self.filled(x)
+            x = self.impute(x)
         x = self._mask_padding(x)
         u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
         maps = self._encoder_maps(x)  # (b, c, h, w)

@@ -54,15 +54,15 @@ class DenseNetwork(Autoencoder):
         if self.precision is not None:
             self.precision.copy_(principal.normal[1] * principal.scale**2)
 
-    def filled(self, x):
+    def impute(self, x):
         """Impute missing values of samples in the training space (..., n_training_features)."""
         if self.precision is None:
-            return super().filled(x)
+            return super().impute(x)
         device_type = x.device.type
         if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
             # bfloat16 is too imprecise for a linear system
             with torch.autocast(device_type, enabled=False):
-                return self.filled(x)
+                return self.impute(x)
         expected = conditional_means(widen(x), widen(self.precision)).to(x.dtype)
         return torch.where(x.isnan(), expected, x)
 
@@ -83,7 +83,7 @@ class DenseNetwork(Autoencoder):
         mask = None
         if self.allow_nan:
             mask = x.isnan().to(x.dtype)  # (b, d): the hidden layers receive it beside u
-            x = self.filled(x)
+            x = self.impute(x)
         u = x
         if not self.in_pca_space:
             u = product(x, self.components.mT)  # (b, m)

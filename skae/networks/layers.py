@@ -141,9 +141,14 @@ class Standardize(nn.Module):
             x = (x.float() - high).sub_(middle)
         return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
 
-    def inverse(self, x):
-        """Return standardized samples in units of X, float32."""
-        return x * self.scale + self.mean[0] + self.mean[1]
+    def inverse(self, x, dtype=torch.float32):
+        """Return standardized samples in units of X, in float32 or float64."""
+        if dtype == torch.float32:
+            return x * self.scale + self.mean[0] + self.mean[1]
+        if x.device.type == "mps":  # which has no float64
+            x = x.cpu()
+        high, middle, low = self.mean.to(x.device).double()
+        return x.double() * self.scale.to(x.device).double() + low + middle + high
 
 
 class Linear(nn.Linear):

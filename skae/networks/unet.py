@@ -71,7 +71,7 @@ class UNet(nn.Module):
         Whether images may have missing pixels. The mask of missing pixels is then a further input.
     fill : float, default=0.5
         Replacement of missing pixels in the input.
-    only_gaps : bool, default=False
+    masked_only : bool, default=False
         Whether only missing pixels change.
 
     References
@@ -99,13 +99,13 @@ class UNet(nn.Module):
         activation="relu",
         allow_nan=False,
         fill=0.5,
-        only_gaps=False,
+        masked_only=False,
     ):
         super().__init__()
         self.size = (n_channels, *crop)
         self.allow_nan = allow_nan
         self.fill = fill
-        self.only_gaps = only_gaps
+        self.masked_only = masked_only
         widths = [n_filters * multiple for multiple in WIDENING]
         n_outputs = n_channels * UNSHUFFLE**2
         n_inputs = n_outputs
@@ -133,7 +133,7 @@ class UNet(nn.Module):
         return FACTOR * (math.ceil(radius / FACTOR) + 1)
 
     @torch.no_grad()
-    def start(self, generator):
+    def initialize(self, generator):
         """Sample all weights, and set the last layers to zero, so that the network is the identity.
 
         Parameters
@@ -180,7 +180,7 @@ class UNet(nn.Module):
             inputs = x - 0.5
         inputs = functional.pad(inputs, (0, -w % FACTOR, 0, -h % FACTOR), mode="replicate")
         residual = self.decode(self.encode(inputs))[..., :h, :w]  # (b, C, H, W)
-        if self.only_gaps:
+        if self.masked_only:
             residual = residual * is_missing
         return x + residual
 

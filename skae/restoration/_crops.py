@@ -60,7 +60,9 @@ class RandomCrops(Dataset):
         self.X = clean
         self.corrupted = corrupted
         self.crop = crop
-        self.n_orientations = _count_orientations(crop, augment)
+        self.n_orientations = 1
+        if augment:
+            self.n_orientations = 4 + 4 * (crop[0] == crop[1])  # transposed only if square
         self.data_range = data_range
         self.corrupt = corrupt
         self.generator = generator
@@ -69,6 +71,14 @@ class RandomCrops(Dataset):
         self.contains_nan = False
         image_pixels = math.prod(clean.shape[1:3])
         self.crops_per_image = max(1, round(image_pixels / math.prod(crop)))
+
+    def state_dict(self):
+        """Return the records of the training."""
+        return {"contains_nan": self.contains_nan}
+
+    def load_state_dict(self, state):
+        """Load a state of `state_dict`."""
+        self.contains_nan = bool(state.get("contains_nan", False))
 
     def __len__(self):
         return len(self.X) * self.crops_per_image
@@ -121,16 +131,6 @@ def scale_to_unit_range(images, low, high):
     # in float64, because float32 would lose the digits of values far from zero
     scaled = ((images.astype(np.float64) - low) / (high - low)).astype(np.float32)
     return torch.from_numpy(scaled).movedim(-1, 1)
-
-
-def _count_orientations(crop, augment):
-    """Return the number of flips and rotations that keep the shape of a crop."""
-    if not augment:
-        return 1
-    height, width = crop
-    if height == width:
-        return 8
-    return 4
 
 
 def _reorient(crop, orientation):

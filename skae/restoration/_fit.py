@@ -8,26 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from skae import losses
 from skae._devices import has_bfloat16, resolve_device
+from skae._input.dtypes import dtype_name
 from skae._input.image_layout import warn_if_one_image
 from skae._input.validation import resolve_seed
+from skae._training.checkpoints import open_checkpoints
 from skae._training.fitted import FittedSpec
 from skae._training.net import AutoencoderNet, TrainingDiverged, make_net
 from skae._training.net_params import compile_settings, extra_settings
 from skae._training.optimizers import resolve_optimizer
 from skae._training.progress import EpochCallbacks
 from skae._warnings import is_nested_call, warn_user
+from skae.corruptions import IMAGE_CORRUPTIONS, resolve_corruption
+from skae.losses import resolve_loss
 from skae.networks.config import UNetConfig
 from skae.restoration._crops import RandomCrops
 from skae.restoration._validation import (
-    MASKING_CORRUPTIONS,
+    check_identity_link,
     check_images,
     check_masked_regions,
-    resolve_corruption,
     resolve_data_range,
     resolve_fill_value,
+    restorer_corruption,
     warn_if_channels_first,
+    warn_unused_parameters,
 )
 
 __all__ = ["fit_restorer"]
@@ -82,42 +86,18 @@ class TrainingImages:
         return (self.fill_value - low) / (high - low)
 
 
-class StopOnCallback:
-    """Watcher of a net that runs scikit-learn's callbacks after each epoch.
-
-    Parameters
-    ----------
-    net : AutoencoderNet
-        The net in training.
-    callbacks : skae._training.progress.EpochCallbacks
-        Called with this watcher. A true result ends the training.
-
-    Attributes
-    ----------
-    done : bool
-        Whether to end the training.
-    """
-
-    def __init__(self, net, callbacks):
-        self.net = net
-        self.callbacks = callbacks
-        self.done = False
-
-    def __call__(self, net):
-        """Run the callbacks at the end of an epoch."""
-        self.done = bool(self.callbacks(self))
-
-
 @dataclass
 class RestorerFit:
     """One fit of a restorer: its network, and the values that become fitted attributes.
+
+    It is the monitor of its net: after each epoch it runs scikit-learn's callbacks.
 
     Attributes
     ----------
     images : TrainingImages
         The training images.
-    config : dict
-        Parameters of the network, a `UNet`.
+    config : UNetConfig
+        Configuration of the network.
     network : UNet
         The network in training.
     net : AutoencoderNet
@@ -126,16 +106,26 @@ class RestorerFit:
         One unit of the training loss, in (squared) units of X.
     compile_settings : dict
         Settings of torch.compile for the fitted net.
+    callbacks : EpochCallbacks or None
+        Called after each epoch. A true result ends the training.
+    done : bool
+        Whether to end the training.
     """
 
     images: TrainingImages
-    config: dict
+    config: UNetConfig
     network: torch.nn.Module
     net: AutoencoderNet
     loss_unit: float
     compile_settings: dict
+    callbacks: EpochCallbacks | None = None
+    done: bool = False
 
-    def snapshot(self, watcher):
+    def __call__(self, net):
+        """Run the callbacks at the end of an epoch."""
+        self.done = bool(self.callbacks(self))
+
+    def snapshot(self, _):
         """Return the fitted attributes of this moment, with a copy of the network."""
         return self.fitted_attributes(copy.deepcopy(self.network))
 
@@ -153,7 +143,7 @@ class RestorerFit:
             "net_": fitted_net,
             "n_iter_": len(loss_curve),
             "loss_curve_": loss_curve,
-            "_spec": FittedSpec(network=self.config),
+            "_spec": FittedSpec(network=self.config, dtype=dtype_name(self.images.clean)),
         }
 
 
@@ -172,38 +162,57 @@ def fit_restorer(restorer, X, y):
     attributes : dict
         The fitted attributes by name.
     """
+    check_identity_link(resolve_loss(restorer.loss))
     images = _check_training_images(restorer, X, y)
-    generator = torch.Generator().manual_seed(resolve_seed(restorer.random_state))
+    seed = resolve_seed(restorer.random_state)
+    data = {"clean": images.clean, "corrupted": images.corrupted}
+    with open_checkpoints(restorer, seed, lambda: data, lambda: None) as checkpoints:
+        return _fit_images(restorer, images, seed, {"X": X, "y": y}, checkpoints)
+
+
+def _fit_images(restorer, images, seed, hooks, checkpoints):
+    """Train a network on validated images, from the last checkpoint if there is one."""
+    loss = resolve_loss(restorer.loss)
+    generator = torch.Generator().manual_seed(seed)
     device = resolve_device(restorer.device)
     extra = extra_settings(restorer.net_params)
     crops = _make_crops(restorer, images, generator, device)
     config = _network_config(restorer, images, crops.crop)
     network = restorer._build(config)
-    network.start(generator)
-    net = _make_training_net(restorer, network, crops, extra)
+    network.initialize(generator)
+    net = _make_training_net(restorer, loss, network, crops, extra)
     low, high = images.data_range
-    loss_unit = high - low
-    if restorer.loss == "squared_error":
-        loss_unit = loss_unit**2
+    loss_unit = (high - low) ** loss.scale_power
     fit = RestorerFit(images, config, network, net, loss_unit, compile_settings(extra))
 
     epochs = _resolve_max_iter(restorer.max_iter, crops)
-    callbacks = EpochCallbacks(
+    n_done = checkpoints.load(net, generator, dataset=crops)
+    fit.callbacks = EpochCallbacks(
         restorer,
-        {"X": X, "y": y},
+        hooks,
         epochs=epochs,
+        n_done=n_done,
         snapshot=fit.snapshot,
         verbose=restorer.verbose,
     )
-    net.watcher = StopOnCallback(net, callbacks)
-    with callbacks:
-        end = _train(restorer, net, crops, epochs)
+    net.monitor, net.checkpoints = fit, checkpoints
+    try:
+        with fit.callbacks:
+            end = net.train(crops, epochs)
+    except TrainingDiverged as error:
+        raise ValueError(
+            "Training loss became NaN or infinite with "
+            f"learning_rate_init={restorer.learning_rate_init!r}, a learning rate of {net.lr:.3g}. "
+            "Decrease learning_rate_init."
+        ) from error
     if end == "interrupted":
         if is_nested_call(restorer):
             raise KeyboardInterrupt
         warn_user(
             "Training interrupted by user. The restorer has the weights of the last training step."
         )
+    else:
+        checkpoints.finish()
     if crops.detect_nan and not crops.contains_nan:
         warn_user(
             "Got allow_nan=True, but no corrupted crop had NaN in training, so inpainting was not "
@@ -243,13 +252,15 @@ def _check_training_images(restorer, X, y):
     data_range = resolve_data_range(restorer.data_range, clean)
     fill_value = resolve_fill_value(restorer.fill_value, data_range, clean.dtype)
     images = TrainingImages(clean, corrupted, data_range, fill_value)
+    corruption = resolve_corruption(restorer.corruption, IMAGE_CORRUPTIONS)
     if restorer.allow_nan:
-        check_masked_regions(restorer.corruption, corrupted)
+        check_masked_regions(corruption, corrupted)
+    warn_unused_parameters(restorer, images, corruption)
     if y is None:
         fill = images.scaled_fill_value
         if restorer.allow_nan:
             fill = math.nan
-        images.corrupt = resolve_corruption(restorer.corruption, restorer.corruption_level, fill)
+        images.corrupt = restorer_corruption(corruption, fill)
     return images
 
 
@@ -281,21 +292,24 @@ def _network_config(restorer, images, crop):
     if not restorer.allow_nan:
         return config
     has_pairs = images.corrupted is not None
+    corruption = resolve_corruption(restorer.corruption, IMAGE_CORRUPTIONS)
     return replace(
         config,
         allow_nan=True,
         fill=images.scaled_fill_value,
-        only_gaps=not has_pairs and restorer.corruption in MASKING_CORRUPTIONS,
+        masked_only=not has_pairs and corruption.masks,
     )
 
 
-def _make_training_net(restorer, network, crops, extra):
+def _make_training_net(restorer, loss, network, crops, extra):
     """Create the skorch net that trains a network.
 
     Parameters
     ----------
     restorer : ImageRestorer
         Restorer with valid parameters.
+    loss : Loss
+        Training loss.
     network : UNet
         The initialized network.
     crops : RandomCrops
@@ -319,7 +333,7 @@ def _make_training_net(restorer, network, crops, extra):
     return make_net(
         network,
         crops.device,
-        criterion__function=getattr(losses, restorer.loss),
+        criterion__loss=loss,
         optimizer=optimizer,
         **optimizer_settings,
         lr=learning_rate,
@@ -343,6 +357,11 @@ def _uses_bfloat16(restorer, device):
 def _resolve_batch_size(batch_size, crops):
     """Return the number of crops in a batch."""
     if batch_size != "auto":
+        if batch_size > len(crops):
+            warn_user(
+                f"Got batch_size={batch_size}, but an epoch has {len(crops)} crops: the batch size "
+                f"is {len(crops)}. Decrease batch_size, or set batch_size='auto'."
+            )
         return batch_size
     max_for_steps = max(4, len(crops) // MIN_BATCHES)
     max_for_pixels = BATCH_PIXELS // math.prod(crops.crop)
@@ -355,15 +374,3 @@ def _resolve_max_iter(max_iter, crops):
         return max_iter
     epoch_pixels = len(crops) * math.prod(crops.crop)
     return min(MAX_EPOCHS, math.ceil(TRAINING_PIXELS / epoch_pixels))
-
-
-def _train(restorer, net, crops, epochs):
-    """Train a net, and return how the training ended, as `AutoencoderNet.train` does."""
-    try:
-        return net.train(crops, epochs)
-    except TrainingDiverged as error:
-        raise ValueError(
-            "Training loss became NaN or infinite with "
-            f"learning_rate_init={restorer.learning_rate_init!r}, a learning rate of {net.lr:.3g}. "
-            "Decrease learning_rate_init."
-        ) from error

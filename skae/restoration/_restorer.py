@@ -1,9 +1,11 @@
 """Image restorer: parameters, documentation, fit, predict and score."""
 
+import os
 from numbers import Integral, Real
-from typing import Literal, Self
+from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
@@ -11,29 +13,38 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skae import corruptions
+from skae._devices import uses_default_torch_state
+from skae._input.units import output_dtype, to_dtype, warn_if_other_units
+from skae._options import OptionsMixin
 from skae._persistence import NetworkPersistenceMixin
 from skae._sklearn_compat import Interval, StrOptions, fit_context
 from skae._training.net import AutoencoderNet
 from skae._typing import (
     ArrayLike,
     Auto,
-    Damage,
     Keywords,
-    Level,
     MatrixLike,
+    OutputDtype,
+    PathLike,
     Precision,
     RandomState,
 )
+from skae.corruptions import IMAGE_CORRUPTIONS, Corruption, ImageCorruptionOption
+from skae.losses import LOSSES, IdentityLossOption, Loss
 from skae.networks.unet import UNet
 from skae.restoration._fit import fit_restorer
 from skae.restoration._tiling import restore_in_tiles
-from skae.restoration._validation import check_images, warn_if_other_units
+from skae.restoration._validation import batch_shape, check_images
 
 __all__ = ["ImageRestorer"]
 
+IDENTITY_LOSSES = {word: loss for word, loss in LOSSES.items() if loss.link == "identity"}
+"""Losses of images, by word: those without a sigmoid."""
 
-class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator):
+
+class ImageRestorer(
+    OptionsMixin, NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator
+):
     """Image restoration by a convolutional autoencoder with skip connections (U-Net).
 
     Denoising, inpainting, deblurring and removal of JPEG artifacts. The network [1]_ predicts the
@@ -43,8 +54,8 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
 
     Parameters
     ----------
-    corruption : {"gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"} \
-            or callable, default="gaussian"
+    corruption : {"gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"}, \
+            Corruption or callable, default="gaussian"
         Corruption that `fit` applies to clean images, sampled anew for each crop, as in
         `skae.corruptions`:
 
@@ -55,19 +66,11 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         - "blur": Gaussian blur;
         - "jpeg": JPEG compression.
 
-        A callable ``f(x, level, generator)`` receives crops, a tensor of shape
-        (n, channels, height, width) scaled to [0, 1]. It also receives `corruption_level`,
-        unchanged, and a `torch.Generator`. It returns a tensor of the same shape and dtype. Ignored
-        if `fit` gets corrupted and clean images.
-    corruption_level : float or (float, float), default=0.1
-        Strength of the corruption. With a pair, each crop has a strength sampled uniformly from
-        this range, so one model covers the whole range. The unit depends on `corruption`:
-
-        - "gaussian": standard deviation, as a fraction of `data_range`;
-        - "masking", "salt_and_pepper": fraction of the values;
-        - "patches": fraction of a crop's area;
-        - "blur": standard deviation in pixels;
-        - "jpeg": quality from 1 (worst) to 100.
+        An object sets the level, such as ``Gaussian(level=0.2)``. The level of "gaussian",
+        "masking", "salt_and_pepper" and "patches" is 0.1 otherwise. A function
+        ``(x, generator) -> x`` receives crops, a tensor of shape (n, channels, height, width)
+        scaled to [0, 1], and a `torch.Generator`. It returns a tensor of the same shape and dtype.
+        Ignored if `fit` gets corrupted and clean images.
     data_range : (float, float) or "auto", default="auto"
         Values of black and white in X. "auto": (0, 255) for uint8 and (0, 65535) for uint16. For
         other dtypes, (0, 1) if all clean images are in [0, 1], else their minimum and maximum.
@@ -84,8 +87,10 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
     augment : bool or "auto", default="auto"
         Whether to flip crops at random, and square crops also to rotate. "auto": only if crops are
         smaller than the images, because whole images usually have a fixed orientation.
-    loss : {"squared_error", "absolute_error"}, default="squared_error"
-        Training loss, averaged over pixels.
+    loss : {"squared_error", "absolute_error", "huber"}, Loss or callable, \
+            default="squared_error"
+        Training loss, averaged over pixels. Losses of `skae.losses` with an identity link, or a
+        function ``(x_hat, x) -> losses`` of crops in [0, 1].
     learning_rate_init : float or "auto", default="auto"
         Maximum of the learning rate, which has a linear warm-up and a linear decay to zero. "auto":
         ``0.004 * sqrt(32 / n_filters)``.
@@ -109,6 +114,9 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         an additional input of the network. "masking" and "patches" then mask with NaN, and all
         other pixels stay unchanged. A callable, or corrupted images given to `fit`, may combine NaN
         with other corruption. Clean images must not have NaN.
+    output_dtype : {"auto", "input"}, default="auto"
+        Data type of `predict`. "auto": float32, neither rounded nor clipped. "input": the data type
+        of the clean images in fit. Integers are rounded and clipped to their range.
     net_params : dict, default=None
         Additional parameters of the skorch net, such as
         ``{"callbacks": [...], "optimizer__weight_decay": 1e-4}``. Parameters that skae sets are
@@ -116,6 +124,12 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
     random_state : int, RandomState instance or None, default=None
         Random number generator of the initial weights, the crops and the corruption. Pass an int
         for bitwise reproducible fits on one machine.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which `fit` writes its state while it trains. If the process ends, the same call
+        of `fit` in a new process is resumed, with the result of an uninterrupted fit. A finished
+        fit returns at once. Each combination of parameters and data has a subfolder of its own.
+        Requires an int or a RandomState instance as `random_state`, and safetensors. If None,
+        nothing is written.
     verbose : int, default=0
         Verbosity. 1 shows a progress bar with the loss and the remaining time.
 
@@ -137,7 +151,7 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
     See Also
     --------
     ConvAutoencoder : Latent representations of images of one size.
-    skae.corruptions : The corruptions, as functions.
+    skae.corruptions : The corruptions, as classes.
 
     Notes
     -----
@@ -164,8 +178,9 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from skae import ImageRestorer
+    >>> from skae.corruptions import Gaussian
     >>> images = load_digits().images
-    >>> restorer = ImageRestorer("gaussian", 0.2, max_iter=10, random_state=0).fit(images[:1500])
+    >>> restorer = ImageRestorer(Gaussian(0.2), max_iter=10, random_state=0).fit(images[:1500])
     >>> clean = images[1500:]
     >>> noisy = clean + np.random.default_rng(0).normal(scale=0.2 * 16, size=clean.shape)
     >>> denoised = restorer.predict(noisy)
@@ -181,14 +196,13 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
     loss_curve_: list[float]
 
     _parameter_constraints = {
-        "corruption": [StrOptions(set(corruptions.LEVELS)), callable],
-        "corruption_level": [Interval(Real, 0, None, closed="left"), tuple, list],
+        "corruption": [StrOptions(set(IMAGE_CORRUPTIONS)), Corruption, callable],
         "data_range": [tuple, list, StrOptions({"auto"})],
         "fill_value": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"})],
         "n_filters": [Interval(Integral, 1, None, closed="left")],
         "patch_size": [Interval(Integral, 1, None, closed="left")],
         "augment": ["boolean", StrOptions({"auto"})],
-        "loss": [StrOptions({"squared_error", "absolute_error"})],
+        "loss": [StrOptions(set(IDENTITY_LOSSES)), Loss, callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -196,23 +210,25 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "allow_nan": ["boolean"],
+        "output_dtype": [StrOptions({"auto", "input"})],
         "net_params": [dict, None],
         "random_state": ["random_state"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
     _network_class = UNet
+    _option_words = {"corruption": IMAGE_CORRUPTIONS, "loss": IDENTITY_LOSSES}
 
     def __init__(
         self,
-        corruption: Damage = "gaussian",
-        corruption_level: Level = 0.1,
+        corruption: ImageCorruptionOption = "gaussian",
         *,
         data_range: tuple[float, float] | Auto = "auto",
         fill_value: float | Auto = "auto",
         n_filters: int = 32,
         patch_size: int = 64,
         augment: bool | Auto = "auto",
-        loss: Literal["squared_error", "absolute_error"] = "squared_error",
+        loss: IdentityLossOption = "squared_error",
         learning_rate_init: float | Auto = "auto",
         batch_size: int | Auto = "auto",
         max_iter: int | Auto = "auto",
@@ -220,12 +236,13 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         device: str = "auto",
         precision: Precision = "auto",
         allow_nan: bool = False,
+        output_dtype: OutputDtype = "auto",
         net_params: Keywords | None = None,
         random_state: RandomState = None,
+        checkpoint_dir: PathLike | None = None,
         verbose: int = 0,
     ) -> None:
         self.corruption = corruption
-        self.corruption_level = corruption_level
         self.data_range = data_range
         self.fill_value = fill_value
         self.n_filters = n_filters
@@ -239,10 +256,13 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         self.device = device
         self.precision = precision
         self.allow_nan = allow_nan
+        self.output_dtype = output_dtype
         self.net_params = net_params
         self.random_state = random_state
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
+    @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: MatrixLike | None = None) -> Self:
         """Fit the restorer to clean images, or to pairs of corrupted and clean images.
@@ -270,7 +290,8 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         self.__dict__.update(fit_restorer(self, X, y))
         return self
 
-    def predict(self, X: MatrixLike) -> NDArray[np.float32]:
+    @uses_default_torch_state
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Restore corrupted images.
 
         Parameters
@@ -283,18 +304,22 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
         -------
         restored : ndarray of the shape of X
             Restored images in units of X, float32, neither rounded nor clipped. After a fit on
-            uint8 images, values are from about 0 to 255.
+            uint8 images, values are from about 0 to 255. With ``output_dtype="input"``, the dtype
+            of the clean images.
         """
         check_is_fitted(self)
         self._validate_params()  # tile_size may have changed since fit
         network = self.net_.module_
         images = check_images(self, X, "X", allow_nan=network.allow_nan)
         self._check_n_channels(images)
-        warn_if_other_units(images, self.data_range_)
+        warn_if_other_units(images, max(map(abs, self.data_range_)))
         restored = restore_in_tiles(self.net_, images, self.data_range_, self.tile_size)
-        if network.only_gaps:  # scaling to the network's units and back changes the last digits
+        if network.masked_only:  # scaling to the network's units and back changes the last digits
             np.copyto(restored, images, casting="same_kind", where=~np.isnan(images))
-        return restored.reshape(np.shape(X))
+        if self.output_dtype != "auto":
+            dtype = output_dtype(self.output_dtype, self._spec.dtype, "float32")
+            restored = to_dtype(torch.from_numpy(restored), dtype).numpy()
+        return restored.reshape(batch_shape(X))
 
     def _check_n_channels(self, images):
         """Raise a ValueError if images have another number of channels than in fit."""
@@ -309,6 +334,7 @@ class ImageRestorer(NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixi
             f"in fit. Pass X of shape {expected_shape}."
         )
 
+    @uses_default_torch_state
     def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the coefficient of determination R^2 over all pixels of the restored images.
 

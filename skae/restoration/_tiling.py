@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skae._input.dtypes import as_ndarray
 from skae._input.rows import chunk_slices
 from skae.networks.unet import FACTOR
 from skae.restoration._crops import scale_to_unit_range
@@ -95,5 +96,5 @@ def restore_in_tiles(net, images, data_range, tile_size):
                 with torch.inference_mode():
                     x_hat = network.restore(x).movedim(1, -1)[:, rows.inner, columns.inner]
                 tile = x_hat * (high - low) + low
-                restored[chunk, rows.target, columns.target] = tile.cpu().numpy()
+                restored[chunk, rows.target, columns.target] = as_ndarray(tile)
     return restored

@@ -1,35 +1,32 @@
 """Validation of images, and resolution of the data range, the fill value and the corruption."""
 
 import functools
+import inspect
 import math
 
 import numpy as np
 from sklearn.utils import check_array
 
-from skae import corruptions
-from skae._input.dtypes import min_and_max, supported_dtype
-from skae._input.streaming import check_not_file_names
+from skae._input.array_likes import as_numpy, check_not_file_names, is_sequence_of_arrays
+from skae._input.dtypes import as_supported, min_and_max
 from skae._input.validation import check_finite
 from skae._warnings import warn_user
-from skae.corruptions import check_level, check_pair, checked
+from skae.corruptions._base import corrupt, is_rising
 
 __all__ = [
-    "MASKING_CORRUPTIONS",
+    "batch_shape",
+    "check_identity_link",
     "check_images",
     "check_masked_regions",
-    "resolve_corruption",
     "resolve_data_range",
     "resolve_fill_value",
+    "restorer_corruption",
     "warn_if_channels_first",
-    "warn_if_other_units",
+    "warn_unused_parameters",
 ]
 
-MASKING_CORRUPTIONS = ("masking", "patches")
-"""Corruptions that mask with NaN if allow_nan=True, and leave all other pixels unchanged."""
-
-MAX_UNIT_RATIO = 50
-"""Ratio of the largest absolute values of X and of `fit` above which the units seem to differ.
-Images of uint8 and images in [0, 1] differ by a factor of 255."""
+AUTO_LEVEL = 0.1
+"""Level of a corruption that "auto" stands for in restorers."""
 
 
 def check_images(estimator, X, name, *, allow_nan=None):
@@ -59,10 +56,10 @@ def check_images(estimator, X, name, *, allow_nan=None):
     ValueError
         If X isn't a batch of finite, real images of equal shape.
     """
-    check_not_file_names(X)
+    check_not_file_names(X, name)
     _check_equal_shapes(X, name)
     X = check_array(
-        X,
+        as_numpy(X, name),
         dtype="numeric",
         ensure_2d=False,
         allow_nd=True,
@@ -75,7 +72,7 @@ def check_images(estimator, X, name, *, allow_nan=None):
             f"Got {name} of shape {X.shape}, but expected at least one image: "
             "(n_samples, height, width) or (n_samples, height, width, n_channels)."
         )
-    X = X.astype(supported_dtype(X.dtype), copy=False)
+    X = as_supported(X)
     flat = X.reshape(len(X), -1)
     if allow_nan is False:
         check_finite(flat, estimator=estimator, name=name)
@@ -86,15 +83,39 @@ def check_images(estimator, X, name, *, allow_nan=None):
     return X
 
 
+def batch_shape(X):
+    """Return the shape of an array, or of the array of a list of images."""
+    if is_sequence_of_arrays(X):
+        return (len(X), *np.shape(next(iter(X))))
+    return np.shape(X)
+
+
 def _check_equal_shapes(X, name):
     """Raise a ValueError if X is a list of images of different shapes."""
-    if not isinstance(X, (list, tuple)):
+    if not is_sequence_of_arrays(X):
         return
-    shapes = sorted({np.shape(image) for image in X})
+    arrays = [image for image in X if not isinstance(image, (list, tuple))]
+    shapes = list(dict.fromkeys(tuple(np.shape(image)) for image in arrays))
     if len(shapes) > 1:
         raise ValueError(
             f"Got images of shapes {shapes[0]} and {shapes[1]} in {name}, but expected images of "
-            "one shape. Crop the images to one shape for fit, and call predict once for each shape."
+            "one shape. For fit, crop the images to one shape, or read them with "
+            "skae.datasets.ImageFolder(folder, size=...). Call predict once for each shape."
+        )
+
+
+def check_identity_link(loss):
+    """Raise a ValueError if a loss is computed from logits, which the network does not return.
+
+    Parameters
+    ----------
+    loss : Loss
+        Parameter of the restorer as an object.
+    """
+    if loss.link != "identity":
+        raise ValueError(
+            f"Got loss={loss!r}, which is computed from logits, but expected a loss of images, "
+            "such as 'squared_error'. The network of a restorer has no sigmoid."
         )
 
 
@@ -105,13 +126,13 @@ def check_masked_regions(corruption, corrupted):
 
     Parameters
     ----------
-    corruption : str or callable
-        Parameter of the restorer, used if `corrupted` is None.
+    corruption : Corruption
+        Parameter of the restorer as an object, used if `corrupted` is None.
     corrupted : ndarray or None
         Corrupted images given to `fit`.
     """
     if corrupted is None:
-        if not callable(corruption) and corruption not in MASKING_CORRUPTIONS:
+        if not corruption.can_mask and not corruption.masks:
             raise ValueError(
                 f"Got allow_nan=True with corruption={corruption!r}, which masks no pixels, but "
                 "expected 'masking', 'patches' or a callable."
@@ -136,30 +157,51 @@ def warn_if_channels_first(images):
         )
 
 
-def warn_if_other_units(images, data_range):
-    """Warn if images seem to be in other units than in fit, such as 0 to 1 and not 0 to 255."""
-    low, high = min_and_max(images)
-    if low > high:  # all values are NaN
-        return
-    max_abs = max(abs(low), abs(high))
-    fit_max_abs = max(map(abs, data_range))
-    is_too_large = max_abs > MAX_UNIT_RATIO * fit_max_abs
-    is_too_small = 0 < MAX_UNIT_RATIO * max_abs < fit_max_abs
-    if is_too_large or is_too_small:
+def warn_unused_parameters(restorer, images, corruption):
+    """Warn of each parameter that the user set, and that this fit does not use.
+
+    Parameters
+    ----------
+    restorer : ImageRestorer
+        With valid parameters.
+    images : TrainingImages
+        The checked images.
+    corruption : Corruption
+        Parameter of the restorer as an object.
+    """
+    has_pairs = images.corrupted is not None
+    defaults = inspect.signature(type(restorer)).parameters
+    default_corruption = defaults["corruption"].default
+    if has_pairs and restorer.corruption != default_corruption:
         warn_user(
-            f"The largest absolute value of X is {max_abs:.3g}, but images in fit were between "
-            f"{data_range[0]:.6g} and {data_range[1]:.6g}. Scale X to the units used in fit.",
+            f"Got corruption={restorer.corruption!r} with y: pairs of corrupted and clean images "
+            "are not corrupted again, so corruption has no effect. Pass clean images only, or set "
+            f"corruption={default_corruption!r}, the default."
+        )
+    masks = corruption.masks and not has_pairs
+    if restorer.fill_value != "auto" and not masks and not restorer.allow_nan:
+        warn_user(
+            f"Got fill_value={restorer.fill_value!r}, but no pixel is masked: fill_value has no "
+            "effect. Use corruption='masking' or 'patches', or set fill_value='auto'."
+        )
+    height, width = images.clean.shape[1:3]
+    is_default = restorer.patch_size == defaults["patch_size"].default
+    if not is_default and restorer.patch_size > max(height, width):
+        warn_user(
+            f"Got patch_size={restorer.patch_size} with images of {height} x {width} pixels: crops "
+            f"are whole images. Set patch_size to at most {max(height, width)}."
         )
 
 
 def resolve_data_range(data_range, clean):
     """Return the values of black and white, estimated from clean images if 'auto'."""
     if data_range != "auto":
-        return check_pair(data_range, "data_range")
+        if not is_rising(data_range) or data_range[0] == data_range[1]:
+            raise ValueError(f"Got data_range={data_range!r}, but expected two rising numbers.")
+        return float(data_range[0]), float(data_range[1])
     if clean.dtype in (np.uint8, np.uint16):
         return 0.0, float(np.iinfo(clean.dtype).max)
-    low = float(clean.min())
-    high = float(clean.max())
+    low, high = min_and_max(clean)
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     if low == high:
@@ -177,15 +219,13 @@ def resolve_fill_value(fill_value, data_range, dtype):
     return middle
 
 
-def resolve_corruption(corruption, level, fill):
-    """Resolve the corruption to a function ``(x, generator) -> corrupted x`` of crops in [0, 1].
+def restorer_corruption(corruption, fill):
+    """Return a corruption as a function ``(x, generator) -> corrupted x`` of crops in [0, 1].
 
     Parameters
     ----------
-    corruption : str or callable
-        Parameter of the restorer.
-    level : float or (float, float)
-        Parameter `corruption_level` of the restorer.
+    corruption : Corruption
+        Parameter of the restorer, as an object.
     fill : float
         Value of masked pixels, in [0, 1], or NaN.
 
@@ -194,22 +234,5 @@ def resolve_corruption(corruption, level, fill):
     corrupt : callable
         The corruption.
     """
-    if callable(corruption):
-        allow_nan = math.isnan(fill)
-
-        def corrupt_with_callable(x, generator):
-            return checked(corruption, allow_nan, x, level, generator)
-
-        return corrupt_with_callable
-    level_range = check_level(corruption, level)
-    options = {}
-    if corruption == "salt_and_pepper":
-        options = {"low": 0.0, "high": 1.0}
-    elif corruption in MASKING_CORRUPTIONS:
-        options = {"fill": fill}
-    function = functools.partial(getattr(corruptions, corruption), **options)
-
-    def corrupt(x, generator):
-        return function(x, level_range, generator)
-
-    return corrupt
+    resolved = corruption.resolve(level=AUTO_LEVEL, fill_value=fill, low=0.0, high=1.0)
+    return functools.partial(corrupt, resolved, math.isnan(fill))

@@ -1,4 +1,4 @@
-"""Batches, chunks and conversion to tensors."""
+"""Batches of rows with their weights."""
 
 from itertools import chain
 
@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from torch.utils.data import Subset
 
 from skae._input.batching import Batches, RowDataset
-from skae._input.dtypes import to_tensor
-from skae._input.rows import pad_rows, row_chunks
 
 
 def row_indices(batches):
@@ -82,64 +80,3 @@ def test_uint8_stays_uint8(kind):
         batch = data[index][0]
         assert batch.dtype == torch.uint8
         assert batch.tolist() == X[:4].tolist()
-
-
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [
-        (np.uint8, torch.uint8),
-        (np.int8, torch.int8),
-        (np.int16, torch.int16),
-        (np.uint16, torch.int64),
-        (np.int32, torch.int64),
-        (np.uint32, torch.int64),
-        (np.uint64, torch.int64),
-        (np.int64, torch.int64),
-        (np.float32, torch.float32),
-        (np.float64, torch.float64),
-        (">f4", torch.float32),
-        (">i8", torch.int64),
-    ],
-)
-def test_values_are_unchanged(dtype, expected):
-    """Every dtype is converted to a dtype of torch with the same values."""
-    X = np.array([[1, 2], [3, 100]]).astype(dtype)
-    tensor = to_tensor(X)
-    assert tensor.dtype == expected
-    assert tensor.tolist() == [[1, 2], [3, 100]]
-
-
-@pytest.mark.parametrize("value", [2**63, 2**64 - 1])
-def test_huge_unsigned_integers_do_not_wrap(value):
-    """Integers beyond int64 become the nearest float64, not negative values."""
-    tensor = to_tensor(np.array([[value, 1]], dtype=np.uint64))
-    assert tensor.double().tolist() == [[float(value), 1.0]]
-
-
-def test_read_only_arrays_give_no_warning(recwarn):
-    """A read-only array is copied without a warning, and the copy is writable."""
-    X = np.ones((3, 2), dtype=np.float32)
-    X.flags.writeable = False
-    to_tensor(X).add_(1)
-    assert not recwarn.list
-    assert X.max() == 1
-
-
-@given(st.integers(1, 2000), st.integers(1, 10**7))
-def test_chunks_cover_all_rows_in_order(n, width):
-    """Chunks are contiguous, and all but the last have a multiple of 8 rows."""
-    chunks = list(row_chunks(n, width))
-    assert [i for chunk in chunks for i in range(n)[chunk]] == list(range(n))
-    for chunk in chunks[:-1]:
-        assert (chunk.stop - chunk.start) % 8 == 0
-
-
-@given(st.integers(1, 40))
-def test_padding_keeps_the_rows(n):
-    """Padded rows start with the rows themselves, and their number is a multiple of 8."""
-    rows = torch.rand(n, 3)
-    padded = pad_rows(rows)
-    assert len(padded) % 8 == 0
-    assert len(padded) - n < 8
-    assert torch.equal(padded[:n], rows)
-    assert not padded[n:].any()

@@ -52,14 +52,14 @@ def test_flattening_is_reversible(data, n, height, width, channels, dtype, axis)
     rows = layout.flatten(X)
     assert rows.shape == (n, layout.n_features)
     assert rows.dtype == X.dtype
-    np.testing.assert_array_equal(layout.restore(rows), X)
-    np.testing.assert_array_equal(layout.restore(rows, X.shape), X)
+    np.testing.assert_array_equal(layout.unflatten(rows), X)
+    np.testing.assert_array_equal(layout.unflatten(rows, X.shape), X)
     np.testing.assert_array_equal(layout.flatten(rows), rows)
-    np.testing.assert_array_equal(layout.restore(rows, rows.shape), rows)
+    np.testing.assert_array_equal(layout.unflatten(rows, rows.shape), rows)
     # the same from flat rows, if the shape is given
     flat = infer_without_warnings(rows, shape, axis)
     assert flat.size == layout.size
-    np.testing.assert_array_equal(flat.restore(rows), rows)
+    np.testing.assert_array_equal(flat.unflatten(rows), rows)
     np.testing.assert_array_equal(flat.flatten(X), rows)
 
 
@@ -130,7 +130,7 @@ def test_one_image_that_may_be_color_warns(shape):
 @pytest.mark.parametrize(
     ("shape", "image_shape", "axis"),
     [
-        ((20, 15, 3), "auto", -1),
+        ((20, 15, 4), "auto", -1),
         ((20, 16, 5), "auto", -1),
         ((20, 16, 3), (16, 3), -1),
         ((2, 3 * 15 * 15), "auto", -1),

@@ -1,6 +1,7 @@
 """Missing values and corruptions in both autoencoders."""
 
 import functools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
 from sklearn.metrics import r2_score
@@ -17,7 +18,8 @@ from sklearn.utils import get_tags
 
 from skae import ConvAutoencoder, DenseAutoencoder
 from skae._input.missing_values import fit_gaussian
-from skae.corruptions import check_corruption
+from skae.corruptions import CORRUPTIONS, Gaussian, Masking, Patches
+from skae.corruptions._base import corruption_of_samples
 
 from ..cases import curve, gray_images, low_rank
 
@@ -126,25 +128,98 @@ def test_tensors_with_missing_values(make):
 
 
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
-def test_infinity_and_columns_without_values_are_errors(make, rows):
-    """Infinity, a column of only NaN, and NaN without allow_nan are errors."""
+def test_infinity_and_x_without_values_are_errors(make, rows):
+    """Infinity, X of only NaN, and NaN without allow_nan are errors."""
     X_missing = with_missing(rows)
     infinite = X_missing.copy()
     infinite[40, 5] = np.inf
     with pytest.raises(ValueError, match="infinity in column 5, row 40"):
         make(3, allow_nan=True, **FAST).fit(infinite)
-    empty = X_missing.copy()
-    empty[:, 6] = nan
-    with pytest.raises(ValueError, match="only NaN in column 6 of X"):
-        make(3, allow_nan=True, **FAST).fit(empty)
+    with pytest.raises(ValueError, match=r"only NaN in X of shape \(\d+, \d+\)"):
+        make(3, allow_nan=True, **FAST).fit(np.full_like(X_missing, nan))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         make(3, **FAST).fit(X_missing)
+    empty = X_missing.copy()
+    empty[:, 6] = nan
     estimator = make(3, allow_nan=True, **FAST).fit(X_missing)
     assert np.isfinite(estimator.reconstruct(empty)).all()
     with pytest.raises(ValueError, match="infinity"):
         estimator.transform(infinite)
     assert get_tags(estimator).input_tags.allow_nan
     assert not get_tags(make(3)).input_tags.allow_nan
+
+
+EMPTY = "Got only NaN in 1 column.s. of X: 6. They are kept and imputed by 0"
+
+
+@pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("n_samples", [40, 4000])
+def test_a_column_without_values_is_kept(make, streamed, n_samples, rows, tmp_path, monkeypatch):
+    """The column is imputed by 0 with one warning; other columns are fitted as without it."""
+    if streamed:
+        monkeypatch.setattr("skae._input.streaming.STREAMED_BYTES", 0)
+    X = with_missing(np.resize(rows, (n_samples, rows.shape[1])))
+    X[:, 6] = nan
+    data = X
+    if streamed:
+        np.save(tmp_path / "X.npy", X)
+        data = np.load(tmp_path / "X.npy", mmap_mode="r")
+    estimator = make(3, allow_nan=True, max_iter=1, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(data)
+    assert sum("only NaN" in str(warning.message) for warning in caught) == 1
+    assert estimator.n_features_in_ == X.shape[1]
+    # convolutions have the same weights for all pixels, so that the column is not exactly 0
+    assert_allclose(estimator.reconstruct(X)[:, 6], np.zeros(n_samples), atol=0.1 * np.nanstd(X))
+    assert np.isfinite(estimator.transform(X)).all()
+    assert estimator.score(X) > 0.5
+    with_values = X.copy()
+    with_values[:, 6] = 1.0
+    assert np.isfinite(estimator.reconstruction_error(with_values)).all()
+
+
+def test_the_warning_of_columns_without_values_has_their_names():
+    """The warning names at most ten columns, by their names in a DataFrame."""
+    X = pd.DataFrame(np.full((20, 12), nan), columns=list("abcdefghijkl")).assign(a=range(20))
+    estimator = DenseAutoencoder(1, allow_nan=True, **FAST)
+    with pytest.warns(
+        UserWarning, match=r"in 11 column\(s\) of X: 1 \('b'\), .* 10 \('k'\), \.\.\."
+    ):
+        estimator.fit(X)
+
+
+def test_a_fold_may_lack_the_values_of_a_column(rows):
+    """A column whose values are all in one fold is no error, and gives no warning."""
+    X = np.array(rows[:60])
+    X[1:, 6] = nan
+    estimator = DenseAutoencoder(3, allow_nan=True, max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X)
+    assert estimator.n_folds_ > 1
+    assert np.isfinite(estimator.reconstruct(X)).all()
+
+
+def test_later_batches_may_have_the_values_of_a_column(rows):
+    """In partial_fit, later values of a column change the other columns little."""
+    X = scale(np.array(rows))
+    first = X.copy()
+    first[:, 6] = nan
+    estimator = DenseAutoencoder(3, allow_nan=True, random_state=0)
+    with pytest.warns(UserWarning, match=EMPTY):
+        estimator.partial_fit(first)
+    others = np.arange(X.shape[1]) != 6
+    before = np.square(estimator.reconstruct(X) - X)[:, others].mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            estimator.partial_fit(X)
+    after = np.square(estimator.reconstruct(X) - X)[:, others].mean()
+    assert after < 1.05 * before
+    assert np.isfinite(estimator.reconstruction_error(X)).all()
 
 
 def test_the_only_value_of_a_column_may_be_in_the_validation_set(rows):
@@ -281,8 +356,8 @@ def test_imputation_is_in_float32():
     network = DenseAutoencoder(3, allow_nan=True, **FAST).fit(X_missing).net_.module_
     x = network.prepare(torch.from_numpy(X_missing))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = network.filled(x)
-    assert_array_equal(inside, network.filled(x))
+        inside = network.impute(x)
+    assert_array_equal(inside, network.impute(x))
 
 
 # ------------------------------------------------------------------------------------------------------- corruption
@@ -307,24 +382,23 @@ def test_corruption_depends_on_the_seed(rows):
 
 
 def test_a_callable_gets_standardized_rows(rows):
-    """A callable gets centered rows in units of X's overall deviation, the level and a generator."""
+    """A callable gets centered rows in units of X's overall deviation, and a generator."""
     calls = []
 
-    def keep(x, level, generator):
-        calls.append((x, level, generator))
+    def keep(x, generator):
+        calls.append((x, generator))
         return x
 
-    estimator = DenseAutoencoder(3, corruption=keep, corruption_level=(0.1, 2.5), **FAST).fit(rows)
-    x = torch.cat([x for x, _, _ in calls[: len(calls) // 3]]).numpy()
+    estimator = DenseAutoencoder(3, corruption=keep, **FAST).fit(rows)
+    x = torch.cat([x for x, _ in calls[: len(calls) // 3]]).numpy()
     assert x.shape == rows.shape
     assert_allclose(x.mean(0), 0, atol=1e-5)
     assert_allclose(np.sqrt(np.square(x).mean()), 1, rtol=0.05)
     expected = (rows - rows.mean(0)) / float(estimator.net_.module_.centre.scale)
     assert_allclose(np.sort(x, 0), np.sort(expected, 0), rtol=1e-3, atol=1e-3)
-    assert {level for _, level, _ in calls} == {(0.1, 2.5)}
     assert all(
         isinstance(generator, torch.Generator) and generator.device.type == "cpu"
-        for _, _, generator in calls
+        for _, generator in calls
     )
     count = len(calls)
     estimator.transform(rows)
@@ -338,7 +412,7 @@ def test_a_callable_gets_images(first):
     """Images have their channels first for any channel_axis."""
     shapes = set()
 
-    def keep(x, level, generator):
+    def keep(x, generator):
         shapes.add(tuple(x.shape[1:]))
         return x
 
@@ -355,12 +429,10 @@ def test_masking_improves_imputation():
     corrupted[is_missing] = np.broadcast_to(X.mean(0), X.shape)[is_missing]
     errors = [
         np.square(
-            DenseAutoencoder(3, corruption=name, corruption_level=0.3, random_state=0)
-            .fit(X)
-            .reconstruct(corrupted)
+            DenseAutoencoder(3, corruption=corruption, random_state=0).fit(X).reconstruct(corrupted)
             - X
         ).mean()
-        for name in (None, "masking")
+        for corruption in (None, Masking(0.3))
     ]
     assert errors[1] < 0.8 * errors[0]
 
@@ -369,9 +441,9 @@ def test_imputation_precedes_corruption(rows):
     """A corruption gets no NaN, and missing values of the target are ignored."""
     calls = []
 
-    def keep(x, level, generator):
+    def keep(x, generator):
         calls.append(x)
-        return x + level
+        return x + 0.2
 
     estimator = DenseAutoencoder(3, corruption=keep, allow_nan=True, **FAST).fit(with_missing(rows))
     assert all(torch.isfinite(x).all() for x in calls)
@@ -383,63 +455,69 @@ def test_masked_values_become_missing(name):
     """With allow_nan, masked values and patches are NaN, and all others are unchanged."""
     x = torch.rand(6, 2, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
     seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
-    means = check_corruption(name, 0.25)(x, seeds[0])
-    X_missing = check_corruption(name, 0.25, allow_nan=True)(x, seeds[1])
+    corruption = CORRUPTIONS[name](0.25)
+    means = corruption_of_samples(corruption)(x, seeds[0])
+    X_missing = corruption_of_samples(corruption, allow_nan=True)(x, seeds[1])
     assert means.eq(0).any()
     torch.testing.assert_close(
         X_missing, means.where(means != 0, nan), equal_nan=True, rtol=0, atol=0
     )
 
 
-def _shift(x, level, generator, *, by):
-    return x + by * level
+def _shift(x, generator, *, by):
+    return x + by
 
 
 class Shift:
     """A corruption with state."""
 
-    def __call__(self, x, level, generator):
+    def __call__(self, x, generator):
         """Shift."""
-        return x + level
-
-
-@pytest.mark.parametrize("corruption", [functools.partial(_shift, by=0.1), Shift()])
-def test_partial_fit_keeps_its_optimizer_with_any_callable(corruption, rows):
-    """The optimizer is kept for the same corruption, and not for another level."""
-    estimator = DenseAutoencoder(3, corruption=corruption, random_state=0).partial_fit(rows)
-    optimizer = estimator.net_.optimizer_
-    assert estimator.partial_fit(rows).net_.optimizer_ is optimizer
-    assert (
-        estimator.set_params(corruption_level=0.4).partial_fit(rows).net_.optimizer_
-        is not optimizer
-    )
+        return x + 0.2
 
 
 @pytest.mark.parametrize(
-    ("corruption", "level", "expected"),
+    ("corruption", "other"),
     [
-        (
-            "masking",
-            1.5,
-            r"corruption_level=1\.5, but expected a number from 0 to 1, or a pair of such, .* for corruption='masking'",
-        ),
-        (
-            "gaussian",
-            (0.3, 0.1),
-            r"corruption_level=\(0\.3, 0\.1\), but expected a number of at least 0, or a pair of such, the lower one first",
-        ),
-        (
-            "gaussian",
-            (0.1,),
-            r"corruption_level=\(0\.1,\), but expected a number of at least 0, or a pair of such, the lower one first",
-        ),
-        ("patches", 0.5, "corruption='patches', but expected another one"),
+        (functools.partial(_shift, by=0.1), functools.partial(_shift, by=0.1)),
+        (Shift(), Shift()),
+        (Gaussian(0.1), Gaussian(0.4)),
+        ("masking", Masking(0.4)),
     ],
 )
-def test_invalid_levels_are_errors(corruption, level, expected, rows):
+def test_partial_fit_keeps_its_optimizer_with_any_corruption(corruption, other, rows):
+    """The optimizer is kept for the same corruption, and not for another function or level."""
+    estimator = DenseAutoencoder(3, corruption=corruption, random_state=0).partial_fit(rows)
+    optimizer = estimator.net_.optimizer_
+    assert estimator.partial_fit(rows).net_.optimizer_ is optimizer
+    assert estimator.set_params(corruption=other).partial_fit(rows).net_.optimizer_ is not optimizer
+
+
+@pytest.mark.parametrize(
+    ("corruption", "expected"),
+    [
+        (
+            Masking(1.5),
+            r"level=1\.5 in corruption=Masking, but expected a number from 0 to 1, or a pair of such",
+        ),
+        (
+            Gaussian((0.3, 0.1)),
+            r"level=\(0\.3, 0\.1\) in corruption=Gaussian, but expected a number of at least 0, or a pair",
+        ),
+        (
+            Gaussian((0.1,)),
+            r"level=\(0\.1,\) in corruption=Gaussian, but expected a number of at least 0, or a pair",
+        ),
+        (Gaussian(None), r"level=None in corruption=Gaussian, but expected a number of at least 0"),
+        (Gaussian("high"), r"level='high' in corruption=Gaussian, but expected a number"),
+        ("patches", "corruption='patches', which requires images"),
+        (Patches(0.5), r"corruption=Patches\(level=0\.5\), which requires images"),
+    ],
+)
+def test_invalid_levels_are_errors(corruption, expected, rows):
     """Invalid levels, and patches for tables, are errors."""
     with pytest.raises(ValueError, match=expected):
-        DenseAutoencoder(2, corruption=corruption, corruption_level=level).fit(rows)
+        DenseAutoencoder(2, corruption=corruption).fit(rows)
 
 
 @pytest.mark.parametrize("make", [DenseAutoencoder, ConvAutoencoder])

@@ -128,7 +128,7 @@ def test_classification_loss_is_a_relative_entropy(rng):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 26])
-def test_overconfidence_has_a_loss(n_classes):
+def test_overconfident_predictions_have_a_loss(n_classes):
     """The loss is 1 for equal probabilities, 0 for smoothed classes, and positive for certainty."""
     y = np.arange(n_classes)
     targets = Targets(y)
@@ -336,7 +336,7 @@ def test_partial_fit_keeps_the_classes(rows):
     assert np.isfinite(estimator.transform(rows)).all()
 
 
-def test_a_head_cannot_be_added_later(rows):
+def test_resuming_cannot_add_a_prediction_head(rows):
     """Resuming a fit without targets cannot add targets, but a fit with targets can omit them."""
     estimator = dense(warm_start=True, target_weight=0.0).fit(rows)
     with pytest.raises(ValueError, match="was first fitted with target_weight=0"):

@@ -21,6 +21,8 @@ from sklearn.preprocessing import scale
 
 from skae import ConvAutoencoder, DenseAutoencoder
 from skae._warnings import warn_user
+from skae.bottlenecks import Quantized, Variational
+from skae.penalties import Rate
 
 from ..cases import curve, gray_images, low_rank
 
@@ -107,17 +109,17 @@ def test_resumed_fits_do_not_warn(digits):
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    ("parameters", "option"),
     [
-        {"bottleneck": "variational", "penalty_weight": 100},
-        {"penalty": "rate", "penalty_weight": 50},
+        ({"bottleneck": Variational(weight=100)}, "100 in Variational"),
+        ({"penalty": Rate(weight=50)}, "50 in Rate"),
     ],
     ids=str,
 )
-def test_latent_collapse_warns(parameters):
+def test_latent_collapse_warns(parameters, option):
     """A weight that makes the latent vectors collapse emits a warning with the parameter to decrease."""
     with pytest.warns(
-        UserWarning, match="latent vectors have collapsed.*Decrease penalty_weight"
+        UserWarning, match=f"latent vectors have collapsed.*Got the weight {option}: decrease it"
     ) as records:
         fitted = DenseAutoencoder(2, random_state=0, **parameters).fit(load_iris().data)
     assert fitted.score(load_iris().data) < 0.1
@@ -129,9 +131,7 @@ def test_unused_codebook_vectors_warn(digits):
     with pytest.warns(
         UserWarning, match="codebook vectors represent no sample.*smaller codebook_size"
     ):
-        DenseAutoencoder(4, bottleneck="quantized", codebook_size=200, random_state=0).fit(
-            digits[0][:80]
-        )
+        DenseAutoencoder(4, bottleneck=Quantized(200), random_state=0).fit(digits[0][:80])
 
 
 @pytest.mark.parametrize(
@@ -220,3 +220,34 @@ def test_warnings_name_the_line_of_the_user(name):
     with pytest.warns() as records:
         CALLS_THAT_WARN[name]()
     assert {warning.filename for warning in records} == {__file__}
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_finite_divergence_warns(early_stopping):
+    """A loss far above that of the mean is a warning with the user's learning rate and the default."""
+    X = np.random.default_rng(0).integers(0, 255, (60, 16)).astype(float)
+    autoencoder = DenseAutoencoder(
+        3, learning_rate_init=100.0, early_stopping=early_stopping, random_state=0
+    )
+    match = r"diverged: the loss after epoch .*learning_rate_init=100.0, .* and 'auto' is 0.00194"
+    with pytest.warns(ConvergenceWarning, match=match) as records:
+        autoencoder.fit(X)
+    text = str(records[0].message)
+    assert len(records) == 1
+    if early_stopping:
+        assert autoencoder.best_iter_ == 0
+        assert "the initial ones, PCA" in text
+    else:
+        assert f"those of epoch {autoencoder.best_iter_}" in text
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("rate", ["auto", 0.1])
+def test_overfitting_is_no_divergence(rate, early_stopping):
+    """A validation loss that rises a little, as for noise, does not warn."""
+    X = np.random.default_rng(0).normal(size=(100, 50))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DenseAutoencoder(
+            3, learning_rate_init=rate, early_stopping=early_stopping, random_state=0
+        ).fit(X)

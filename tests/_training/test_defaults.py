@@ -35,7 +35,7 @@ LARGE = 10**6
 )
 def test_an_automatic_validation_set_has_at_most_3000_samples(n_samples, fraction, expected):
     """By default the validation set is a tenth of the samples, and at most 3,000."""
-    assert validation_size(n_samples, fraction) == expected
+    assert validation_size(n_samples, fraction, n_samples - 1) == expected
 
 
 @pytest.mark.parametrize(

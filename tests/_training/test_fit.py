@@ -1,6 +1,7 @@
 """partial_fit, warm_start, X_val, weights, net_params and what is shown."""
 
 import copy
+import pickle
 import warnings
 from itertools import chain
 
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.losses import SquaredError
 
 from ..cases import curve, low_rank
 
@@ -193,6 +197,8 @@ def test_a_changed_architecture_is_an_error_where_a_fit_goes_on(make, change, me
     with pytest.raises(ValueError, match=name) as caught:
         getattr(estimator, method)(rows)
     assert repr(change[name]) in str(caught.value)
+    if name == "loss":  # as an object
+        old = SquaredError()
     assert repr(old) in str(caught.value)
     np.testing.assert_array_equal(estimator.transform(rows), Z)
     assert {k: v for k, v in vars(estimator).items() if k != name}.keys() == before.keys() - {name}
@@ -503,14 +509,13 @@ def test_uint8_then_fractions_warn():
     """After a fit on uint8, floats between 0 and 1 are encoded, with a warning; other floats without."""
     X = low_rank(60, 6, low=0, high=255, dtype=np.uint8)
     estimator = dense().fit(X)
-    with pytest.warns(UserWarning, match="uint8.*255"):
+    with pytest.warns(UserWarning, match="X is 1, but it was 255 in fit"):
         estimator.transform(X / 255)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = estimator.transform(X.astype(np.float64))
         np.testing.assert_allclose(found, estimator.transform(X), atol=1e-3)
-        estimator.transform(np.minimum(X, 1).astype(np.uint8))
-    with pytest.warns(UserWarning, match="uint8.*255"):
+    with pytest.warns(UserWarning, match="X is 1, but it was 255 in fit"):
         estimator.reconstruct(torch.tensor(X / 255))
 
 
@@ -591,7 +596,7 @@ def test_x_val_in_other_units_is_refused_or_warned_of():
     X = np.random.default_rng(0).integers(0, 256, size=(60, 6)).astype(np.uint8)
     with pytest.raises(ValueError, match="uint8"):
         DenseAutoencoder(2, loss="log_loss", max_iter=2).fit(X, X_val=X / 255)
-    with pytest.warns(UserWarning, match="divided by 255"):
+    with pytest.warns(UserWarning, match="X is 1, but it was 255 in fit"):
         DenseAutoencoder(2, max_iter=2).fit(X, X_val=X / 255)
 
 
@@ -601,3 +606,43 @@ def test_huge_weights():
     plain = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X, sample_weight=np.ones(60))
     huge = DenseAutoencoder(2, max_iter=2, random_state=0).fit(X, sample_weight=np.full(60, 1e308))
     np.testing.assert_array_equal(plain.transform(X), huge.transform(X))
+
+
+# --------------------------------------------------------------------------------- folds that continue
+
+
+@pytest.mark.parametrize(("first", "second", "at_once"), [(10, 20, 30), (5, 10, 15)])
+def test_warm_start_after_cross_validation_is_as_good_as_one_fit(first, second, at_once):
+    """The copies of the folds continue, so that more epochs show a gain."""
+    X = load_digits().data
+    A, B = X[:400], X[1000:]
+    model = DenseAutoencoder(8, random_state=0, max_iter=first).fit(A)
+    before = model.score(B)
+    model.set_params(warm_start=True, max_iter=second).fit(A)
+    expected = DenseAutoencoder(8, random_state=0, max_iter=at_once).fit(A).score(B)
+    assert model.n_folds_ == 5
+    assert model.score(B) > before + 0.5 * (expected - before)
+    assert model.score(B) > expected - 0.003
+
+
+def test_warm_start_on_other_rows_splits_them_anew():
+    """Other rows have folds of their own."""
+    X = load_digits().data
+    model = DenseAutoencoder(8, random_state=0, max_iter=10).fit(X[:400])
+    model.set_params(warm_start=True, max_iter=15).fit(X[400:900])
+    assert model.n_folds_ == 5
+    assert sorted(torch.cat(model._folds.val_indices).tolist()) == list(range(500))
+    assert model.best_iter_ > 0
+
+
+def test_warm_start_of_a_pickle_warns_if_training_was_discarded():
+    """A pickle has no copies of the folds; a warning says so if nothing was gained."""
+    X = load_digits().data[:400]
+    model = DenseAutoencoder(8, random_state=0, max_iter=10).fit(X)
+    size = len(pickle.dumps(model))
+    assert model._folds is not None
+    loaded = pickle.loads(pickle.dumps(model)).set_params(warm_start=True, max_iter=4)
+    with pytest.warns(ConvergenceWarning, match="cross-validated with 5 folds"):
+        loaded.fit(X)
+    model._folds = None
+    assert abs(len(pickle.dumps(model)) - size) < 100

@@ -153,7 +153,7 @@ def test_other_initial_networks_are_not_named_pca(parameters):
     """An initial network that is not PCA, or has noise or a sigmoid, is not named PCA."""
     X = low_rank(60, 6, low=0, high=1)
     fitted = DenseAutoencoder(3, max_iter=2, random_state=0, **parameters).fit(X)
-    assert start_name(fitted) == "start"
+    assert start_name(fitted) == "initial network"
     assert "PCA" not in summary_of(fitted)["explained"]
 
 
@@ -164,7 +164,7 @@ def test_a_warm_start_is_not_named_pca():
     assert start_name(fitted) == "PCA"
     fitted.fit(X)
     assert fitted.init_ == "warm start"
-    assert start_name(fitted) == "start"
+    assert start_name(fitted) == "initial network"
 
 
 def test_the_html_has_no_side_effects(nonlinear):

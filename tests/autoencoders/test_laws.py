@@ -100,10 +100,11 @@ def test_clone_has_the_parameters_and_nothing_fitted(case, fitted):
     """A clone has equal parameters and no fitted attribute; the constructor takes what get_params gives."""
     parameters = fitted.get_params()
     assert clone(fitted).get_params() == parameters
-    assert type(fitted)(**parameters).get_params() == parameters
+    assert type(fitted)(**fitted.get_params(deep=False)).get_params() == parameters
     assert not [name for name in vars(clone(fitted)) if name.endswith("_")]
     changed = clone(fitted).set_params(n_components=2, loss="absolute_error")
-    assert changed.get_params() == {**parameters, "n_components": 2, "loss": "absolute_error"}
+    kept = {name: value for name, value in parameters.items() if not name.startswith("loss__")}
+    assert changed.get_params() == {**kept, "n_components": 2, "loss": "absolute_error"}
 
 
 def through_joblib(estimator):
@@ -115,11 +116,12 @@ def through_joblib(estimator):
 
 
 def through_skops(estimator):
-    """Write and read with skops, trusting no more than skae's own classes and the user's optimizer."""
+    """Write and read with skops, trusting no more than skae's own classes and the user's classes and functions."""
     data = skops.io.dumps(estimator)
     untrusted = skops.io.get_untrusted_types(data=data)
     foreign = {"torch.optim.nadam.NAdam"} if isinstance(estimator.solver, type) else set()
-    assert all(name.startswith("skae.") or name in foreign for name in untrusted), untrusted
+    own = ("skae.", "tests.user_options.")
+    assert all(name.startswith(own) or name in foreign for name in untrusted), untrusted
     return skops.io.loads(data, trusted=untrusted)
 
 
@@ -140,23 +142,40 @@ WAYS = {
 }
 
 
+def copied(way, case, estimator):
+    """Return a copy, or None after the error of skae.export for options that are not skae's."""
+    if way == "safetensors" and case.has_user_options:
+        with pytest.raises(
+            TypeError, match=r"Got .*(LogCosh|ViewAgreement|Channel|Speckle|largest_error|shrink)"
+        ):
+            WAYS[way](estimator)
+        return None
+    return WAYS[way](estimator)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_state_survives(case, fitted, way):
     """What is written and read again, or copied, gives the same codes, reconstructions and attributes."""
-    back = WAYS[way](fitted)
+    back = copied(way, case, fitted)
+    if back is None:
+        return
     assert type(back) is type(fitted)
     np.testing.assert_array_equal(back.transform(case.X), fitted.transform(case.X))
     np.testing.assert_array_equal(back.reconstruct(case.X), fitted.reconstruct(case.X))
     assert back.get_params() == fitted.get_params()
     assert back.loss_curve_ == fitted.loss_curve_
     assert back.n_iter_ == fitted.n_iter_
-    assert vars(back).keys() == vars(fitted).keys()
+    not_copied = {"_folds"}  # networks of the folds, for warm_start in the same process
+    assert vars(back).keys() - not_copied == vars(fitted).keys() - not_copied
 
 
 @pytest.mark.parametrize("way", ["pickle", "joblib", "skops", "safetensors"])
 def test_state_moves_to_another_device(case, fitted, way):
     """What was fitted on a device that is not there is read onto the CPU, with a warning, and does the same."""
     elsewhere = copy.deepcopy(fitted).set_params(device="cuda:99")
+    if way == "safetensors" and case.has_user_options:
+        assert copied(way, case, elsewhere) is None
+        return
     with pytest.warns(UserWarning, match=r"Got device='cuda:99'.*using the CPU"):
         back = WAYS[way](elsewhere)
     assert back.net_.device == torch.device("cpu")
@@ -193,7 +212,8 @@ def test_any_attribute_survives(rows):
     }
     fitted.noted_ = {**noted, "record": ImageLayout((2, 3), channels_first=False, flat=True)}
     for name, way in WAYS.items():
-        if name != "skops":  # which knows no bytes without being told
+        # skops knows no bytes without being told, and skae.export no attributes of users
+        if name not in ("skops", "safetensors"):
             np.testing.assert_equal(way(fitted).noted_, fitted.noted_)
 
 
@@ -204,7 +224,8 @@ def test_state_survives_changed_parameters(case, fitted):
         changed.set_params(n_filters=2)
     changed.set_params(n_components=4, activation="relu")
     expected = fitted.transform(case.X)
-    for one in (changed, *(way(changed) for way in WAYS.values())):
+    copies = [copied(way, case, changed) for way in WAYS]
+    for one in (changed, *(copy_ for copy_ in copies if copy_ is not None)):
         np.testing.assert_array_equal(one.transform(case.X), expected)
         assert one.n_components == 4
         assert one.n_components_ == fitted.n_components_

@@ -14,11 +14,12 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_estimator,
     check_get_feature_names_out_error,
     check_global_output_transform_pandas,
     check_inplace_ensure_writeable,
@@ -32,6 +33,9 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.bottlenecks import Quantized
+
+from ..user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
 
 FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
 
@@ -46,13 +50,18 @@ CHECKED = [
     DenseAutoencoder(n_components=1, init="random", solver=torch.optim.NAdam, batch_size=5, **FAST),
     DenseAutoencoder(n_components=3, bottleneck="ordered", **FAST),
     DenseAutoencoder(n_components=2, bottleneck="variational", **FAST),
-    DenseAutoencoder(n_components=4, bottleneck="quantized", codebook_size=4, **FAST),
+    DenseAutoencoder(n_components=4, bottleneck=Quantized(4), **FAST),
     DenseAutoencoder(n_components=2, penalty="rate", corruption="masking", **FAST),
     DenseAutoencoder(n_components=2, allow_nan=True, **FAST),
     DenseAutoencoder(n_components=2, target_weight=1.0, **FAST),
+    DenseAutoencoder(n_components=2, loss=LogCosh(), penalty=ViewAgreement(), **FAST),
+    DenseAutoencoder(n_components=2, bottleneck=Channel(), corruption=Speckle(), **FAST),
     ConvAutoencoder(max_iter=2, n_filters=4),
     ConvAutoencoder(
         n_components=2, n_filters=2, bottleneck="ordered", allow_nan=True, target_weight=1.0, **FAST
+    ),
+    ConvAutoencoder(
+        n_components=2, n_filters=2, penalty=ViewAgreement(), corruption=Speckle(), **FAST
     ),
     ConvAutoencoder(n_components=2, loss="absolute_error", n_filters=4, solver="adam", **FAST),
     ConvAutoencoder(n_components=3, n_filters=2, activation="relu", channel_axis=1, **FAST),
@@ -75,6 +84,12 @@ def expected_to_fail(estimator):
 def test_scikit_learns_checks(estimator, check):
     """Every check of scikit-learn's check_estimator passes."""
     check(estimator)
+
+
+def test_scikit_learns_checks_with_functions():
+    """Every check passes with functions as loss and corruption, whose repr has an address."""
+    estimator = DenseAutoencoder(n_components=2, loss=largest_error, corruption=shrink, **FAST)
+    check_estimator(estimator, expected_failed_checks=expected_to_fail(estimator))
 
 
 EXTRA = [
@@ -252,6 +267,52 @@ def test_metadata_routing(make, digits):
             make_pipeline(make(), LogisticRegression()).fit(X, y, sample_weight=weights)
     np.testing.assert_array_equal(
         Pipeline([("ae", make())]).fit(X, ae__sample_weight=weights).transform(X), expected
+    )
+
+
+def stopping(make):
+    """Create an autoencoder with early stopping."""
+    return make().set_params(early_stopping=True)
+
+
+@makers
+def test_routing_of_weights_and_x_val_in_searches(make, digits):
+    """A search hands each fit its weights, and X_val as it is; its scores are weighted as well."""
+    X, _ = digits
+    weights = np.linspace(0.1, 2, len(X))
+    X_val = X[:40] + 1
+    with config_context(enable_metadata_routing=True):
+        autoencoder = stopping(make).set_fit_request(sample_weight=True, X_val=True)
+        autoencoder.set_score_request(sample_weight=True)
+        pipe = Pipeline([("ae", autoencoder)])
+        search = GridSearchCV(pipe, {"ae__n_components": [2, 3]}, cv=2)
+        search.fit(X, sample_weight=weights, X_val=X_val)
+        train, test = next(iter(KFold(2).split(X)))
+        split = stopping(make).set_params(n_components=2)
+        split.fit(X[train], sample_weight=weights[train], X_val=X_val)
+        assert split.n_held_out_ == len(X_val)
+        assert search.cv_results_["split0_test_score"][0] == pytest.approx(
+            split.score(X[test], sample_weight=weights[test]), abs=1e-6
+        )
+        best = stopping(make).set_params(n_components=search.best_params_["ae__n_components"])
+        best.fit(X, sample_weight=weights, X_val=X_val)
+        np.testing.assert_array_equal(search.best_estimator_[0].transform(X), best.transform(X))
+
+
+@makers
+def test_x_val_is_transformed_by_earlier_steps(make, digits):
+    """`transform_input` of a Pipeline takes X_val through the steps before the autoencoder."""
+    X, _ = digits
+    X_val = X[:40] + 1
+    with config_context(enable_metadata_routing=True):
+        pipe = make_pipeline(
+            MinMaxScaler(), stopping(make).set_fit_request(X_val=True), transform_input=["X_val"]
+        )
+        pipe.fit(X, X_val=X_val)
+    scaler = MinMaxScaler().fit(X)
+    expected = stopping(make).fit(scaler.transform(X), X_val=scaler.transform(X_val))
+    np.testing.assert_array_equal(
+        pipe[1].transform(scaler.transform(X)), expected.transform(scaler.transform(X))
     )
 
 

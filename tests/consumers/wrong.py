@@ -3,6 +3,7 @@
 import numpy as np
 
 from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer, LatentCodec, TrainingDisplay
+from skae.bottlenecks import Variational
 from skae.export import to_onnx
 
 rows = np.zeros((20, 4))
@@ -15,6 +16,9 @@ DenseAutoencoder(2, (16, 8))  # wrong: call-arg
 DenseAutoencoder(max_iter="long")  # wrong: arg-type
 ConvAutoencoder(channel_axis=2)  # wrong: arg-type
 ConvAutoencoder(corruption="blur")  # wrong: arg-type
+DenseAutoencoder(bottleneck=Variational)  # wrong: arg-type
+DenseAutoencoder(penalty_weight=0.1)  # wrong: call-arg
+Variational(beta=2)  # wrong: call-arg
 ImageRestorer(loss="log_loss")  # wrong: arg-type
 dense.fit("rows.npy")  # wrong: arg-type
 dense.fit(rows, X_validation=rows)  # wrong: call-arg

@@ -53,7 +53,7 @@ def test_a_detector_raises(class_):
     detector = ReconstructionDetector(PCA(2)).fit(rows)
     with pytest.raises(
         TypeError,
-        match=r"Got ReconstructionDetector, which has no method transform.* Pass its autoencoder_",
+        match=r"Got ReconstructionDetector, but \w+ expected .* transform.* Pass its autoencoder_",
     ):
         class_.from_estimator(detector, rows)
 
@@ -74,7 +74,7 @@ def test_given_axes_are_used(ordered_images, class_, data, shape):
     display = class_.from_estimator(ordered_images, *data, ax=axes)
     assert list(display.axes_.flat) == list(axes.flat)
     with pytest.raises(
-        ValueError, match=r"Got ax with 5 axes, but \w+ expected one Axes, or an array of"
+        ValueError, match=r"Got ax with 5 axes, but expected one Axes, or an array of"
     ):
         display.plot(ax=plt.subplots(5)[1])
     with pytest.raises(ValueError, match="outside of a subplot grid"):
@@ -141,6 +141,25 @@ def test_missing_matplotlib_raises_an_error_with_the_extra(class_, data, shape, 
     ) as caught:
         class_.from_estimator(ConvAutoencoder(), *data)
     assert isinstance(caught.value.__cause__, ImportError)
+
+
+STORED = [
+    ReconstructionDisplay(originals=np.eye(2), reconstructions=np.eye(2)),
+    LatentDisplay(points=np.eye(2)),
+    TraversalDisplay(decoded=np.zeros((1, 2, 1, 5)), steps=[-1, 1], components=[0]),
+    TrainingDisplay(loss_curve=[1.0]),
+    SpectrumDisplay(n_components=[1], explained=[0.5]),
+]
+
+
+@pytest.mark.parametrize("display", STORED, ids=lambda display: type(display).__name__)
+def test_plot_without_matplotlib_raises_an_error_with_the_extra(display, monkeypatch):
+    """`plot` raises an ImportError with the extra to install before it needs matplotlib."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    name = type(display).__name__
+    with pytest.raises(ImportError, match=rf"{name}.plot needs matplotlib.*skae\[plot\]"):
+        display.plot()
 
 
 def test_importing_skae_does_not_import_matplotlib():

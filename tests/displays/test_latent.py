@@ -24,7 +24,10 @@ def test_classes_have_distinct_colors_and_a_legend(table):
     legend = display.ax_.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["high", "low", "none"]
     assert legend.get_title().get_text() == "level"
-    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("code 0", "code 2")
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == (
+        "Latent dimension 0",
+        "Latent dimension 2",
+    )
 
 
 def test_missing_labels_are_a_class(table):
@@ -40,7 +43,7 @@ def test_continuous_labels_have_a_color_bar(table):
         assert display.classes_ is None
         assert len(display.scatter_) == 1
         np.testing.assert_array_equal(display.scatter_[0].get_array(), y)
-        assert display.figure_.axes[-1].get_ylabel() == "label"
+        assert display.figure_.axes[-1].get_ylabel() == "Label"
 
 
 def test_latent_vectors_of_three_dimensions_are_projected_by_pca(table):
@@ -51,7 +54,7 @@ def test_latent_vectors_of_three_dimensions_are_projected_by_pca(table):
     np.testing.assert_allclose(display.points, pca.transform(Z), atol=1e-4)
     assert (
         display.ax_.get_xlabel()
-        == f"principal component 1 of codes ({pca.explained_variance_ratio_[0]:.0%})"
+        == f"Principal component 1 of latent vectors ({pca.explained_variance_ratio_[0]:.0%})"
     )
 
 
@@ -87,10 +90,10 @@ def test_invalid_latent_vectors_raise(table):
         LatentDisplay.from_predictions(np.ones((9, 1)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         LatentDisplay.from_estimator(table, TABLE, [1, 2])
-    with pytest.raises(TypeError, match="Got ax='a', but LatentDisplay expected a matplotlib Axes"):
+    with pytest.raises(TypeError, match="Got ax='a', but expected a matplotlib Axes"):
         LatentDisplay.from_estimator(table, TABLE, ax="a")
-    for components in ((0, 3), (0,), "ab", 1, (-1, 0)):
-        with pytest.raises(ValueError, match="but expected two ints from 0 to 2"):
+    for components in ((0, 3), (0,), "ab", 1, (-1, 0), (1, 1), (0.5, 1)):
+        with pytest.raises(ValueError, match="but expected two distinct ints from 0 to 2"):
             LatentDisplay.from_estimator(table, TABLE, components=components)
     with pytest.raises(ValueError, match=r"images of shape \(60, 8\), but expected \(n, H, W\)"):
         LatentDisplay.from_estimator(table, TABLE, thumbnails=True)

@@ -32,8 +32,8 @@ def test_images_have_originals_reconstructions_and_differences(gray):
     low, high = display.images_[2, 0].get_clim()
     assert low == -high == -np.abs(reconstruction - GRAY[:4]).max()
     labels = [row[0].get_ylabel() for row in display.axes_]
-    assert labels == ["original", "reconstruction", "reconstruction\nminus original"]
-    assert display.figure_.axes[-1].get_ylabel() == "difference"
+    assert labels == ["Original", "Reconstruction", "Difference"]
+    assert display.figure_.axes[-1].get_ylabel() == "Reconstruction\nminus original"
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 6])
@@ -104,8 +104,8 @@ def test_table_rows_have_two_dots_for_each_named_feature(table):
     )
     assert len({panel.get_xlim() for panel in display.axes_[0]}) == 1
     assert [text.get_text() for text in display.figure_.legends[0].get_texts()] == [
-        "original",
-        "reconstruction",
+        "Original",
+        "Reconstruction",
     ]
 
 
@@ -116,9 +116,9 @@ def test_signals_are_plotted_as_lines(signal):
     original, reconstruction, error = (line.get_ydata() for line in display.lines_[1])
     np.testing.assert_allclose(original, SIGNALS[1])
     np.testing.assert_allclose(error, reconstruction - original, atol=1e-6)
-    assert display.axes_[1, 0].get_xlabel() == "position"
+    assert display.axes_[1, 0].get_xlabel() == "Position"
     wide = ReconstructionDisplay.from_predictions(SIGNALS[:2], SIGNALS[:2])
-    assert wide.axes_[1, 0].get_xlabel() == "feature"
+    assert wide.axes_[1, 0].get_xlabel() == "Feature"
 
 
 def test_pca_and_pipelines_are_accepted():
@@ -159,7 +159,7 @@ def test_invalid_reconstructions_raise(gray):
         ReconstructionDisplay.from_estimator(gray, GRAY, n_samples=2.5)
     with pytest.raises(
         TypeError,
-        match="Got ax='a', but ReconstructionDisplay expected a matplotlib Axes, or an array",
+        match="Got ax='a', but expected a matplotlib Axes, or an array",
     ):
         ReconstructionDisplay.from_estimator(gray, GRAY, ax="a")
     with pytest.raises(ValueError, match="Got 2 feature_names, but expected 8"):

@@ -43,7 +43,7 @@ def test_an_ordered_autoencoder_without_X_shows_its_fitted_ratios(ordered):
         display.line_.get_ydata(), np.cumsum(ordered.explained_variance_ratio_)
     )
     assert display.pca_line_ is None
-    assert "held out in fit" in display.ax_.get_ylabel()
+    assert display.ax_.get_ylabel() == "Explained variance ratio\n(validation set)"
 
 
 def test_several_autoencoders_are_sorted_by_n_components():
@@ -62,7 +62,9 @@ def test_invalid_spectra_raise(table, ordered):
         SpectrumDisplay.from_estimator(table, TABLE)
     with pytest.raises(ValueError, match="empty list, but expected fitted autoencoders"):
         SpectrumDisplay.from_estimator([], TABLE)
-    with pytest.raises(TypeError, match="Got PCA, but expected an autoencoder"):
+    with pytest.raises(
+        TypeError, match="Got PCA, but SpectrumDisplay expected an estimator with n_comp"
+    ):
         SpectrumDisplay.from_estimator([table, PCA(2).fit(TABLE)], TABLE)
     with pytest.raises(ValueError, match="X=None, but expected samples to score"):
         SpectrumDisplay.from_estimator([table])

@@ -26,11 +26,11 @@ def test_training_shows_losses_scores_initial_score_and_best_epoch(table):
     assert display.best_point_.get_xydata().tolist() == [
         [table.best_iter_, table.best_validation_score_]
     ]
-    assert display.axes_[1].get_xlabel() == "epoch"
+    assert display.axes_[1].get_xlabel() == "Epoch"
 
 
 def test_training_without_validation_set_has_one_panel():
-    """Without validation scores only losses are plotted; a random start is not named PCA."""
+    """Without validation scores only losses are plotted; a random initial network is not named PCA."""
     X = low_rank(60, 8)
     display = TrainingDisplay.from_estimator(
         DenseAutoencoder(3, early_stopping=False, **QUICK).fit(X)
@@ -38,6 +38,8 @@ def test_training_without_validation_set_has_one_panel():
     assert display.axes_.shape == (1,)
     assert display.score_line_ is None
     random = TrainingDisplay.from_estimator(DenseAutoencoder(3, init="random", **QUICK).fit(X))
-    assert random.start_line_.get_label() == "start"
-    with pytest.raises(TypeError, match="Got PCA, but expected an autoencoder"):
+    assert random.start_line_.get_label() == "initial network"
+    with pytest.raises(
+        TypeError, match="Got PCA, but TrainingDisplay expected an estimator with loss_curve_"
+    ):
         TrainingDisplay.from_estimator(PCA(2).fit(X))

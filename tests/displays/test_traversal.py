@@ -25,13 +25,15 @@ def test_each_row_varies_one_latent_dimension(gray):
     )
     minus = "\N{MINUS SIGN}"
     assert [panel.get_title() for panel in display.axes_[0]] == [
-        f"{minus}3 sd",
-        f"{minus}1.5 sd",
+        f"{minus}3 SD",
+        f"{minus}1.5 SD",
         "0",
-        "+1.5 sd",
-        "+3 sd",
+        "+1.5 SD",
+        "+3 SD",
     ]
-    assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == ["code 0", "code 1", "code 2"]
+    assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == [
+        f"Latent\ndimension {component}" for component in range(3)
+    ]
 
 
 def test_a_grid_varies_two_latent_dimensions(gray):
@@ -48,8 +50,10 @@ def test_a_grid_varies_two_latent_dimensions(gray):
     np.testing.assert_allclose(
         display.decoded[0, 2], gray.inverse_transform(changed[None])[0], atol=1e-5
     )
-    assert display.axes_[0, 1].get_title() == "across: code 2, up: code 0"
-    assert display.axes_[0, 0].get_ylabel() == "+1 sd"
+    assert display.axes_[0, 1].get_title() == (
+        "Horizontal: latent dimension 2\nVertical: latent dimension 0"
+    )
+    assert display.axes_[0, 0].get_ylabel() == "+1 SD"
 
 
 def test_traversals_of_tables_are_strips_of_changes(table):
@@ -63,7 +67,7 @@ def test_traversals_of_tables_are_strips_of_changes(table):
     assert [label.get_text() for label in display.axes_[0, 0].get_yticklabels()] == list(
         TABLE.columns
     )
-    assert "change of the feature" in display.figure_.axes[-1].get_ylabel()
+    assert display.figure_.axes[-1].get_ylabel() == "Feature change\n(standard deviations)"
     with pytest.raises(
         ValueError, match="grid=True with rows of a table, but expected images or signals"
     ):
@@ -86,7 +90,7 @@ def test_invalid_traversals_raise(gray):
     for components in ([3], [0, 0], [], "a", [0.5], 1):
         with pytest.raises(ValueError, match="but expected 1 to 25 distinct ints from 0 to 2"):
             TraversalDisplay.from_estimator(gray, GRAY, components=components)
-    with pytest.raises(ValueError, match="with grid=True, but expected two ints"):
+    with pytest.raises(ValueError, match="but expected two distinct ints"):
         TraversalDisplay.from_estimator(gray, GRAY, components=[0], grid=True)
     with pytest.raises(ValueError, match="Got n_steps=1, but expected an int from 2 to 25"):
         TraversalDisplay.from_estimator(gray, GRAY, n_steps=1)

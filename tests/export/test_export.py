@@ -30,7 +30,8 @@ from skae import (
     LatentSampler,
     ReconstructionDetector,
 )
-from skae.export import _safetensors, load, save, to_onnx
+from skae._files.container import digest
+from skae.export import load, save, to_onnx
 
 from ..cases import BY_NAME, gray_images, low_rank
 
@@ -57,12 +58,17 @@ def rewrite(path, change, *, update_checksum=True):
     text = json.dumps(content)
     checksum = metadata["sha256"]
     if update_checksum:
-        checksum = _safetensors._digest(text, tensors)
+        checksum = digest(text, tensors)
     path.write_bytes(write_tensors(tensors, {"skae": text, "sha256": checksum}))
 
 
 def test_load_restores_an_autoencoder(case, fitted, tmp_path):
-    """A loaded autoencoder has the same latent vectors, reconstructions, parameters and state."""
+    """A loaded autoencoder has the same results and state; classes and functions of users are refused."""
+    if case.has_user_options:
+        with pytest.raises(TypeError, match=r"Got (loss|penalty|bottleneck|corruption)="):
+            save(fitted, tmp_path / "x")
+        assert not (tmp_path / "x").exists()
+        return
     save(fitted, tmp_path / "x")
     loaded = load(tmp_path / "x")
     assert type(loaded) is type(fitted)
@@ -200,23 +206,10 @@ def test_load_replaces_a_missing_device_by_the_cpu(small, tmp_path):
     assert loaded.net_.device == torch.device("cpu")
 
 
-def test_load_restores_object_arrays(small, tmp_path):
-    """NumPy scalars in an object array and a zero-dimensional string keep their values."""
-    fitted = copy.deepcopy(small)
-    fitted.parts_, fitted.word_ = (
-        np.array([[np.float64(1), "two"], [np.int64(3), None]], dtype=object),
-        np.array("word"),
-    )
-    save(fitted, tmp_path / "x")
-    loaded = load(tmp_path / "x")
-    np.testing.assert_array_equal(loaded.parts_, fitted.parts_)
-    np.testing.assert_array_equal(loaded.word_, fitted.word_, strict=True)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("corruption", lambda x, level, generator: x),
+        ("corruption", lambda x, generator: x),
         ("solver", lambda *parameters: None),
         ("random_state", np.random.RandomState(0)),
         ("net_params", {"callbacks": [object()]}),
@@ -259,70 +252,6 @@ def test_a_corrupted_file_is_an_error(small, tmp_path):
             assert re.search("but expected", str(error))  # noqa: PT017 - few changes are harmless
         else:
             np.testing.assert_array_equal(loaded.transform(X), small.transform(X))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda content: content.update(format=99), "format 99"),
-        (lambda content: content.update({"class": "Popen"}), "Popen"),
-        (lambda content: content["state"].update(transform=1), "attributes are not those"),
-        (lambda content: content["state"].pop("loss"), "attributes are not those"),
-        (
-            lambda content: content["state"].update(solver={"torch.optim": "lr_scheduler"}),
-            "no optimizer",
-        ),
-        (
-            lambda content: content["state"].update(note={"object": "os.system", "state": {}}),
-            "not part of skae",
-        ),
-        (
-            lambda content: content["state"].update(
-                note={"object": "skae.nothing.Here", "state": {}}
-            ),
-            "skae.nothing",
-        ),
-        (
-            lambda content: content["state"].update(
-                note={"object": "skae._training.net.AutoencoderNet", "state": {}}
-            ),
-            "cannot be loaded from a file",
-        ),
-        (
-            lambda content: content["state"].update(
-                note={"object": "skae._input.image_layout.ImageLayout", "state": {"flat": 1}}
-            ),
-            "attributes are not",
-        ),
-        (
-            lambda content: content["state"].update(
-                note={"object": "skae._input.targets.Targets", "state": {"encode": 1}}
-            ),
-            "attributes are not",
-        ),
-        (lambda content: content["state"].update(note={"dtype": "O"}), "dtype 'O'"),
-        (
-            lambda content: content["state"].update(note={"anything": 1}),
-            "Unknown kind of value 'anything'",
-        ),
-        (
-            lambda content: content["state"].update(note={"estimator": {"same": "nowhere"}}),
-            "nowhere",
-        ),
-        (
-            lambda content: content["state"]["_spec"]["state"]["network"]["state"].update(
-                n_features=10**9
-            ),
-            "weights do not match",
-        ),
-    ],
-)
-def test_a_forged_file_is_an_error(small, tmp_path, change, message):
-    """A state of another class is an error before memory is allocated, even with a valid checksum."""
-    save(small, tmp_path / "x")
-    rewrite(tmp_path / "x", change)
-    with pytest.raises(ValueError, match=message):
-        load(tmp_path / "x")
 
 
 def test_a_changed_file_is_an_error(small, tmp_path):

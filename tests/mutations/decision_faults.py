@@ -9,7 +9,7 @@ BOTTLENECKS = ("networks/test_bottlenecks.py",)
 NETWORKS = ("networks/test_networks.py",)
 DETECTOR = ("anomaly/test_detector.py",)
 EXPORT = ("export/test_export.py",)
-DATASETS = ("datasets/test_datasets.py",)
+DATASETS = ("datasets/test_image_files.py", "datasets/test_torch.py")
 
 DECISION_FAULTS = [
     # ---------- early stopping

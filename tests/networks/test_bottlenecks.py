@@ -15,8 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from torch.distributions import Normal, kl_divergence
 
 from skae import ConvAutoencoder, DenseAutoencoder
-from skae._training.defaults import quantization_step
-from skae.networks.bottlenecks import Ordered, Quantized, Rate, Variational
+from skae.bottlenecks import Quantized
+from skae.corruptions import Gaussian, Masking
+from skae.networks.bottlenecks import NestedDropout, NormalPosterior, VectorQuantizer
+from skae.networks.penalties import RateModel
+from skae.penalties import Rate
 
 from ..cases import low_rank
 
@@ -39,7 +42,7 @@ def split():
 @pytest.mark.parametrize("k", [1, 2, 7])
 def test_nested_dropout_samples_lengths(k):
     """The probability of length j is proportional to j ** -0.25, and a third of that for j <= 3."""
-    kept, cost = Ordered(k, 5, 0, 0.0)(torch.ones(50_000, k), None, resolve_seed())
+    kept, cost = NestedDropout()(torch.ones(50_000, k), None, resolve_seed())
     assert cost is None
     lengths = kept.sum(1).long()
     assert torch.equal(kept, (torch.arange(k) < lengths[:, None]).float())
@@ -181,7 +184,7 @@ def test_callbacks_get_estimators_with_codes_of_full_length(rows):
 
 def test_the_cost_is_the_divergence_from_the_standard_normal():
     """The cost is torch.distributions' Kullback-Leibler divergence, summed over dimensions."""
-    bottleneck = Variational(3, 5, 0, 0.0)
+    bottleneck = NormalPosterior(3, 5)
     torch.nn.init.normal_(bottleneck.log_variance.weight, generator=resolve_seed(1))
     torch.nn.init.normal_(bottleneck.log_variance.bias, generator=resolve_seed(2))
     z, hidden = (
@@ -223,7 +226,7 @@ def test_variational_codes_are_about_standard_normal(make, digits):
 @pytest.fixture
 def quantizer():
     """Return a quantizer of two groups of three dimensions, and latent vectors."""
-    bottleneck = Quantized(6, 5, 7, 0.0)
+    bottleneck = VectorQuantizer(6, 7)
     assert bottleneck.codebooks.shape == (2, 7, 3)
     torch.nn.init.normal_(bottleneck.codebooks, generator=resolve_seed(1))
     bottleneck.init_from_pca(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.4, 0.3]), None)
@@ -292,8 +295,7 @@ def test_quantized_codes_are_vectors_of_the_codebooks(make, early_stopping, digi
     X = digits[0]
     estimator = make(
         8,
-        bottleneck="quantized",
-        codebook_size=16,
+        bottleneck=Quantized(16),
         max_iter=8,
         early_stopping=early_stopping,
         random_state=0,
@@ -314,7 +316,7 @@ def test_codebooks_fit_the_encoder_without_training():
     """Codebooks fit the encoder if validation changes the components, or training has no gain."""
     X = low_rank(40, 12, rank=8)
     for seed in range(3):
-        parameters = {"bottleneck": "quantized", "codebook_size": 16, "random_state": seed}
+        parameters = {"bottleneck": Quantized(16), "random_state": seed}
         estimator = DenseAutoencoder(4, max_iter=1, learning_rate_init=1e-9, **parameters).fit(X)
         assert estimator.score(X) > 0.4
 
@@ -324,34 +326,35 @@ def test_codebooks_fit_the_encoder_without_training():
 
 def test_bits_are_those_of_the_logistic_density_over_a_step():
     """The cost is the base-2 logarithm of the density's integral over one step."""
-    bottleneck = Rate(3, 5, 0, 0.7)
+    model = RateModel(3, 0.7)
     with torch.no_grad():
-        bottleneck.init_from_pca(torch.tensor([2.0, 1.0, 0.5]), None)
-        bottleneck.place.copy_(torch.tensor([0.1, -0.2, 0.0]))
-        bottleneck.log_width.copy_(torch.tensor([-0.1, 0.0, -0.3]))
+        model.init_from_pca(torch.tensor([2.0, 1.0, 0.5]), None)
+        model.location.copy_(torch.tensor([0.1, -0.2, 0.0]))
+        model.log_width.copy_(torch.tensor([-0.1, 0.0, -0.3]))
     z = torch.randn(20, 3, generator=resolve_seed(1)) * 2
-    noisy, cost = bottleneck(z, None, resolve_seed())
-    factor = bottleneck.learning_rate_factor
-    steps = bottleneck.steps.double().numpy()
-    place = (factor * bottleneck.place).detach().double().numpy()
-    width = (factor * bottleneck.log_width).exp().detach().double().numpy()
+    noisy = model.perturb(z, resolve_seed())
+    cost = model.bits(noisy)
+    factor = model.learning_rate_factor
+    steps = model.steps.double().numpy()
+    location = (factor * model.location).detach().double().numpy()
+    width = (factor * model.log_width).exp().detach().double().numpy()
     np.testing.assert_allclose(steps, 0.7 / np.array([2, 1, 0.5]), rtol=1e-6)
     noise = (noisy - z).detach().numpy() / steps
     assert np.abs(noise).max() <= 0.5 + 1e-5
     assert noise.std() == pytest.approx(math.sqrt(1 / 12), rel=0.2)
     at = noisy.detach().double().numpy()[..., None] + steps[:, None] * np.linspace(-0.5, 0.5, 2001)
-    e = np.exp(-np.abs(at - place[:, None]) / width[:, None])
+    e = np.exp(-np.abs(at - location[:, None]) / width[:, None])
     probability = np.trapezoid(e / (width[:, None] * np.square(1 + e)), at, axis=-1)
     np.testing.assert_allclose(cost.detach().numpy(), -np.log2(probability).sum(1), rtol=1e-4)
 
 
 def test_bits_of_outliers_and_their_gradients_are_finite():
     """The cost is bounded if the density underflows in float32."""
-    bottleneck = Rate(2, 5, 0, 0.7)
+    model = RateModel(2, 0.7)
     with torch.no_grad():
-        bottleneck.init_from_pca(torch.ones(2), None)
+        model.init_from_pca(torch.ones(2), None)
     z = torch.tensor([[1e4, -1e4], [0.0, 30.0]], requires_grad=True)
-    _, cost = bottleneck(z, None, resolve_seed())
+    cost = model.bits(model.perturb(z, resolve_seed()))
     cost.sum().backward()
     assert torch.isfinite(cost).all()
     assert torch.isfinite(z.grad).all()
@@ -360,7 +363,7 @@ def test_bits_of_outliers_and_their_gradients_are_finite():
 @pytest.mark.parametrize("weight", [0.01, 0.5, 3.0])
 def test_the_step_minimizes_the_weighted_sum_of_error_and_bits(weight):
     """The derivative of the error D^2 / 12 with respect to bits is minus the weight."""
-    D = quantization_step(weight)
+    D = Rate(weight).step
     error = [np.square(D * 2**-bits) / 12 for bits in (-1e-6, 1e-6)]
     assert (error[0] - error[1]) / 2e-6 == pytest.approx(weight, rel=1e-6)
 
@@ -370,9 +373,7 @@ def test_rounded_codes_reconstruct_nearly_as_well(split):
     X, X_test = split
     levels = []
     for weight in (0.1, 1.0):
-        estimator = DenseAutoencoder(16, penalty="rate", penalty_weight=weight, random_state=0).fit(
-            X
-        )
+        estimator = DenseAutoencoder(16, penalty=Rate(weight), random_state=0).fit(X)
         steps, Z = estimator.code_steps_, estimator.transform(X_test)
         assert steps.shape == (16,)
         rounded = np.rint(Z / steps) * steps
@@ -389,7 +390,7 @@ def test_rounded_codes_reconstruct_nearly_as_well(split):
 OPTIONS = [
     {"bottleneck": "ordered"},
     {"bottleneck": "variational"},
-    {"bottleneck": "quantized", "codebook_size": 4},
+    {"bottleneck": Quantized(4)},
     {"penalty": "rate"},
     {"penalty": "sparsity"},
     {"penalty": "contraction"},
@@ -442,7 +443,7 @@ def test_fit_removes_fitted_attributes_of_other_bottlenecks(rows):
     """Fitted attributes of an earlier fit with another bottleneck are removed."""
     estimator = DenseAutoencoder(4, max_iter=1, random_state=0)
     for parameters, names in [
-        ({"bottleneck": "quantized", "codebook_size": 4}, {"codebooks_", "codebook_usage_"}),
+        ({"bottleneck": Quantized(4)}, {"codebooks_", "codebook_usage_"}),
         ({"bottleneck": "ordered"}, {"explained_variance_ratio_"}),
         ({"bottleneck": "deterministic", "penalty": "rate"}, {"code_steps_"}),
         ({"penalty": None}, set()),
@@ -468,7 +469,7 @@ def test_fit_removes_fitted_attributes_of_other_bottlenecks(rows):
             "penalty='sparsity' with bottleneck='variational'",
         ),
         ({"penalty": "rate", "bottleneck": "ordered"}, "penalty='rate' with bottleneck='ordered'"),
-        ({"penalty": "rate", "penalty_weight": 0}, "penalty='rate'.* Got 0"),
+        ({"penalty": Rate(0)}, "'weight' parameter of Rate must be .* Got 0"),
         (
             {"penalty": "contraction", "batch_size": 1},
             "batch_size=1 with penalty='contraction', but expected an int >= 2",
@@ -478,15 +479,15 @@ def test_fit_removes_fitted_attributes_of_other_bottlenecks(rows):
             "compile=True and penalty='contraction'",
         ),
         (
-            {"corruption": "masking", "corruption_level": 1.5},
-            "corruption_level=1.5, but expected a number from 0 to 1",
+            {"corruption": Masking(1.5)},
+            "level=1.5 in corruption=Masking, but expected a number from 0 to 1",
         ),
         (
-            {"corruption": "gaussian", "corruption_level": (0.5, 0.1)},
-            r"corruption_level=\(0.5, 0.1\), but expected a number of",
+            {"corruption": Gaussian((0.5, 0.1))},
+            r"level=\(0.5, 0.1\) in corruption=Gaussian, but expected a number of",
         ),
-        ({"corruption": "gaussian", "corruption_level": (0.5,)}, "or a pair of such"),
-        ({"corruption": "patches"}, "corruption='patches', but expected another one"),
+        ({"corruption": Gaussian((0.5,))}, "or a pair of such"),
+        ({"corruption": "patches"}, "corruption='patches', which requires images"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from skae import DenseAutoencoder
 from skae._training.pca import fit_pca
+from skae.bottlenecks import Deterministic
 from skae.networks import ConvNetwork, DenseNetwork
 from skae.networks.autoencoder import Autoencoder
 from skae.networks.imputation import conditional_means
@@ -242,6 +243,7 @@ def options(d, k, m, **more):
         "encoder_sizes": (7,),
         "decoder_sizes": (6, 9),
         "activation": "gelu",
+        "bottleneck": Deterministic(),
         **more,
     }
 
@@ -260,7 +262,7 @@ def started(X, k, *, size=None, seed=0, **more):
         network = DenseNetwork(in_pca_space=in_pca_space, **given)
     else:
         network = ConvNetwork(image_size=size, channels_first=False, n_filters=3, **given)
-    network.start(principal, generator)
+    network.initialize(principal, generator)
     return network.eval()
 
 
@@ -383,7 +385,7 @@ def test_convolutional_networks_accept_any_size(size, filters, k, fine):
     network = ConvNetwork(
         image_size=size, channels_first=False, n_filters=filters, fine=fine, **given
     )
-    network.start(principal, torch.Generator().manual_seed(0))
+    network.initialize(principal, torch.Generator().manual_seed(0))
     with torch.no_grad():
         Z = network.encode(torch.from_numpy(X))
         X_hat = network.decode(Z)

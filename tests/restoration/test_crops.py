@@ -10,7 +10,7 @@ from skae.restoration._crops import RandomCrops, scale_to_unit_range
 def test_the_initial_network_is_the_identity():
     """Before the first training step, the network returns every image unchanged."""
     network = UNet(n_channels=2, n_filters=3, crop=(8, 8))
-    network.start(torch.Generator().manual_seed(0))
+    network.initialize(torch.Generator().manual_seed(0))
     x = torch.rand(2, 2, 13, 9, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network.restore(x), x)
 
@@ -18,7 +18,7 @@ def test_the_initial_network_is_the_identity():
 def test_the_initial_network_fills_masked_regions_with_the_fill_value():
     """Before the first step, masked pixels become `fill`; the mask is an additional input."""
     network = UNet(n_channels=2, n_filters=3, crop=(8, 8), allow_nan=True, fill=0.25)
-    network.start(torch.Generator().manual_seed(0))
+    network.initialize(torch.Generator().manual_seed(0))
     x = torch.rand(2, 2, 13, 9, generator=torch.Generator().manual_seed(1))
     masked = x.masked_fill(x < 0.3, float("nan"))
     torch.testing.assert_close(network.restore(masked), torch.where(x < 0.3, 0.25, x))

@@ -18,6 +18,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skae import ImageRestorer
+from skae.corruptions import JPEG, Blur, Gaussian, Masking, Patches, SaltAndPepper
+from skae.losses import Huber, LogLoss
 
 FAST = {
     "n_filters": 4,
@@ -43,7 +45,7 @@ def photos():
 @pytest.fixture(scope="module")
 def fitted(photos):
     """Return a restorer fitted to color images."""
-    return restorer("gaussian", 0.1).fit(photos)
+    return restorer("gaussian").fit(photos)
 
 
 def noisy(images, scale, seed=0):
@@ -59,7 +61,7 @@ def test_denoising_reduces_the_error():
     images = load_digits().images
     train, test = images[:1500], images[1500:]
     model = ImageRestorer(
-        "gaussian", (0.1, 0.3), n_filters=8, max_iter=25, device="cpu", random_state=0
+        Gaussian((0.1, 0.3)), n_filters=8, max_iter=25, device="cpu", random_state=0
     ).fit(train)
     for scale, max_ratio in ((0.1, 0.9), (0.3, 0.33)):
         corrupted = noisy(test, 16 * scale)
@@ -84,20 +86,22 @@ def test_fit_learns_from_pairs():
 
 
 @pytest.mark.parametrize(
-    ("corruption", "level"),
+    "corruption",
     [
-        ("gaussian", (0.05, 0.2)),
-        ("masking", 0.3),
-        ("salt_and_pepper", [0.1, 0.3]),
-        ("patches", 0.2),
-        ("blur", (0, 2)),
-        ("jpeg", (10, 90)),
-        (lambda x, level, generator: x.flip(-1) * level, 0.5),
+        *["gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg"],
+        Gaussian((0.05, 0.2)),
+        Masking(0.3),
+        SaltAndPepper([0.1, 0.3]),
+        SaltAndPepper(0.2, low=0.1, high=0.9),
+        Patches(0.2, fill_value=0.0),
+        Blur((0, 2)),
+        JPEG((10, 90)),
+        lambda x, generator: x.flip(-1) * 0.5,
     ],
 )
-def test_fit_accepts_every_corruption(photos, corruption, level):
+def test_fit_accepts_every_corruption(photos, corruption):
     """Fit accepts each corruption, with one level or a pair, and restored images are finite."""
-    model = restorer(corruption, level).fit(photos)
+    model = restorer(corruption).fit(photos)
     assert np.isfinite(model.predict(photos)).all()
 
 
@@ -121,7 +125,7 @@ def test_inpainting_with_a_mask_has_a_smaller_error():
     masked = mask_squares(test, 4)
     is_missing = np.isnan(masked)
     model = ImageRestorer(
-        "patches", 0.25, n_filters=8, max_iter=25, device="cpu", random_state=0
+        Patches(0.25), n_filters=8, max_iter=25, device="cpu", random_state=0
     ).fit(train)
     without_mask = model.predict(np.where(is_missing, model.fill_value_, test))
     with_mask = clone(model).set_params(allow_nan=True).fit(train).predict(masked)
@@ -130,12 +134,10 @@ def test_inpainting_with_a_mask_has_a_smaller_error():
     assert error_with_mask < 0.95 * error_without_mask
 
 
-@pytest.mark.parametrize("corruption", ["masking", "patches"])
+@pytest.mark.parametrize("corruption", [Masking(0.2), Patches(0.2)])
 def test_observed_pixels_are_unchanged(photos, corruption):
     """After a fit with a masking corruption, pixels that aren't NaN keep their float32 value."""
-    model = restorer(corruption, 0.2, allow_nan=True, max_iter=3, data_range=(-70.0, 333.3)).fit(
-        photos
-    )
+    model = restorer(corruption, allow_nan=True, max_iter=3, data_range=(-70.0, 333.3)).fit(photos)
     corrupted = mask_squares(photos + 0.1, 30)
     restored = model.predict(corrupted)
     is_missing = np.isnan(corrupted)
@@ -149,7 +151,7 @@ def test_single_channels_may_be_masked(photos):
     """A pixel may be masked in one channel only."""
     corrupted = photos.astype(float)
     corrupted[:, 40:60, 40:60, 1] = np.nan
-    restored = restorer("masking", (0, 0.5), allow_nan=True).fit(photos).predict(corrupted)
+    restored = restorer(Masking((0, 0.5)), allow_nan=True).fit(photos).predict(corrupted)
     np.testing.assert_allclose(restored[..., [0, 2]], photos[..., [0, 2]], atol=1e-4)
     assert np.isfinite(restored).all()
 
@@ -159,9 +161,9 @@ def test_masked_regions_may_be_combined_with_noise():
     images = load_digits().images[:600]
     noise = 5.0
 
-    def corrupt(x, level, generator):
+    def corrupt(x, generator):
         x = x + torch.randn(x.shape, generator=generator) * noise / 16
-        return x.masked_fill(torch.rand(x.shape, generator=generator) < level, np.nan)
+        return x.masked_fill(torch.rand(x.shape, generator=generator) < 0.2, np.nan)
 
     rng = np.random.default_rng(1)
     corrupted = noisy(images, noise)
@@ -170,7 +172,7 @@ def test_masked_regions_may_be_combined_with_noise():
     settings = {"allow_nan": True, "n_filters": 8, "max_iter": 20}
     for model in (
         restorer(**settings).fit(corrupted[:500], images[:500]),
-        restorer(corrupt, 0.2, data_range=(0, 16), **settings).fit(images[:500]),
+        restorer(corrupt, data_range=(0, 16), **settings).fit(images[:500]),
     ):
         error = np.square(model.predict(corrupted[500:]) - images[500:])
         assert error[~is_missing].mean() < 0.6 * noise**2
@@ -193,7 +195,7 @@ def test_inpainting_does_not_depend_on_parameters_set_after_fit(photos):
 def test_images_may_be_masked_entirely(recwarn):
     """Images of NaN only are restored, without a warning about units."""
     images = load_digits().images[:50]
-    model = restorer("patches", allow_nan=True).fit(images)
+    model = restorer("patches", patch_size=8, allow_nan=True).fit(images)
     restored = model.predict(np.full((2, 8, 8), np.nan))
     assert np.isfinite(restored).all()
     assert not recwarn
@@ -203,7 +205,7 @@ def test_masked_images_may_have_half_precision(recwarn):
     """Masked images of float16 and of float64 have equal results, without a warning."""
     images = load_digits().images[:50]
     corrupted = mask_squares(images, 3)
-    model = restorer("patches", allow_nan=True).fit(images)
+    model = restorer("patches", patch_size=8, allow_nan=True).fit(images)
     np.testing.assert_array_equal(
         model.predict(corrupted.astype(np.float16)), model.predict(corrupted)
     )
@@ -214,7 +216,7 @@ def test_fit_needs_masked_regions_to_learn_inpainting(photos):
     """Corruptions that mask nothing, X without NaN and clean images with NaN are refused."""
     with pytest.raises(
         ValueError,
-        match=r"Got allow_nan=True with corruption='blur', which masks no pixels, but expected",
+        match=r"Got allow_nan=True with corruption=Blur\(\), which masks no pixels, but expected",
     ):
         restorer("blur", allow_nan=True).fit(photos)
     for corrupted in (photos, photos.astype(float)):
@@ -230,9 +232,9 @@ def test_fit_needs_masked_regions_to_learn_inpainting(photos):
 
 def test_training_without_masked_regions_warns(photos):
     """A fit with allow_nan=True warns if no crop had NaN."""
-    for corruption, level in ((lambda x, level, generator: x + level, 0.1), ("masking", 0)):
+    for corruption in (lambda x, generator: x + 0.1, Masking(0)):
         with pytest.warns(UserWarning, match="no corrupted crop had NaN in training"):
-            restorer(corruption, level, allow_nan=True).fit(photos)
+            restorer(corruption, allow_nan=True).fit(photos)
 
 
 def test_the_error_of_nan_suggests_allow_nan(fitted, photos):
@@ -262,20 +264,20 @@ def test_auto_precision(photos, monkeypatch, has_bfloat16, n_filters, expected):
 
 
 def test_a_callable_receives_crops_in_the_unit_range(photos):
-    """A callable receives float32 crops (n, channels, h, w) in [0, 1], the level and a generator."""
+    """A callable receives float32 crops (n, channels, h, w) in [0, 1], and a generator."""
     calls = []
 
-    def corrupt(x, level, generator):
+    def corrupt(x, generator):
         in_unit_range = bool((x >= 0).all() and (x <= 1).all())
-        calls.append((x.shape, x.dtype, in_unit_range, level, type(generator)))
+        calls.append((x.shape, x.dtype, in_unit_range, type(generator)))
         return x
 
-    restorer(corrupt, (3, "ignored")).fit(photos)
-    expected = ((16, 3, 16, 16), torch.float32, True, (3, "ignored"), torch.Generator)
+    restorer(corrupt).fit(photos)
+    expected = ((16, 3, 16, 16), torch.float32, True, torch.Generator)
     assert set(calls[:-1]) == {expected}
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", Huber(0.1)])
 def test_results_are_equivariant_to_units(photos, loss):
     """Images of another scale and origin have equal restored images and losses, in their units."""
     first = restorer(loss=loss).fit(photos / 255)
@@ -283,7 +285,7 @@ def test_results_are_equivariant_to_units(photos, loss):
     np.testing.assert_allclose(
         second.predict(photos / 255 * 10 - 3), first.predict(photos / 255) * 10 - 3, atol=1e-3
     )
-    power = 2 if loss == "squared_error" else 1
+    power = 1 if loss == "absolute_error" else 2
     np.testing.assert_allclose(
         second.loss_curve_, np.array(first.loss_curve_) * 10**power, rtol=1e-3
     )
@@ -317,7 +319,7 @@ def test_masked_regions_have_the_fill_value(photos):
             corrupted.append(net.module_.prepare(batch[0])[:, 0])
 
     callbacks = {"callbacks": [Record()]}
-    model = restorer("patches", 1.0, fill_value=51, net_params=callbacks).fit(photos)
+    model = restorer(Patches(1.0), fill_value=51, net_params=callbacks).fit(photos)
     assert model.fill_value_ == 51
     for value in torch.cat(corrupted).unique().tolist():
         assert value == pytest.approx(51 / 255)
@@ -332,7 +334,7 @@ def test_auto_augmentation_leaves_whole_images_upright():
     images[:, :4] = 1
     top_is_white = []
 
-    def corrupt(x, level, generator):
+    def corrupt(x, generator):
         top_is_white.append(bool((x[:, :, 0] == 1).all()))
         return x
 
@@ -353,7 +355,7 @@ def test_results_do_not_depend_on_the_tile_size(shape):
     images = np.random.default_rng(0).random((2, *shape))
     model = restorer().fit(images)
     with torch.no_grad():
-        model.net_.module_.start(torch.Generator().manual_seed(0))
+        model.net_.module_.initialize(torch.Generator().manual_seed(0))
         for parameter in model.net_.module_.parameters():
             generator = torch.Generator().manual_seed(1)
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
@@ -478,27 +480,27 @@ def test_verbose_shows_a_progress_bar(photos, capsys):
     ("parameters", "message"),
     [
         ({"corruption": "rain"}, "corruption"),
-        ({"corruption_level": -1}, "corruption_level"),
+        ({"corruption": Gaussian(-1)}, "level=-1"),
         (
-            {"corruption_level": (0.3, 0.1)},
-            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+            {"corruption": Gaussian((0.3, 0.1))},
+            "Got level=.* in corruption=Gaussian, but expected a number of at least 0, or a pair of such, the lower one first",
         ),
         (
-            {"corruption_level": (0.3,)},
-            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+            {"corruption": Gaussian((0.3,))},
+            "Got level=.* in corruption=Gaussian, but expected a number of at least 0, or a pair of such, the lower one first",
         ),
         (
-            {"corruption_level": (0, float("nan"))},
-            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+            {"corruption": Gaussian((0, float("nan")))},
+            "Got level=.* in corruption=Gaussian, but expected a number of at least 0, or a pair of such, the lower one first",
         ),
         (
-            {"corruption_level": (0, float("inf"))},
-            "Got corruption_level=.*, but expected a number of at least 0, or a pair of such, the lower one first, for",
+            {"corruption": Gaussian((0, float("inf")))},
+            "Got level=.* in corruption=Gaussian, but expected a number of at least 0, or a pair of such, the lower one first",
         ),
-        ({"corruption": "masking", "corruption_level": 1.5}, "expected a number from 0 to 1"),
+        ({"corruption": Masking(1.5)}, "expected a number from 0 to 1"),
         (
-            {"corruption": "jpeg"},
-            r"Got corruption_level=0.1, but expected a number from 1 to 100.*corruption='jpeg'",
+            {"corruption": JPEG(0.1)},
+            r"Got level=0.1 in corruption=JPEG, but expected a number from 1 to 100",
         ),
         ({"data_range": (1, 1)}, r"Got data_range=\(1, 1\), but expected two rising numbers"),
         ({"data_range": (0, "white")}, "Got data_range=.*expected two rising numbers"),
@@ -507,23 +509,25 @@ def test_verbose_shows_a_progress_bar(photos, capsys):
         ({"tile_size": 0}, "tile_size"),
         ({"augment": "yes"}, "augment"),
         ({"loss": "log_loss"}, "loss"),
+        ({"loss": LogLoss()}, r"Got loss=LogLoss\(\), .* logits"),
+        ({"loss": Huber(0)}, "'delta' parameter of Huber"),
         ({"device": "abacus"}, "Got device='abacus'"),
         ({"net_params": {"lr": 1}}, "Got net_params with the key 'lr'"),
         (
-            {"corruption": lambda x, level, generator: x[..., 1:]},
+            {"corruption": lambda x, generator: x[..., 1:]},
             "Got a corruption that makes a tensor of shape",
         ),
-        ({"corruption": lambda x, level, generator: None}, "Got a corruption that makes None"),
+        ({"corruption": lambda x, generator: None}, "Got a corruption that makes NoneType"),
         (
-            {"corruption": lambda x, level, generator: x.numpy()},
+            {"corruption": lambda x, generator: x.numpy()},
             "Got a corruption that makes ndarray, but expected a tensor",
         ),
         (
-            {"corruption": lambda x, level, generator: x.double()},
+            {"corruption": lambda x, generator: x.double()},
             "Got a corruption that makes a tensor .* dtype float64, but",
         ),
         (
-            {"corruption": lambda x, level, generator: x / 0},
+            {"corruption": lambda x, generator: x / 0},
             "Got a corruption that makes NaN or infinity, but expected finite",
         ),
     ],
@@ -545,7 +549,7 @@ def test_invalid_parameters_raise(photos, parameters, message):
         (np.full((2, 4, 4), np.nan), "NaN"),
         (np.full((2, 4, 4), np.inf), "infinity"),
         (np.full((2, 4, 4), 1e300), "too large for float32"),
-        (np.full((2, 4, 4), "a"), "numeric"),
+        (np.full((2, 4, 4), "a"), "Got text"),
         (np.zeros((2, 4, 4), complex), "Complex data not supported"),
         (
             [np.zeros((4, 4)), np.zeros((5, 4))],
@@ -587,9 +591,9 @@ def test_probable_mistakes_warn(fitted, photos):
         restorer().fit(np.moveaxis(photos, -1, 1))
     with pytest.warns(UserWarning, match=r"If X is one image with 3 channels, pass X\[None\]"):
         restorer().fit(photos[0])
-    with pytest.warns(UserWarning, match="images in fit were between 0 and 255"):
+    with pytest.warns(UserWarning, match="but it was 255 in fit"):
         fitted.predict(noisy(photos / 255, 0.1))
-    with pytest.warns(UserWarning, match="images in fit were between 0 and 1"):
+    with pytest.warns(UserWarning, match="but it was 1 in fit"):
         restorer().fit(photos / 255).predict(photos)
 
 

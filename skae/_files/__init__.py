@@ -1,0 +1,1 @@
+"""Files: atomic writing, bounded reading, and containers of arrays."""

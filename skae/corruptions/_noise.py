@@ -1,0 +1,157 @@
+"""Noise and masks."""
+
+import math
+from numbers import Real
+from typing import Any, Literal
+
+import torch
+
+from skae._sklearn_compat import Interval, StrOptions
+from skae.corruptions._base import Corruption, Level
+
+__all__ = ["Gaussian", "Masking", "Patches", "SaltAndPepper"]
+
+
+class Gaussian(Corruption):
+    r"""Gaussian noise, :math:`x + \sigma \varepsilon` with standard normal :math:`\varepsilon`.
+
+    Noisy samples are not clipped to any range. The word is "gaussian".
+
+    Parameters
+    ----------
+    level : float, (float, float) or "auto", default="auto"
+        Standard deviation of the noise. Its unit is the overall standard deviation of X in
+        autoencoders, and `data_range` in restorers. If "auto", 0.2 or 0.1.
+    """
+
+    can_mask = False
+    checks_result = False
+
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Compute corrupted samples."""
+        noise = torch.randn(x.shape, generator=generator) * self.levels(x, generator)
+        return x + noise.to(x.device)
+
+
+class Masking(Corruption):
+    """Random values are replaced by a constant, independently of each other [1]_.
+
+    The word is "masking".
+
+    Parameters
+    ----------
+    level : float, (float, float) or "auto", default="auto"
+        Probability of replacement, from 0 to 1. If "auto", 0.2 in autoencoders and 0.1 in
+        restorers.
+    fill_value : float or "auto", default="auto"
+        Replacement, in units of the samples. If "auto", the mean in autoencoders, and `fill_value`
+        of a restorer. Where missing values are allowed, it is NaN.
+
+    References
+    ----------
+    .. [1] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising
+       autoencoders", Journal of Machine Learning Research 11, 2010.
+    """
+
+    _parameter_constraints = {
+        "fill_value": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"})]
+    }
+    max_level = 1.0
+    masks = True
+    checks_result = False
+
+    def __init__(self, level: Level = "auto", fill_value: float | Literal["auto"] = "auto") -> None:
+        self.level = level
+        self.fill_value = fill_value
+
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Compute corrupted samples."""
+        fill_value: Any = self.fill_value  # "auto" was resolved
+        mask = torch.rand(x.shape, generator=generator) < self.levels(x, generator)
+        return x.masked_fill(mask.to(x.device), fill_value)
+
+
+class SaltAndPepper(Corruption):
+    """Random values are replaced by a minimum or a maximum.
+
+    The word is "salt_and_pepper".
+
+    Parameters
+    ----------
+    level : float, (float, float) or "auto", default="auto"
+        Probability of replacement, from 0 to 1; both values are equally frequent. If "auto", 0.2
+        in autoencoders and 0.1 in restorers.
+    low, high : float, "auto" or None, default="auto"
+        The two values, in units of the samples. None means the smallest and the largest value of
+        the batch. If "auto", None in autoencoders, and 0 and 1 in restorers.
+    """
+
+    _parameter_constraints = {
+        "low": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"}), None],
+        "high": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"}), None],
+    }
+    max_level = 1.0
+    can_mask = False
+    checks_result = False
+
+    def __init__(
+        self,
+        level: Level = "auto",
+        low: float | Literal["auto"] | None = "auto",
+        high: float | Literal["auto"] | None = "auto",
+    ) -> None:
+        self.level = level
+        self.low = low
+        self.high = high
+
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Compute corrupted samples."""
+        low: Any = self.low  # "auto" was resolved
+        high: Any = self.high
+        probability = self.levels(x, generator)
+        uniform = torch.rand(x.shape, generator=generator)
+        pepper = (uniform < probability / 2).to(x.device)
+        salt = (uniform > 1 - probability / 2).to(x.device)
+        if low is None:
+            low = x.min()
+        if high is None:
+            high = x.max()
+        return torch.where(pepper, low, torch.where(salt, high, x))
+
+
+class Patches(Masking):
+    """A square region of each image is replaced by a constant, at a random position [1]_.
+
+    The word is "patches".
+
+    Parameters
+    ----------
+    level : float, (float, float) or "auto", default="auto"
+        Area of the region as a fraction of the image, from 0 to 1. The side is rounded to whole
+        pixels, and clipped to the image. If "auto", 0.2 in autoencoders and 0.1 in restorers.
+    fill_value : float or "auto", default="auto"
+        Replacement, in units of the samples. If "auto", the mean in autoencoders, and `fill_value`
+        of a restorer. Where missing values are allowed, it is NaN.
+
+    References
+    ----------
+    .. [1] D. Pathak, P. Krahenbuhl, J. Donahue, T. Darrell and A. Efros, "Context encoders: Feature
+       learning by inpainting", CVPR 2016.
+    """
+
+    images_only = True
+
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Compute corrupted samples."""
+        area = self.levels(x, generator).flatten() * math.prod(x.shape[-2:])
+        side = area.sqrt().round()  # (b,)
+        inside = []
+        for length in x.shape[-2:]:
+            n_positions = (length - side).clamp(min=0) + 1
+            uniform = torch.rand(len(x), generator=generator)
+            start = (uniform * n_positions).floor()[:, None]
+            place = torch.arange(length)
+            inside.append((place >= start) & (place < start + side[:, None]))  # (b, length)
+        region = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # (b, 1, h, w)
+        fill_value: Any = self.fill_value  # "auto" was resolved
+        return x.masked_fill(region.to(x.device), fill_value)

@@ -1,0 +1,278 @@
+"""Checks of values in a file that depend on each other, before anything is built.
+
+Each check gets the `Node` of an object and the `Reader`, and raises a ValueError.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+__all__ = [
+    "check_autoencoder",
+    "check_codec",
+    "check_context_model",
+    "check_detector",
+    "check_mixture",
+    "check_pipeline",
+    "check_restorer",
+    "check_sampler",
+    "check_standard_scaler",
+    "check_targets",
+]
+
+POSITIVE_WEIGHTS = ("whitening", "centre.scale", "trunk.spread", "bottleneck.units")
+"""Weights that a network divides by."""
+
+N_BASIS = 6
+"""Basis functions of a context model."""
+
+NETWORK_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""Exceptions that options or weights of another network raise."""
+
+
+def _require(is_valid, node, text):
+    """Raise a ValueError with the path of an object if a condition does not hold."""
+    if not is_valid:
+        raise ValueError(f"Got {node.path or node.name}, but expected {text}.")
+
+
+def _n_outputs(node):
+    """Return the number of columns that an estimator transforms to, or None if it is unknown."""
+    state = node.state
+    if node.name == "FrozenEstimator":
+        return _n_outputs(state["estimator"])
+    if node.name == "Pipeline":
+        step = state["steps"][-1][1]
+        if not hasattr(step, "state"):
+            return None
+        return _n_outputs(step)
+    if node.name.endswith("Scaler"):
+        return state.get("n_features_in_")
+    return state.get("n_components_")
+
+
+def _check_outputs(node, name, n_expected):
+    """Check the number of columns of the estimator in an attribute."""
+    n_outputs = _n_outputs(node.state[name])
+    if n_outputs is not None:
+        _require(n_outputs == n_expected, node, f"{name} with {n_expected} latent dimensions")
+
+
+def check_network(node, reader):
+    """Check weights against the configuration of their network, without memory for the network.
+
+    The network is built and called on the meta device, which has shapes and no values.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        The network on the meta device.
+    """
+    config = reader.build(node.state["_spec"].state["network"])
+    weights = node.state["_weights"]
+    try:
+        with torch.device("meta"):
+            network = node.schema.class_._network_class(**config.options())
+    except NETWORK_ERRORS as error:
+        raise ValueError(f"The network options are invalid: {error}") from error
+    expected = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    if expected != {name: weight.shape for name, weight in weights.items()}:
+        raise ValueError("The saved weights do not match the saved network options.")
+    tensors = [*network.parameters(), *network.buffers()]
+    reader.charge(sum(one.numel() * one.element_size() for one in tensors), node.path)
+    for name in POSITIVE_WEIGHTS:
+        if name in weights:
+            _require((weights[name] > 0).all(), node, f"positive weights {name}")
+    if "precision" in weights:
+        _require((weights["precision"].diagonal() > 0).all(), node, "positive precisions")
+    return network
+
+
+def check_autoencoder(node, reader):
+    """Check network, latent dimensions, layout and targets of a fitted autoencoder."""
+    state = node.state
+    spec = state["_spec"].state
+    config = spec["network"]
+    expected = node.name.replace("Autoencoder", "Config")
+    _require(config.name == expected, node, f"a network of class {expected}")
+    d, k = state["n_features_in_"], state["n_components_"]
+    _require(config.state["n_features"] == d, node, f"a network of {d} features")
+    _require(config.state["n_components"] == k, node, f"a network of {k} latent dimensions")
+    _check_head(node, config.state["head_sizes"], spec["targets"])
+    if "_layout" in state:
+        _check_layout(node, state, config.state, reader)
+    network = check_network(node, reader)
+    try:
+        with torch.no_grad():
+            z = network.encode(torch.empty(2, d, device="meta"))
+            x_hat = network.decode(z)
+            if network.head is not None:
+                network.head(z)
+    except NETWORK_ERRORS as error:
+        raise ValueError(f"The network options do not match each other: {error}") from error
+    _require(z.shape == (2, k) and x_hat.shape == (2, d), node, "a network of other shapes")
+
+
+def _check_head(node, head_sizes, targets):
+    """Check that the prediction head has the outputs of the targets."""
+    n_outputs = 0
+    if head_sizes:
+        n_outputs = head_sizes[-1]
+    n_expected = 0
+    if targets is not None:
+        n_expected = sum(1 if one is None else len(one) for one in targets.state["classes"])
+    _require(n_outputs == n_expected, node, f"a prediction head of {n_expected} outputs")
+
+
+def _check_layout(node, state, config, reader):
+    """Check the layout of images against the network, and against the fitted attributes."""
+    layout = reader.build(state["_layout"])
+    try:
+        size = layout.size
+    except NETWORK_ERRORS as error:
+        raise ValueError(f"The layout of images is invalid: {error}") from error
+    _require(isinstance(layout.image_shape, tuple), node, "the shape of images as a tuple")
+    is_equal = tuple(size) == tuple(config["image_size"])
+    is_equal = is_equal and layout.image_shape == tuple(state["image_shape_"])
+    is_equal = is_equal and layout.channels_first == config["channels_first"]
+    n_features = math.prod(size)
+    _require(is_equal and n_features == config["n_features"], node, "images of one shape")
+
+
+def check_restorer(node, reader):
+    """Check the network of a fitted restorer."""
+    config = node.state["_spec"].state["network"]
+    _require(config.name == "UNetConfig", node, "a network of class UNetConfig")
+    n_channels = node.state["n_channels_"]
+    _require(config.state["n_channels"] == n_channels, node, f"{n_channels} channels")
+    masked = config.state["allow_nan"] or not config.state["masked_only"]
+    _require(masked, node, "allow_nan=True with masked_only=True")
+    low, high = node.state["data_range_"]
+    _require(low < high, node, "data_range_ with increasing numbers")
+    network = check_network(node, reader)
+    try:
+        with torch.no_grad():
+            x_hat = network.restore(torch.empty(1, n_channels, 16, 16, device="meta"))
+    except NETWORK_ERRORS as error:
+        raise ValueError(f"The network options do not match each other: {error}") from error
+    _require(x_hat.shape == (1, n_channels, 16, 16), node, "a network of other shapes")
+
+
+def check_targets(node, reader):
+    """Check that each column of targets has classes, a mean and a scale."""
+    state = node.state
+    n_columns = len(state["classes"])
+    same = len(state["means"]) == n_columns and len(state["scales"]) == n_columns
+    _require(same, node, f"means and scales of {n_columns} columns")
+    for classes in state["classes"]:
+        if classes is not None:
+            is_sorted = classes.ndim == 1 and bool((classes[:-1] < classes[1:]).all())
+            _require(is_sorted and len(classes) > 0, node, "sorted classes")
+
+
+def check_context_model(node, reader):
+    """Check that tables, basis functions and network of a context model have matching shapes."""
+    state = node.state
+    sizes, order = state["table_sizes"], state["order"]
+    k = len(sizes)
+    _require(k > 0 and (np.sort(order) == np.arange(k)).all(), node, "a permutation as order")
+    tables = [table.shape for table in state["tables"]]
+    basis = [one.shape for one in state["bases"]]
+    _require(tables == [(size + 1,) for size in sizes], node, "a table of each latent dimension")
+    _require(basis == [(size, N_BASIS) for size in sizes], node, "basis functions of each table")
+    n_neighbors = len(state["input_centers"]) - k
+    _require(n_neighbors in (0, 2 * k), node, "inputs of no neighbor or of two")
+    network = state["network"]
+    if network is None:
+        return
+    _require(network["hidden_bias"].ndim == 1, node, "a vector of biases")
+    h = len(network["hidden_bias"])
+    shapes = {
+        "neighbor_weights": (2 * n_neighbors, h),
+        "column_weights": (2, k, h),
+        "output_weights": (k, h, N_BASIS),
+        "output_bias": (k, N_BASIS),
+    }
+    for name, shape in shapes.items():
+        _require(network[name].shape == shape, node, f"{name} of shape {shape}")
+
+
+def check_codec(node, reader):
+    """Check the latent dimensions of a codec, its tiles and its fingerprint."""
+    state = node.state
+    k = len(state["steps_"])
+    _check_outputs(node, "autoencoder_", k)
+    model = state["_context_model"].state
+    _require(len(model["table_sizes"]) == k, node, f"a context model of {k} latent dimensions")
+    has_tiles = state["_tile"] is not None
+    has_neighbors = len(model["input_centers"]) > k
+    _require(has_tiles == has_neighbors, node, "a context model of tiles only with tiles")
+    if has_tiles:
+        _require(state["_channels"] is not None, node, "channels of tiles")
+    _require(state["_fingerprint"].hex() == state["fingerprint_"], node, "one fingerprint")
+
+
+def check_sampler(node, reader):
+    """Check the latent dimensions of a sampler and its density."""
+    k = len(node.state["code_mean_"])
+    _check_outputs(node, "autoencoder_", k)
+    density = node.state["density_"]
+    while density.name == "FrozenEstimator":
+        density = density.state["estimator"]
+    if density.name == "GaussianMixture" and "means_" in density.state:
+        _require(density.state["means_"].shape[1] == k, node, f"a density of {k} dimensions")
+
+
+def check_detector(node, reader):
+    """Check the latent dimensions, neighbors, scaler and smoothing of a detector."""
+    state = node.state
+    k, d = len(state["code_metric_"]), len(state["error_scale_"])
+    _check_outputs(node, "autoencoder_", k)
+    neighbors = state["neighbors_"].state
+    _require("data" in neighbors, node, "a fitted search of neighbors")
+    n_rows, n_columns = neighbors["data"].shape
+    _require(n_columns == k, node, f"neighbors of {k} latent dimensions")
+    _require(2 <= neighbors["n_neighbors"] <= n_rows, node, f"2 to {n_rows} neighbors")
+    scaler = state["scaler_"]
+    if scaler is not None:
+        _require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")
+    if state["_kernels"] is not None:
+        vertical, horizontal = (kernel.shape for kernel in state["_kernels"])
+        is_square = len(vertical) == len(horizontal) == 2
+        is_square = is_square and vertical[0] == vertical[1] and horizontal[0] == horizontal[1]
+        _require(is_square and min(*vertical, *horizontal) > 0, node, "two square kernels")
+        _require(d % (vertical[0] * horizontal[0]) == 0, node, f"kernels of {d} pixels")
+
+
+def check_pipeline(node, reader):
+    """Check that the steps of a pipeline are names and estimators."""
+    names = []
+    for name, step in node.state["steps"]:
+        names.append(name)
+        is_step = step in (None, "passthrough") or hasattr(step, "state")
+        _require(isinstance(name, str) and is_step, node, "pairs of a name and an estimator")
+    _require(len(set(names)) == len(names), node, "steps of different names")
+
+
+def check_standard_scaler(node, reader):
+    """Check that a scaler has the statistics that it uses."""
+    state = node.state
+    _require(state["mean_"] is not None or not state["with_mean"], node, "means")
+    _require(state["scale_"] is not None or not state["with_std"], node, "scales")
+
+
+def check_mixture(node, reader):
+    """Check the shapes of the covariances of a Gaussian mixture."""
+    state = node.state
+    m, d = state["means_"].shape
+    shape = {
+        "full": (m, d, d),
+        "tied": (d, d),
+        "diag": (m, d),
+        "spherical": (m,),
+    }[state["covariance_type"]]
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        _require(state[name].shape == shape, node, f"{name} of shape {shape}")
+    total = float(state["weights_"].sum())
+    _require(abs(total - 1) < 1e-6, node, "weights with a sum of 1")

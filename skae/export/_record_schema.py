@@ -1,0 +1,135 @@
+"""The schema of objects inside of skae's estimators: network configurations, layouts, models."""
+
+from skae._input.image_layout import ImageLayout
+from skae._input.targets import Targets
+from skae._training.fitted import FittedSpec
+from skae.compression._context_model import ContextModel
+from skae.export import _consistency as consistency
+from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
+from skae.export._estimator_schema import (
+    ARCHITECTURE,
+    BOTTLENECK_OBJECT,
+    LOSS_OBJECT,
+    PENALTY_OBJECT,
+)
+from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
+from skae.export._kinds import Boolean, Null, Real, Text, Word
+from skae.networks.config import ConvConfig, DenseConfig, UNetConfig
+from skae.networks.layers import ACTIVATIONS
+
+__all__ = ["RECORDS"]
+
+DTYPE_NAME = Text(20, r"|bool|bfloat16|float(16|32|64|128)|longdouble|u?int(8|16|32|64)")
+
+NETWORK_FIELDS = {
+    "n_features": COUNT,
+    "n_components": COUNT,
+    "n_coordinates": COUNT,
+    "n_inputs": COUNT,
+    "encoder_sizes": SIZES,
+    "decoder_sizes": SIZES,
+    "activation": Word(*ACTIVATIONS),
+    "output": Word("linear", "sigmoid"),
+    "ceiling": POSITIVE,
+    "bottleneck": BOTTLENECK_OBJECT,
+    "penalty": PENALTY_OBJECT,
+    "head_sizes": SIZES,
+    "allow_nan": Boolean(),
+}
+
+RECORDS = {
+    "FittedSpec": ClassSchema(
+        FittedSpec,
+        {
+            "network": Nested(("DenseConfig", "ConvConfig", "UNetConfig")),
+            "dtype": DTYPE_NAME,
+            "parameters": Fields(ARCHITECTURE),
+            "loss": Choice(Null(), LOSS_OBJECT),
+            "bottleneck": Choice(Null(), BOTTLENECK_OBJECT),
+            "targets": Choice(Null(), Nested(("Targets",))),
+            "loss_scale": ANY,
+            "loss_offset": ANY,
+            "code_attributes": Sequence(Text(40, "[a-z_]+_"), 0, 4),
+            "result_dtype": Word("float32", "float64"),
+            "max_abs": AT_LEAST_0,
+            "small_share": Real(0, high=1),
+        },
+    ),
+    "DenseConfig": ClassSchema(
+        DenseConfig,
+        {**NETWORK_FIELDS, "in_pca_space": Boolean(), "gaussian_imputation": Boolean()},
+    ),
+    "ConvConfig": ClassSchema(
+        ConvConfig,
+        {
+            **NETWORK_FIELDS,
+            "image_size": Sequence(COUNT, 3, 3),
+            "channels_first": Boolean(),
+            "n_filters": COUNT,
+            "fine": Boolean(),
+        },
+    ),
+    "UNetConfig": ClassSchema(
+        UNetConfig,
+        {
+            "n_channels": COUNT,
+            "n_filters": COUNT,
+            "crop": Sequence(COUNT, 2, 2),
+            "allow_nan": Boolean(),
+            "fill": ANY,
+            "masked_only": Boolean(),
+        },
+    ),
+    "ImageLayout": ClassSchema(
+        ImageLayout,
+        {
+            "image_shape": Sequence(COUNT, 2, 3),
+            "channels_first": Boolean(),
+            "flat": Boolean(),
+            "signals": Boolean(),
+        },
+    ),
+    "Targets": ClassSchema(
+        Targets,
+        {},
+        {
+            "classes": Sequence(Choice(Null(), Array("biuf"), Strings()), 1),
+            "means": Sequence(ANY, 1),
+            "scales": Sequence(POSITIVE, 1),
+            "share": Real(above=0, high=1),
+        },
+        {},
+        consistency.check_targets,
+    ),
+    "ContextModel": ClassSchema(
+        ContextModel,
+        {},
+        {
+            "lambda_rd": AT_LEAST_0,
+            "order": Array("i8", ("k",), low=0),
+            "min_values": Array("i8", ("k",), low=-(2**53), high=2**53),
+            "table_sizes": Array("i8", ("k",), low=1, high=2**16),
+            "tables": Sequence(Array("f8"), 1),
+            "bases": Sequence(Array("f8"), 1),
+            "input_centers": Array("f8", ("inputs",), low=-(2.0**53), high=2.0**53),
+            "max_deviations": Array("f8", ("inputs",), low=0, high=2.0**53),
+            "weight_table": Array("f8", (1536,), low=1, high=2.0**30),
+            "network": Choice(
+                Null(),
+                Fields(
+                    {
+                        "neighbor_weights": Array("f8"),
+                        "hidden_bias": Array("f8"),
+                        "column_weights": Array("f8"),
+                        "output_weights": Array("f8"),
+                        "output_bias": Array("f8"),
+                    },
+                    complete=True,
+                ),
+            ),
+        },
+        {},
+        consistency.check_context_model,
+    ),
+}
+"""Objects inside of estimators."""
