@@ -234,8 +234,16 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork")
 
 
 @needs_fork
-@pytest.mark.parametrize("call", [_transform, _score, _fit], ids=lambda call: call.__name__[1:])
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("fork", _transform),
+        ("fork", _score),
+        ("fork", _fit),
+        ("spawn", _fit),
+        ("forkserver", _transform),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_child_processes_answer(method, call):
     """A child computes what its parent computes, although the parent has used threads."""
