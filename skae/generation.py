@@ -22,6 +22,9 @@ from skae.networks.layers import double_products
 
 __all__ = ["LatentSampler"]
 
+MAX_COUNT = 2**31 - 1
+"""The most samples of one call: densities of scikit-learn count in 32 bits on some systems."""
+
 MAX_DENSITY_ROWS = 40_000
 """Maximum number of latent vectors for the default density. Each step of EM takes time and memory
 proportional to their number times the number of Gaussians."""
@@ -278,6 +281,8 @@ def _check_count(name, value, minimum):
     """Raise an error if a value is not an int or is below the minimum."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
         raise ValueError(f"Got {name}={value!r}, but expected an int >= {minimum}.")
+    if value > MAX_COUNT:
+        raise ValueError(f"Got {name}={value!r}, but expected an int <= {MAX_COUNT}.")
 
 
 def _sample_density(density, n_samples, seed):

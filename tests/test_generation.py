@@ -326,3 +326,11 @@ def test_the_default_density_is_fitted_on_a_random_subset(monkeypatch):
     samples = LatentSampler(PCA(1), random_state=0).fit(X).sample(2000)
     np.testing.assert_allclose(samples.mean(0) / X.std(0), X.mean(0) / X.std(0), atol=0.4)
     np.testing.assert_allclose(samples.std(0), X.std(0), rtol=0.3)
+
+
+def test_too_many_samples_are_an_error():
+    """A number of samples beyond 32 bits is named before anything is drawn."""
+    autoencoder = DenseAutoencoder(2, max_iter=1, random_state=0)
+    sampler = LatentSampler(autoencoder).fit(np.random.default_rng(0).normal(size=(60, 5)))
+    with pytest.raises(ValueError, match="Got n_samples=100000000000000000000, but expected"):
+        sampler.sample(10**20)
