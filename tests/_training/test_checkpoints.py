@@ -4,7 +4,9 @@ import os
 import pickle
 import signal
 import stat
+import sys
 import threading
+import types
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -781,3 +783,40 @@ def test_another_initial_network_is_not_resumed(rows, tmp_path):
     with pytest.warns(UserWarning, match="another initial network"):
         model.fit(rows)
     assert_same(model, make_dense().fit(rows), rows)
+
+
+USERS_MODULE = """
+import torch
+from skae.bottlenecks import Bottleneck, BottleneckModule
+
+SHIFT = {shift}
+
+
+class Sign(BottleneckModule):
+    def quantize(self, z):
+        return torch.where(z >= 0, {level}, -{level})
+
+    def forward(self, z, hidden, generator):
+        return z + (self.quantize(z) - z).detach() + SHIFT, None
+
+
+class Binary(Bottleneck):
+    table = ({table}, 1.0)
+
+    def make_module(self, n_components, n_hidden):
+        return Sign()
+"""
+
+
+@pytest.mark.parametrize("change", [{"shift": 0.5}, {"level": 3.0}, {"table": 2.0}])
+def test_changed_code_and_constants_of_users_start_a_new_fit(rows, monkeypatch, tmp_path, change):
+    """A constant of a module, the code of a torch module, and a tuple of a class are in the digest."""
+    first = {"shift": 0.0, "level": 1.0, "table": 1.0}
+    for values in (first, first, {**first, **change}):
+        module = types.ModuleType("users_module")
+        monkeypatch.setitem(sys.modules, "users_module", module)
+        exec(USERS_MODULE.format(**values), vars(module))
+        DenseAutoencoder(
+            2, max_iter=1, random_state=0, bottleneck=module.Binary(), checkpoint_dir=tmp_path
+        ).fit(rows)
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
