@@ -1,13 +1,14 @@
-"""Results and times of one state of the code, to be compared with those of another.
+"""Compare results and times of two states of the code.
 
     python benchmarks/baselines.py write before.npz --idx fashion-mnist/
     python benchmarks/baselines.py write after.npz --idx fashion-mnist/
     python benchmarks/baselines.py compare before.npz after.npz
     python benchmarks/baselines.py times ../other-checkout --repeats 5
 
-`write` fits every case of `tests/cases.py`, digits and Fashion-MNIST, and saves codes, reconstructions, losses and chosen
-epochs. `compare` prints the largest differences, and exits with 1 if one of them is above 1e-5 of the largest number. `times`
-runs fit, transform and import of this checkout and of another in turn, and prints ratios.
+`write` fits every case of `tests/cases.py`, digits and Fashion-MNIST, and saves latent vectors, reconstructions, losses
+and best epochs. `compare` prints the largest differences, and exits with 1 if one of them is above 1e-5 of the largest
+number. `times` runs fit, transform and import of this checkout and of another one alternately, and prints ratios. The
+script is a tool for development; it writes no figures.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-5
 N_SAVED = 500
-"""Samples whose codes and reconstructions are saved."""
+"""Samples for which latent vectors and reconstructions are saved."""
 
 TIMED = """
 import sys, time
@@ -77,20 +78,20 @@ def estimators(folder):
 
 
 def write(path, folder):
-    """Fit everything, and save the results."""
+    """Fit all cases and save the results."""
     results = {}
     for name, estimator, X in estimators(folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             estimator.fit(X)
-        results[f"{name}/codes"] = np.asarray(estimator.transform(X[:N_SAVED]))
+        results[f"{name}/latent vectors"] = np.asarray(estimator.transform(X[:N_SAVED]))
         results[f"{name}/reconstructions"] = np.asarray(estimator.reconstruct(X[:N_SAVED]))
         results[f"{name}/loss curve"] = np.asarray(estimator.loss_curve_)
         results[f"{name}/validation scores"] = np.asarray(
             estimator.validation_scores_ or [], dtype=float
         )
         results[f"{name}/score"] = np.asarray(estimator.score(X[:N_SAVED]))
-        results[f"{name}/chosen epoch"] = np.asarray(estimator.best_iter_)
+        results[f"{name}/best epoch"] = np.asarray(estimator.best_iter_)
         print(
             f"{name:40} epoch {estimator.best_iter_:3}  score {float(results[f'{name}/score']):.5f}",
             flush=True,
@@ -115,7 +116,7 @@ def compare(before, after):
             largest = np.abs(a[np.isfinite(a)]).max(initial=0) or 1.0
             difference = np.abs(np.nan_to_num(a - b)).max(initial=0) / largest
         worst[kind] = max(worst.get(kind, 0.0), difference)
-        if difference > (0 if kind == "chosen epoch" else TOLERANCE):
+        if difference > (0 if kind == "best epoch" else TOLERANCE):
             n_different += 1
             print(f"{key:60} {difference:.1e}")
     for kind, difference in worst.items():
@@ -142,7 +143,7 @@ def compare_times(other, repeats):
 
 
 def main():
-    """Run the command that is asked for."""
+    """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("write", help="fit everything and save the results")

@@ -1,38 +1,43 @@
-"""What the benchmarks share: images, made or loaded, a clock, Markdown tables, and what was run on which machine."""
+"""Shared parts of the benchmarks: images, timing, Markdown tables, and the record of measured figures."""
 
 import argparse
 import ast
 import contextlib
+import datetime
 import io
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 import warnings
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import skorch
 import torch
+from results import RESULTS_PATH, describe_run, merge, slug
 
 import skae
 from skae.datasets import load_idx
 
 __all__ = [
+    "Recorder",
     "add_image_source",
+    "add_settings",
+    "as_channels_first",
     "as_floats",
-    "as_maps",
     "blobs",
     "flat",
-    "head",
-    "in_pieces",
+    "in_chunks",
     "interleaved",
     "load_images",
     "mean_squared_error",
     "parameter",
-    "row",
-    "setting",
+    "print_header",
+    "print_row",
+    "slug",
     "timed",
     "torch_device",
 ]
@@ -41,7 +46,7 @@ __all__ = [
 
 
 def load_images(path):
-    """Load images that are on disk already.
+    """Load a set of images from disk.
 
     Parameters
     ----------
@@ -67,10 +72,10 @@ def load_images(path):
     return X_train, y_train, X_test, y_test
 
 
-def add_image_source(parser, *, made_up=False):
-    """Let a script be told where its images are; `made_up` where it can do without."""
-    source = parser.add_mutually_exclusive_group(required=not made_up)
-    default = " (default: made-up images)" if made_up else ""
+def add_image_source(parser, *, generated=False):
+    """Add the options ``--idx`` and ``--data``; they are optional if the script can use `generated` images."""
+    source = parser.add_mutually_exclusive_group(required=not generated)
+    default = " (default: generated images)" if generated else ""
     source.add_argument("--idx", dest="source", help=f"folder with the four IDX files{default}")
     source.add_argument("--data", dest="source", help=".npz with X_train, y_train, X_test, y_test")
 
@@ -83,11 +88,11 @@ def parameter(text):
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        return name, value  # a word
+        return name, value
 
 
 def add_settings(parser):
-    """Add an option for parameters of the variational autoencoders: ``args.settings`` are pairs of name and value.
+    """Add the option ``--settings`` with parameters of the variational autoencoders, as pairs of name and value.
 
     The weight of the bottleneck is ``bottleneck__weight``.
     """
@@ -102,72 +107,72 @@ def add_settings(parser):
 
 
 def blobs(n, shape, seed=0):
-    """Make images of three soft spots at random places, with some noise.
+    """Generate images of three Gaussian blobs at random positions, with noise.
 
     Parameters
     ----------
     n : int
-        How many.
+        Number of images.
     shape : tuple of int
         (height, width) or (height, width, channels).
     seed : int, default=0
-        Of places, widths, brightness and noise.
+        Seed of positions, widths, brightness and noise.
 
     Returns
     -------
     X : ndarray of shape (n, *shape)
-        uint8. No linear map of few numbers makes such images, but a curved one does.
+        uint8. The images lie near a curved surface of low dimension, which a linear map represents poorly.
     """
     rng = np.random.default_rng(seed)
     height, width, channels = (*shape, 1)[:3]
     X = np.empty((n, height, width, channels), np.uint8)
     size = max(1, 2**22 // (height * width * channels))
-    for begin in range(0, n, size):
-        part = X[begin : begin + size]
-        spread = rng.uniform(0.08, 0.2, (len(part), 3, 1)).astype(np.float32)
+    for start in range(0, n, size):
+        chunk = X[start : start + size]
+        spread = rng.uniform(0.08, 0.2, (len(chunk), 3, 1)).astype(np.float32)
 
-        def bumps(pixels, spread=spread):
-            along = np.linspace(0, 1, pixels, dtype=np.float32)
-            return np.exp(
-                -np.square((along - rng.random((len(spread), 3, 1), np.float32)) / spread) / 2
-            )
+        def bumps(n_pixels, spread=spread):
+            position = np.linspace(0, 1, n_pixels, dtype=np.float32)
+            center = rng.random((len(spread), 3, 1), np.float32)
+            return np.exp(-np.square((position - center) / spread) / 2)
 
-        down, right = bumps(height), bumps(width)
+        vertical, horizontal = bumps(height), bumps(width)
         for channel in range(channels):
-            brightness = rng.uniform(40, 110, (len(part), 3, 1)).astype(np.float32)
-            image = (down * brightness).swapaxes(
+            brightness = rng.uniform(40, 110, (len(chunk), 3, 1)).astype(np.float32)
+            image = (vertical * brightness).swapaxes(
                 1, 2
-            ) @ right  # (images, height, width), at most 330
-            part[..., channel] = np.minimum(image, 239)
-        part += rng.integers(0, 16, part.shape, np.uint8)
+            ) @ horizontal  # (n, height, width), <= 330
+            chunk[..., channel] = np.minimum(image, 239)
+        chunk += rng.integers(0, 16, chunk.shape, np.uint8)
     return X.reshape(n, *shape)
 
 
 def flat(X):
-    """See images as rows."""
+    """Return images as rows of a table."""
     return X.reshape(len(X), -1)
 
 
 def as_floats(X):
-    """Give pixels in [0, 1] as float32."""
+    """Return pixels in [0, 1] as float32."""
     return X.astype(np.float32) / 255
 
 
-def as_maps(X):
-    """Give images as torch's convolutions want them: (n, channels, height, width), float32 in [0, 1]."""
-    return np.ascontiguousarray(np.moveaxis(as_floats(X if X.ndim == 4 else X[..., None]), -1, 1))
+def as_channels_first(X):
+    """Return images as (n, channels, height, width) for torch, float32 in [0, 1]."""
+    X = X if X.ndim == 4 else X[..., None]
+    return np.ascontiguousarray(np.moveaxis(as_floats(X), -1, 1))
 
 
-def mean_squared_error(X, X_hat, ceiling=1.0):
-    """Mean over all numbers, in float64, with X and its reconstruction divided by `ceiling`."""
-    return float(np.square((np.asarray(X, np.float64) - X_hat) / ceiling).mean())
+def mean_squared_error(X, X_hat, maximum=1.0):
+    """Return the mean squared error in float64, with X and its reconstruction divided by `maximum`."""
+    return float(np.square((np.asarray(X, np.float64) - X_hat) / maximum).mean())
 
 
 # ---------------------------------------------------------------------------------------------------------- measuring
 
 
 def timed(run):
-    """Run, and give the seconds it took, and what it gave; what it prints is dropped."""
+    """Run a function without its output; return the seconds and the result."""
     silence = io.StringIO()
     with (
         warnings.catch_warnings(),
@@ -176,63 +181,156 @@ def timed(run):
     ):
         warnings.simplefilter("ignore")
         start = time.perf_counter()
-        found = run()
+        result = run()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        return time.perf_counter() - start, found
+        return time.perf_counter() - start, result
 
 
-def interleaved(contenders, repeats):
-    """Run each contender (a function of a seed) once, then each once more, and so on; gives the results of each."""
+def interleaved(contenders, n_repeats):
+    """Run each contender (a function of a seed) once, then each once more, and so on; return the results of each."""
     results = {name: [] for name in contenders}
-    for seed in range(repeats):
+    for seed in range(n_repeats):
         for name, run in contenders.items():
             results[name].append(run(seed))
     return results
 
 
 def torch_device(device):
-    """Say where the loops written here run: "auto" is CUDA if it is there."""
+    """Return the device of the plain PyTorch loops; "auto" is CUDA if it is available."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def in_pieces(module, x, device):
-    """Run a module, or a function, on all of x without gradients."""
+def in_chunks(module, x, device):
+    """Apply a module or a function to all of x without gradients."""
     if isinstance(module, torch.nn.Module):
         module.eval()
     with torch.inference_mode():
-        return torch.cat([module(part.to(device)).cpu() for part in x.split(1000)]).numpy()
+        return torch.cat([module(chunk.to(device)).cpu() for chunk in x.split(1000)]).numpy()
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
 
 
-def head(*columns):
-    """Print the head of a Markdown table; the first column is aligned left, numbers right."""
+def print_header(*columns):
+    """Print the header of a Markdown table; the first column is aligned left, the others right."""
     print("| " + " | ".join(columns) + " |")
     print("|---|" + "--:|" * (len(columns) - 1), flush=True)
 
 
-def row(*cells):
-    """Print a row of a Markdown table as soon as it is there."""
+def print_row(*cells):
+    """Print a row of a Markdown table at once."""
     print("| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |", flush=True)
 
 
-def setting():
-    """Say with which versions, threads and processor a table was measured."""
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, scikit-learn {sklearn.__version__}, "
-    versions += f"skorch {skorch.__version__}, torch {torch.__version__}, skae {skae.__version__}{_commit()}"
-    able = getattr(torch.cpu, "get_capabilities", dict)()
-    bf16 = "with" if able.get("avx512_bf16") or able.get("amx_bf16") else "without"
-    cores = os.cpu_count()
-    machine = f"{torch.get_num_threads()} torch threads on {cores} cores of {_processor()}, {bf16} bfloat16 instructions"
-    if torch.cuda.is_available():
-        machine += f"; {torch.cuda.get_device_name()}"
-    return f"{versions}; {machine}."
+# -------------------------------------------------------------------------------------------------- measured figures
+
+
+class Recorder:
+    """Write the figures of one run of a script into a data file.
+
+    Every figure is written at once, so that an interrupted run keeps its figures. Each figure refers to the run, with its
+    date, commit, versions, threads and processor.
+
+    Parameters
+    ----------
+    script : str
+        Name of the script. All keys begin with it.
+    path : str or Path
+        Data file; "none" writes nothing.
+    packages : tuple of str, default=()
+        Peers; the run contains their versions if they are installed.
+    arguments : list of str, default=None
+        Command line; None uses the one of the process. Paths are shortened to their last part.
+    """
+
+    def __init__(self, script, path=RESULTS_PATH, *, packages=(), arguments=None):
+        self.script = script
+        self.path = None if str(path) == "none" else Path(path)
+        self.run = {
+            "script": script,
+            "arguments": _shortened(sys.argv[1:] if arguments is None else arguments),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "commit": _commit(),
+            "processor": _processor(),
+            "threads": torch.get_num_threads(),
+            "versions": {"skae": skae.__version__, **_versions(packages)},
+        }
+
+    @staticmethod
+    def add_option(parser):
+        """Add the option ``--results`` to a parser."""
+        parser.add_argument(
+            "--results",
+            default=RESULTS_PATH,
+            metavar="FILE",
+            help='data file for the figures (default benchmarks/results.json); "none" writes nothing',
+        )
+
+    def record(self, key, value, unit="ratio", n_seeds=1):
+        """Write one figure.
+
+        Parameters
+        ----------
+        key : str
+            Key without the name of the script.
+        value : float
+            Figure, in natural units: seconds, bytes, or ratios between 0 and 1.
+        unit : str, default="ratio"
+            One of `results.UNITS`.
+        n_seeds : int, default=1
+            Number of seeds or repeats behind the figure.
+        """
+        self.record_all({key: value}, unit, n_seeds)
+
+    def record_all(self, values, unit="ratio", n_seeds=1):
+        """Write several figures with the same unit and number of seeds."""
+        if self.path is None:
+            return
+        entries = {
+            f"{self.script}/{key}": {
+                "value": _rounded(value),
+                "unit": unit,
+                "seeds": int(n_seeds),
+            }
+            for key, value in values.items()
+        }
+        merge(entries, self.run, self.path)
+
+    def describe(self):
+        """Return a sentence on the date, the versions, the threads and the processor of the run."""
+        return f"Measured on {describe_run(self.run)}"
+
+
+def _rounded(value):
+    """Return an int, or a float with six significant digits."""
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    return float(f"{float(value):.6g}")
+
+
+def _shortened(arguments):
+    """Join command-line arguments; the data file is left out, and paths keep their last part."""
+    kept, skip = [], False
+    for argument in map(str, arguments):
+        if skip or argument == "--results":
+            skip = not skip
+            continue
+        kept.append(Path(argument).name if os.sep in argument else argument)
+    return shlex.join(kept)
+
+
+def _versions(packages):
+    """Return the versions of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "scikit-learn", "skorch", "torch", *packages):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _commit():
-    """Give the commit of skae where it is run from its repository."""
+    """Return the commit of skae if it is imported from its repository, else an empty string."""
     folder = Path(skae.__file__).parent
 
     def git(*words):
@@ -242,17 +340,24 @@ def _commit():
 
     try:
         git("ls-files", "--error-unmatch", "__init__.py")
-        return f" at {git('rev-parse', '--short', 'HEAD')}{' with changes' if git('status', '--short', '.') else ''}"
+        changes = " with changes" if git("status", "--short", ".") else ""
+        return git("rev-parse", "--short", "HEAD") + changes
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
 def _processor():
-    """Name the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    """Return a generic description: number of cores, architecture and vector instructions, and the GPU."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    words = [f"{os.cpu_count()} {platform.machine()} cores"]
+    if capabilities.get("avx512_f"):
+        words.append("AVX-512")
+    elif capabilities.get("avx2"):
+        words.append("AVX2")
+    has_bfloat16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    words.append("with bfloat16 instructions" if has_bfloat16 else "without bfloat16 instructions")
+    if capabilities.get("amx_bf16"):
+        words[-1] = "with AMX bfloat16 instructions"
+    if torch.cuda.is_available():
+        words.append(torch.cuda.get_device_name())
+    return ", ".join(words)

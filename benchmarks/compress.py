@@ -1,15 +1,15 @@
-"""Measure how few bytes an image takes, and how far it is from what it was.
+"""Compare codecs by bytes per image and reconstruction error.
 
-Codecs over autoencoders and over PCA, with the same quantiser and coder, beside WebP, and lzma, which loses nothing. Each image
-has a message, or a file, of its own.
+Codecs with autoencoders and with PCA, which share quantizer and entropy coder; WebP, JPEG and JPEG 2000; and lzma, which is
+lossless. Each image is compressed alone.
 
     python benchmarks/compress.py --data mnist.npz
     python benchmarks/compress.py --idx fashion-mnist/ --only rate pca --weights 0.3 0.6
     python benchmarks/compress.py --photographs kodak/ --only pca --pca-steps 0.3 0.4 0.5 0.7
 
-The second column of bytes leaves out what stands around the codes: 6 bytes of skae's, 30 of WebP's. Bytes at a wanted error are
-interpolated along each codec's curve, in the logarithm of the bytes. Of photographs every second is compressed by a codec that
-was fitted on the others; the tables have means, and the second is interpolated.
+The second column of bytes excludes headers: 6 bytes of skae and 30 bytes of WebP. Bytes at a given error are interpolated along
+the curve of each codec, in the logarithm of the bytes. Every second photograph is compressed by a codec that was fitted on the
+others; the tables contain means, and the second table is interpolated.
 """
 
 import argparse
@@ -19,7 +19,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import add_image_source, flat, head, load_images, mean_squared_error, row, setting
+from common import (
+    Recorder,
+    add_image_source,
+    flat,
+    load_images,
+    mean_squared_error,
+    print_header,
+    print_row,
+    slug,
+)
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
@@ -28,14 +37,20 @@ from sklearn.frozen import FrozenEstimator
 from skae import ConvAutoencoder, LatentCodec
 from skae.penalties import Rate
 
-WANTED = (0.004, 0.006, 0.008)
-BITS = (0.15, 0.2, 0.25, 0.3, 0.5)
-AROUND = {"skae": 6, "webp": 30}
-"""Bytes of a message of one image that aren't codes; RIFF's and VP8's headers."""
+MSE_LEVELS = (0.004, 0.006, 0.008)
+BIT_RATES = (0.15, 0.2, 0.25, 0.3, 0.5)
+HEADER_BYTES = {"skae": 6, "webp": 30}
+"""Bytes of a message of one image without latent codes; for WebP the headers of RIFF and VP8."""
 
 
 class ImagePCA(TransformerMixin, BaseEstimator):
-    """PCA of images, as an autoencoder of them."""
+    """PCA of images with the interface of an autoencoder.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Number of principal components.
+    """
 
     def __init__(self, n_components=64):
         self.n_components = n_components
@@ -48,40 +63,41 @@ class ImagePCA(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Give the scores."""
+        """Return the scores."""
         return self.pca_.transform(flat(X).astype(np.float32))
 
     def inverse_transform(self, X):
-        """Give images."""
+        """Return images."""
         return self.pca_.inverse_transform(X).reshape(-1, *self.shape_)
 
 
-def saved(image, **options):
-    """Write an image by Pillow; gives the number of bytes, and what is read from them."""
+def save_and_load(image, **options):
+    """Save an image with Pillow; return the number of bytes and the decoded image."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, **options)
-    found = Image.open(io.BytesIO(file.getvalue()))
-    return len(file.getvalue()), np.asarray(found.convert("L" if image.ndim == 2 else "RGB"))
+    decoded = Image.open(io.BytesIO(file.getvalue()))
+    return len(file.getvalue()), np.asarray(decoded.convert("L" if image.ndim == 2 else "RGB"))
 
 
 def webp_curve(T, qualities):
-    """Give (quality, bytes, bytes less the container, error) of WebP."""
+    """Yield (name, None, bytes, bytes without headers, error) of WebP."""
     for quality in qualities:
         sizes, images = zip(
-            *(saved(image, format="WEBP", quality=quality, method=6) for image in T), strict=True
+            *(save_and_load(image, format="WEBP", quality=quality, method=6) for image in T),
+            strict=True,
         )
         size = float(np.mean(sizes))
         yield (
             f"WebP, quality {quality}",
             None,
             size,
-            size - AROUND["webp"],
+            size - HEADER_BYTES["webp"],
             mean_squared_error(T, np.stack(images), 255),
         )
 
 
 def codec_curve(autoencoders, X, T, context, seed):
-    """Give (name, seconds, bytes, bytes of codes, error) of codecs: name, autoencoder and step."""
+    """Yield (name, seconds, bytes, bytes without headers, error) of codecs, given as (name, autoencoder, step)."""
     for name, autoencoder, step in autoencoders:
         start = time.perf_counter()
         codec = LatentCodec(autoencoder, step=step, context=context, random_state=seed).fit(X)
@@ -92,22 +108,23 @@ def codec_curve(autoencoders, X, T, context, seed):
             name,
             seconds,
             size,
-            size - AROUND["skae"],
+            size - HEADER_BYTES["skae"],
             mean_squared_error(T, codec.decompress(messages), 255),
         )
 
 
-def at(curve, wanted, column):
-    """Interpolate a curve's bytes at a wanted error; None outside of it."""
+def bytes_at(curve, error, column):
+    """Interpolate the bytes of a curve at an error; None outside of the curve."""
     curve = sorted(curve, key=lambda point: point[4])
     errors = [point[4] for point in curve]
-    if not errors or not errors[0] <= wanted <= errors[-1]:
+    if not errors or not errors[0] <= error <= errors[-1]:
         return None
-    return float(np.exp(np.interp(wanted, errors, [np.log(point[column]) for point in curve])))
+    return float(np.exp(np.interp(error, errors, [np.log(point[column]) for point in curve])))
 
 
-def compare_small(args):
+def compare_small(args, recorder):
     """Print the tables of small images."""
+    prefix = slug(Path(args.source).stem)
     X, _, T, _ = load_images(args.source)
     X, T = X[: args.rows], T[: args.test_rows]
     k = args.k
@@ -147,14 +164,19 @@ def compare_small(args):
             args.seed,
         ),
     }
-    found = {}
-    head("codec", "fit, s", "bytes per image", "less what stands around", "test MSE")
+    points = {}
+    print_header("codec", "fit, s", "bytes per image", "without headers", "test MSE")
     for name in args.only:
-        found[name] = []
+        points[name] = []
         for point in curves[name]():
-            found[name].append(point)
+            points[name].append(point)
             label, seconds, size, codes, error = point
-            row(label, seconds and f"{seconds:.0f}", f"{size:.2f}", f"{codes:.2f}", f"{error:.5f}")
+            key = f"{prefix}/{name}/point-{len(points[name])}"
+            recorder.record_all({f"{key}/total": size, f"{key}/codes": codes}, "bytes")
+            recorder.record(f"{key}/mse", error, "mse")
+            print_row(
+                label, seconds and f"{seconds:.0f}", f"{size:.2f}", f"{codes:.2f}", f"{error:.5f}"
+            )
     size = np.mean(
         [
             len(
@@ -165,18 +187,30 @@ def compare_small(args):
             for image in T
         ]
     )
-    row("lzma, raw", None, f"{size:.2f}", f"{size:.2f}", "0")
+    print_row("lzma, raw", None, f"{size:.2f}", f"{size:.2f}", "0")
     print()
-    head("bytes at MSE", *(f"{wanted}, {what}" for wanted in WANTED for what in ("all", "codes")))
-    for name, curve in found.items():
-        cells = [at(curve, wanted, column) for wanted in WANTED for column in (2, 3)]
-        row(name, *(cell and f"{cell:.2f}" for cell in cells))
+    columns = [f"{error}, {kind}" for error in MSE_LEVELS for kind in ("total", "codes")]
+    print_header("bytes at MSE", *columns)
+    for name, curve in points.items():
+        cells = []
+        for error in MSE_LEVELS:
+            for column, kind in ((2, "total"), (3, "codes")):
+                size = bytes_at(curve, error, column)
+                cells.append(size and f"{size:.2f}")
+                if size:
+                    recorder.record(f"{prefix}/{name}/mse-{error}/{kind}", size, "bytes")
+        print_row(name, *cells)
     print(
-        f"\n{len(X):,} training and {len(T):,} test images, {time.perf_counter() - start:.0f} s. {setting()}"
+        f"\n{len(X):,} training and {len(T):,} test images, {time.perf_counter() - start:.0f} s. {recorder.describe()}"
     )
 
 
-def compare_photographs(args):
+def transform_name(label):
+    """Return the name in keys: the label without the settings in parentheses."""
+    return slug(label.partition("(")[0])
+
+
+def compare_photographs(args, recorder):
     """Print the tables of photographs."""
     images = [
         np.asarray(Image.open(path).convert("RGB"))
@@ -184,19 +218,22 @@ def compare_photographs(args):
     ]
     images, others = images[::2], images[1::2]
     curves = {}
-    head("codec", "bits per pixel", "PSNR, dB", "fit, s")
+    print_header("codec", "bits per pixel", "PSNR, dB", "fit, s")
 
-    def put(kind, name, sizes, found, seconds=None):
+    def report(kind, name, sizes, decoded, seconds=None):
         pixels = np.array([image.shape[0] * image.shape[1] for image in images])
         errors = [
             mean_squared_error(image, other, 255)
-            for image, other in zip(images, found, strict=True)
+            for image, other in zip(images, decoded, strict=True)
         ]
         bits, psnr = np.mean(8 * np.array(sizes) / pixels), -10 * np.mean(np.log10(errors))
         curves.setdefault(kind, []).append((bits, psnr))
-        row(f"{kind}, {name}", f"{bits:.3f}", f"{psnr:.2f}", seconds and f"{seconds:.0f}")
+        key = f"photographs/{slug(kind.partition('(')[0])}/point-{len(curves[kind])}"
+        recorder.record(f"{key}/bits_per_pixel", bits, "bits")
+        recorder.record(f"{key}/psnr", psnr, "dB")
+        print_row(f"{kind}, {name}", f"{bits:.3f}", f"{psnr:.2f}", seconds and f"{seconds:.0f}")
 
-    for kind, name, settings, more in (
+    for kind, name, settings, options in (
         ("JPEG", "quality", (4, 5, 7, 10, 20, 40), {"optimize": True}),
         ("WebP", "quality", (0, 5, 20, 50), {"method": 6}),
         (
@@ -208,11 +245,12 @@ def compare_photographs(args):
     ):
         for value in settings:
             results = [
-                saved(image, format=kind.upper(), **{name: value}, **more) for image in images
+                save_and_load(image, format=kind.upper(), **{name: value}, **options)
+                for image in images
             ]
-            put(kind, f"{name} {value}", *zip(*results, strict=True))
+            report(kind, f"{name} {value}", *zip(*results, strict=True))
 
-    def code(kind, name, autoencoder, step):
+    def report_codec(kind, name, autoencoder, step):
         start = time.perf_counter()
         codec = LatentCodec(
             autoencoder,
@@ -224,11 +262,12 @@ def compare_photographs(args):
         codec.fit(others)
         seconds = time.perf_counter() - start
         messages = codec.compress_each(images)
-        put(kind, name, [len(message) for message in messages], codec.decompress(messages), seconds)
+        sizes = [len(message) for message in messages]
+        report(kind, name, sizes, codec.decompress(messages), seconds)
 
     if "pca" in args.only:
         for step in args.pca_steps:
-            code(
+            report_codec(
                 f"PCA({args.pca_k}) of tiles of {args.tile}",
                 f"step {255 * step:.0f}",
                 ImagePCA(args.pca_k),
@@ -237,29 +276,36 @@ def compare_photographs(args):
     if "rate" in args.only:
         for weight, k in zip(args.weights, args.k, strict=True):
             autoencoder = ConvAutoencoder(k, penalty=Rate(weight), random_state=args.seed)
-            code(
+            report_codec(
                 f'ConvAutoencoder({k}, penalty="rate") of tiles of {args.tile}',
                 f"weight {weight}",
                 autoencoder,
                 "auto",
             )
     print()
-    head("PSNR at bits per pixel", *map(str, BITS))
+    print_header("PSNR at bits per pixel", *map(str, BIT_RATES))
     for kind, curve in curves.items():
         bits, psnr = np.array(sorted(curve)).T
-        found = np.interp(BITS, bits, psnr, left=np.nan, right=np.nan)
-        row(kind, *("" if np.isnan(value) else f"{value:.2f}" for value in found))
-    print(f"\n{len(images)} photographs, and {len(others)} others to learn from. {setting()}")
+        values = np.interp(BIT_RATES, bits, psnr, left=np.nan, right=np.nan)
+        for rate, value in zip(BIT_RATES, values, strict=True):
+            if not np.isnan(value):
+                recorder.record(
+                    f"photographs/{slug(kind.partition('(')[0])}/bits-{rate}/psnr", value, "dB"
+                )
+        print_row(kind, *("" if np.isnan(value) else f"{value:.2f}" for value in values))
+    print(
+        f"\n{len(images)} test photographs and {len(others)} training photographs. {recorder.describe()}"
+    )
 
 
 def main():
-    """Print the tables."""
+    """Print the tables and write their figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_image_source(parser, made_up=True)
+    add_image_source(parser, generated=True)
     parser.add_argument(
-        "--photographs", help="folder of .png photographs; they are compressed by tiles"
+        "--photographs", help="folder of .png photographs, which are compressed as tiles"
     )
     parser.add_argument("--tile", type=int, default=16, help="side of the tiles (default 16)")
     parser.add_argument("--rows", type=int, help="training images (default all)")
@@ -282,20 +328,22 @@ def main():
         type=float,
         nargs="+",
         default=[0.35, 0.5, 0.7, 1.0],
-        help="in units of pixels in [0, 1]",
+        help="quantization steps for pixels in [0, 1]",
     )
     parser.add_argument("--pca-k", type=int, default=256, help="components of PCA (default 256)")
-    parser.add_argument("--no-context", action="store_true", help="tables alone")
+    parser.add_argument(
+        "--no-context", action="store_true", help="entropy coding without the context model"
+    )
     parser.add_argument("--seed", type=int, default=0)
+    Recorder.add_option(parser)
     args = parser.parse_args()
+    recorder = Recorder("compress", args.results, packages=("constriction", "pillow"))
     if args.photographs:
-        compare_photographs(args)
+        compare_photographs(args, recorder)
     elif args.source:
-        compare_small(args)
+        compare_small(args, recorder)
     else:
-        parser.error(
-            "Got neither images nor photographs, but expected --data, --idx or --photographs."
-        )
+        parser.error("One of --data, --idx and --photographs is required.")
 
 
 if __name__ == "__main__":

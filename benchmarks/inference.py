@@ -1,13 +1,13 @@
-"""Measure how fast codes come: `transform` and `reconstruct` beside the bare network and beside PCA, for many rows and for one.
+"""Measure the speed of `transform` and `reconstruct`, compared with the bare network and with PCA.
 
     python benchmarks/inference.py
     python benchmarks/inference.py --idx fashion-mnist/ --repeats 9
-    python benchmarks/inference.py --rows 2000 --fit-rows 2000 --calls 100 --repeats 2 --skip-compile     # a try
+    python benchmarks/inference.py --rows 2000 --fit-rows 2000 --calls 100 --repeats 2 --skip-compile
 
-The bare network is the one that was fitted, called as its author would call it: pieces of as many rows as skae takes at once
-(or `--piece`), `torch.from_numpy`, `torch.inference_mode`, the answers written into one tensor, and back to NumPy. It checks
-nothing. PCA has as many components. All take the same rows, as bytes and as float32. With `torch.compile`, asked for by
-`net_params={"compile": True}`, come two more estimators, where it works.
+The bare network is the fitted network without input validation: chunks of the same size as in skae (or `--chunk`),
+`torch.from_numpy`, `torch.inference_mode`, and the results written into one tensor. PCA has as many components. All methods get
+the same rows, as bytes and as float32. Two more estimators use `torch.compile` by `net_params={"compile": True}`, if a compiler
+is available.
 """
 
 import argparse
@@ -16,14 +16,15 @@ import time
 import numpy as np
 import torch
 from common import (
+    Recorder,
     add_image_source,
     blobs,
     flat,
-    head,
     interleaved,
     load_images,
-    row,
-    setting,
+    print_header,
+    print_row,
+    slug,
     timed,
 )
 from sklearn.decomposition import PCA
@@ -35,44 +36,44 @@ from skae.autoencoders._inference import inference_chunks
 
 
 class Bare:
-    """A fitted network without an estimator around it.
+    """A fitted network without its estimator.
 
     Parameters
     ----------
     model : BaseAutoencoder
-        Fitted.
+        Fitted estimator.
     n_features : int
-        Numbers in a row.
+        Number of features.
     size : int, default=None
-        Rows per piece; None for as many as skae takes.
+        Rows per chunk; None uses the chunk size of skae.
     compiled : bool, default=False
-        Whether its encoder goes through `torch.compile`.
+        Whether to compile the encoder by `torch.compile`.
     """
 
     def __init__(self, model, n_features, size=None, *, compiled=False):
         self.module = model.net_.module_
         self.encode = torch.compile(self.module.encode) if compiled else self.module.encode
         self.device = next(self.module.parameters()).device
-        # with pieces of other sizes this would compare caches
+        # chunks of another size would have other cache misses
         self.size = size or inference_chunks(model.net_, 2**20)[0].stop
         self.widths = {"transform": model.n_components_, "reconstruct": n_features}
 
     def __call__(self, method, X):
-        """Encode, or encode and decode, images or rows."""
+        """Return the latent vectors or the reconstruction of images or rows."""
         rows = flat(X)
         out = torch.empty(len(rows), self.widths[method])
         with torch.inference_mode():
-            for begin in range(0, len(rows), self.size):
-                x = torch.from_numpy(rows[begin : begin + self.size]).to(self.device)
+            for start in range(0, len(rows), self.size):
+                x = torch.from_numpy(rows[start : start + self.size]).to(self.device)
                 z = self.encode(x)
-                out[begin : begin + self.size] = (
+                out[start : start + self.size] = (
                     z if method == "transform" else self.module.decode(z)
                 )
         return out.numpy()
 
 
 def linear(pca, method, X):
-    """Do the same by PCA."""
+    """Return the scores or the reconstruction of PCA."""
     Z = pca.transform(flat(X))
     return Z if method == "transform" else pca.inverse_transform(Z)
 
@@ -80,9 +81,9 @@ def linear(pca, method, X):
 # ------------------------------------------------------------------------------------------------------------ measuring
 
 
-def many_rows(fitted, pca, images, args):
+def compare_many_rows(fitted, pca, images, args, recorder):
     """Print the table of all rows in one call."""
-    head(
+    print_header(
         f"{len(images):,} rows",
         "X",
         "skae, s",
@@ -93,7 +94,7 @@ def many_rows(fitted, pca, images, args):
     )
     for name, model in fitted.items():
         X = flat(images) if isinstance(model, DenseAutoencoder) else images
-        bare = Bare(model, flat(X).shape[1], args.piece)
+        bare = Bare(model, flat(X).shape[1], args.chunk)
         for method in ("transform", "reconstruct"):
             for dtype in (np.uint8, np.float32):
                 given = np.ascontiguousarray(X, dtype)
@@ -109,11 +110,16 @@ def many_rows(fitted, pca, images, args):
                     )[0],
                 }
                 for run in contenders.values():
-                    run(0)  # pages of the answers, kernels
-                found = interleaved(contenders, args.repeats)
-                medians = {key: np.median(seconds) for key, seconds in found.items()}
-                ratio = np.median(np.divide(found["skae"], found["bare"]))
-                row(
+                    run(0)  # the first call takes longer
+                results = interleaved(contenders, args.repeats)
+                medians = {key: np.median(seconds) for key, seconds in results.items()}
+                ratio = np.median(np.divide(results["skae"], results["bare"]))
+                key = f"many/{slug(name)}/{method}/{np.dtype(dtype).name}"
+                recorder.record(f"{key}/ratio_to_bare", ratio, "ratio", args.repeats)
+                recorder.record(f"{key}/rate", len(given) / medians["skae"], "rows/s", args.repeats)
+                pca_rate = len(given) / medians["pca"]
+                recorder.record(f"{key}/pca_rate", pca_rate, "rows/s", args.repeats)
+                print_row(
                     f"{name}.{method}",
                     np.dtype(dtype).name,
                     *(f"{medians[key]:.3f}" for key in ("skae", "bare")),
@@ -123,8 +129,8 @@ def many_rows(fitted, pca, images, args):
                 )
 
 
-def one_row(fitted, pca, images, args):
-    """Print the table of one row a call."""
+def compare_one_row(fitted, pca, images, args, recorder):
+    """Print the table of one row per call."""
     given = {dtype: np.ascontiguousarray(images[:1], dtype) for dtype in ("uint8", "float32")}
     calls = {}
     for dtype, one in given.items():
@@ -133,67 +139,71 @@ def one_row(fitted, pca, images, args):
             bare = Bare(model, flat(X).shape[1])
             calls[f"{name}.transform", dtype] = lambda X=X, model=model: model.transform(X)
             if name not in ("DenseAutoencoder", "ConvAutoencoder"):
-                continue  # whose networks are the same
-            calls[f"its bare network ({name})", dtype] = lambda X=X, bare=bare: bare("transform", X)
+                continue  # compiled estimators have the same networks
+            calls[f"bare network ({name})", dtype] = lambda X=X, bare=bare: bare("transform", X)
             if any(other.startswith("compiled") for other in fitted):
-                quick = Bare(model, flat(X).shape[1], compiled=True)
-                calls[f"its bare encoder, compiled ({name})", dtype] = lambda X=X, quick=quick: (
-                    quick("transform", X)
+                compiled = Bare(model, flat(X).shape[1], compiled=True)
+                calls[f"bare encoder, compiled ({name})", dtype] = lambda X=X, compiled=compiled: (
+                    compiled("transform", X)
                 )
         calls["PCA.transform", dtype] = lambda one=one: pca.transform(flat(one))
 
     def measured(call):
         def run(_):
-            spent = np.empty(args.calls)
+            nanoseconds = np.empty(args.calls)
             for i in range(args.calls):
                 start = time.perf_counter_ns()
                 call()
-                spent[i] = time.perf_counter_ns() - start
-            return spent / 1000
+                nanoseconds[i] = time.perf_counter_ns() - start
+            return nanoseconds / 1000
 
         return run
 
     for call in calls.values():
         measured(call)(0)
-    found = interleaved({name: measured(call) for name, call in calls.items()}, args.repeats)
-    head("one row", "X", "median, µs", "90 of 100 calls within, µs")
-    for (name, dtype), spent in found.items():
-        row(name, dtype, f"{np.median(spent):.0f}", f"{np.percentile(spent, 90):.0f}")
+    results = interleaved({name: measured(call) for name, call in calls.items()}, args.repeats)
+    print_header("one row", "X", "median, µs", "90th percentile, µs")
+    for (name, dtype), microseconds in results.items():
+        median = np.median(microseconds)
+        recorder.record(f"one/{slug(name)}/{dtype}/time", median, "us", args.repeats)
+        print_row(name, dtype, f"{median:.0f}", f"{np.percentile(microseconds, 90):.0f}")
 
 
 def main():
-    """Print the tables."""
+    """Print the tables and write their figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_image_source(parser, made_up=True)
+    add_image_source(parser, generated=True)
     parser.add_argument(
         "--rows",
         type=int,
         default=100000,
-        help="images are repeated up to so many (default 100000)",
+        help="number of rows; images are repeated (default 100000)",
     )
     parser.add_argument(
         "--fit-rows",
         type=int,
         default=20000,
-        help="one epoch on so many: enough for the widest layers",
+        help="training rows of the one epoch (default 20000)",
     )
     parser.add_argument(
-        "--calls", type=int, default=500, help="with one row, a repeat (default 500)"
+        "--calls", type=int, default=500, help="calls with one row per repeat (default 500)"
     )
     parser.add_argument(
-        "--piece", type=int, help="rows that the bare network takes at once (default as skae)"
+        "--chunk", type=int, help="chunk size of the bare network (default as skae)"
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--skip-compile", action="store_true", help="leave out torch.compile, which takes a minute"
     )
+    Recorder.add_option(parser)
     args = parser.parse_args()
+    recorder = Recorder("inference", args.results)
     images = load_images(args.source)[0] if args.source else blobs(min(args.rows, 60000), (28, 28))
     images = np.resize(images, (args.rows, *images.shape[1:]))
-    learned = images[: args.fit_rows]
+    X_train = images[: args.fit_rows]
 
     settings = {
         "n_components": 32,
@@ -202,30 +212,30 @@ def main():
         "device": args.device,
         "random_state": 0,
     }
-    wanted = {
+    models = {
         "DenseAutoencoder": DenseAutoencoder(**settings),
         "ConvAutoencoder": ConvAutoencoder(**settings),
     }
     if not args.skip_compile:
-        # beyond its limit of 8 torch gives up compiling without an error, and here are more networks and dtypes in a process
+        # above its default limit of 8, torch stops compiling without an error; this process has more networks and dtypes
         torch._dynamo.config.recompile_limit = 64
-        for name, model in list(wanted.items()):
-            wanted[f"compiled {name}"] = type(model)(**settings, net_params={"compile": True})
+        for name, model in list(models.items()):
+            models[f"compiled {name}"] = type(model)(**settings, net_params={"compile": True})
     fitted, left_out = {}, []
-    for name, model in wanted.items():
+    for name, model in models.items():
         try:
             fitted[name] = model.fit(
-                flat(learned) if isinstance(model, DenseAutoencoder) else learned
+                flat(X_train) if isinstance(model, DenseAutoencoder) else X_train
             )
-        except Exception as error:  # torch.compile needs a C++ compiler, and some luck
+        except Exception as error:  # torch.compile needs a C++ compiler
             if not name.startswith("compiled"):
                 raise
             left_out.append(f"{name} ({type(error).__name__}: {str(error).splitlines()[0]})")
-    pca = PCA(32, svd_solver="covariance_eigh").fit(flat(learned).astype(np.float32))
+    pca = PCA(32, svd_solver="covariance_eigh").fit(flat(X_train).astype(np.float32))
 
-    many_rows(fitted, pca, images, args)
+    compare_many_rows(fitted, pca, images, args, recorder)
     print()
-    one_row(fitted, pca, images, args)
+    compare_one_row(fitted, pca, images, args, recorder)
     if left_out:
         print(f"\nLeft out: {'; '.join(left_out)}.")
     weights = [
@@ -233,9 +243,9 @@ def main():
         for name, model in fitted.items()
     ]
     print(
-        f"\nWeights trained: {', '.join(weights)}. Medians of {args.repeats} runs, and of as many times {args.calls} calls."
+        f"\nWeights: {', '.join(weights)}. Medians of {args.repeats} runs, and of {args.repeats} x {args.calls} calls."
     )
-    print(setting())
+    print(recorder.describe())
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Measure what a training step of skae costs beyond the arithmetic: its loop beside a plain one with the same network.
+"""Measure the overhead of a training step: skae and other loops with the same network.
 
     python benchmarks/overhead.py
     python benchmarks/overhead.py --idx fashion-mnist/ --repeats 9
-    python benchmarks/overhead.py --effort 0.1 --images 2048 --repeats 1             # a try
+    python benchmarks/overhead.py --effort 0.1 --images 2048 --repeats 1
 
-The plain loop draws a new order at every pass, takes its batches out of a tensor by `index_select`, and runs the very network
-that skae built, on the same prepared rows, with the same loss, optimizer, precision and number of steps. Nothing is held out.
-Every loop is run with few epochs and with many, and the difference is divided by the steps between: what is paid once, such as
-PCA, preparing and setting up, falls out. Runs are interleaved.
+The plain loop draws a new order for every epoch, takes its batches by `index_select`, and trains the network of skae on
+the same prepared rows, with the same loss, optimizer, precision and number of steps. No loop has a validation set.
+Every loop runs with few and with many epochs, and the difference of the times is divided by the difference of the
+steps. Fixed costs, such as PCA and data preparation, cancel out. Runs are interleaved.
 """
 
 import argparse
@@ -17,14 +17,14 @@ import functools
 import numpy as np
 import torch
 from common import (
+    Recorder,
     add_image_source,
     blobs,
     flat,
-    head,
     interleaved,
     load_images,
-    row,
-    setting,
+    print_header,
+    print_row,
     timed,
 )
 from sklearn.datasets import load_digits
@@ -36,14 +36,14 @@ from skae import ConvAutoencoder, DenseAutoencoder
 from skae._training.optimizers import resolve_optimizer
 from skae.losses import SquaredError
 
-RATE = 1e-4
-"""Of the loops written here: small, so that their weights stay ordinary numbers however long they are run."""
+LEARNING_RATE = 1e-4
+"""Learning rate of the loops of this script, which keeps weights finite for any number of epochs."""
 
 # ----------------------------------------------------------------------------------------------------------- the loops
 
 
 class InPrecision(nn.Module):
-    """A network whose reconstruction in the space of training is computed in a precision, as in skae's steps.
+    """A network that reconstructs prepared rows in a given precision, as in training steps of skae.
 
     Parameters
     ----------
@@ -67,30 +67,30 @@ class InPrecision(nn.Module):
 
 
 class Loss(nn.Module):
-    """skae's squared error, as a criterion."""
+    """Squared error of skae as a criterion of skorch."""
 
     def forward(self, x_hat, x):
-        """Give the mean over the rows."""
+        """Return the mean over the rows."""
         return SquaredError()(x_hat.float(), x.float()).mean()
 
 
 class Case:
-    """One network, and everything that is to be the same in all loops.
+    """One network with the settings that all loops share.
 
     Parameters
     ----------
     estimator : type
         DenseAutoencoder or ConvAutoencoder.
     X : ndarray
-        Its length is a multiple of `batch`, so that all steps are alike.
+        Samples; their number is a multiple of `batch`, so that all batches have the same size.
     batch : int
         Rows per step.
     epochs : tuple of int
-        Few and many.
+        Small and large number of epochs.
     precision : str
         "float32" or "bfloat16".
     device : str
-        As for the estimators.
+        Device, as for the estimators.
     """
 
     def __init__(self, estimator, X, batch, epochs, precision, device):
@@ -102,18 +102,17 @@ class Case:
             precision,
         )
         self.device = device
-        module = self.fitted(1, 0).net_.module_
+        module = self.fit(1, 0).net_.module_
         self.start = InPrecision(module, getattr(torch, precision)).train()
-        where = next(module.parameters()).device
+        device = next(module.parameters()).device
         with torch.no_grad():
             rows = torch.from_numpy(flat(X))
-            # as skae keeps them: prepared once, in the precision of the products
-            self.rows = torch.cat([module.prepare(part.to(where)) for part in rows.split(1000)]).to(
-                getattr(torch, precision)
-            )
+            # skae prepares rows once, in the precision of the matrix products
+            prepared = [module.prepare(chunk.to(device)) for chunk in rows.split(1000)]
+            self.rows = torch.cat(prepared).to(getattr(torch, precision))
 
-    def fitted(self, epochs, seed):
-        """Fit skae, with nothing held out."""
+    def fit(self, epochs, seed):
+        """Fit the estimator without a validation set."""
         model = self.estimator(
             batch_size=self.batch,
             max_iter=epochs,
@@ -125,21 +124,21 @@ class Case:
         return model.fit(self.X)
 
     def optimizer(self, module):
-        """Make skae's optimizer, with its settings."""
+        """Build the optimizer of skae with its settings."""
         solver, settings, _ = resolve_optimizer("adamw")
-        return solver(module.parameters(), lr=RATE, **settings)
+        return solver(module.parameters(), lr=LEARNING_RATE, **settings)
 
     def skae(self, epochs, seed):
-        """Train by skae."""
-        self.fitted(epochs, seed)
+        """Train with skae."""
+        self.fit(epochs, seed)
 
     def sliced(self, epochs, seed):
-        """Train by the plain loop."""
+        """Train with the plain loop."""
         torch.manual_seed(seed)
         self.loop(epochs, lambda: self.chunk_slices())
 
     def equipped(self, epochs, seed):
-        """Train by the plain loop that also does what skae does for the learning: rates that rise and fall, and clipping."""
+        """Train with the plain loop and skae's learning rate schedule and, for images, gradient clipping."""
         torch.manual_seed(seed)
         self.loop(
             epochs,
@@ -149,13 +148,13 @@ class Case:
         )
 
     def loader(self, epochs, seed):
-        """Train by the loop of the textbooks, on batches from a DataLoader."""
+        """Train with the plain loop on batches of a DataLoader."""
         torch.manual_seed(seed)
         batches = DataLoader(TensorDataset(self.rows), batch_size=self.batch, shuffle=True)
         self.loop(epochs, lambda: (x for (x,) in batches))
 
     def skorch(self, epochs, seed):
-        """Train by skorch as it comes, but for the optimizer, the loss and that nothing is held out."""
+        """Train with skorch with the same optimizer and loss and without a validation set."""
         torch.manual_seed(seed)
         solver, settings, _ = resolve_optimizer("adamw")
         net = NeuralNetRegressor(
@@ -163,7 +162,7 @@ class Case:
             criterion=Loss,
             optimizer=solver,
             **{f"optimizer__{name}": value for name, value in settings.items()},
-            lr=RATE,
+            lr=LEARNING_RATE,
             batch_size=self.batch,
             max_epochs=epochs,
             iterator_train__shuffle=True,
@@ -173,13 +172,13 @@ class Case:
         net.fit(self.rows, self.rows)
 
     def chunk_slices(self):
-        """Take batches out of the rows, in a new order."""
+        """Yield batches in a new order."""
         order = torch.randperm(len(self.rows)).to(self.rows.device)
-        for chosen in order.split(self.batch):
-            yield self.rows.index_select(0, chosen)
+        for indices in order.split(self.batch):
+            yield self.rows.index_select(0, indices)
 
     def loop(self, epochs, batches, *, schedule=False, clip=False):
-        """Train, and keep the mean loss, which every loop shows somebody."""
+        """Train and sum the loss, as a loop with a progress report."""
         module, loss_of = copy.deepcopy(self.start), Loss()
         optimizer = self.optimizer(module)
         step, steps = 0, epochs * len(self.rows) // self.batch
@@ -188,7 +187,7 @@ class Case:
             for x in batches():
                 if schedule:
                     for group in optimizer.param_groups:
-                        group["lr"] = RATE * min(
+                        group["lr"] = LEARNING_RATE * min(
                             (step + 1) / steps / 0.25, (1 - step / steps) / 0.75
                         )
                 optimizer.zero_grad(set_to_none=True)
@@ -202,7 +201,7 @@ class Case:
             float(total)
 
     def cost(self, loop):
-        """Give a function of a seed that measures the seconds per step of one of the loops above."""
+        """Return a function of a seed that measures the seconds per step of a loop."""
 
         def run(seed):
             few, many = (
@@ -218,40 +217,44 @@ class Case:
 LOOPS = {
     "sliced": "plain loop",
     "skae": "skae",
-    "equipped": "plain loop with schedule, and clipping for images",
+    "equipped": "plain loop with schedule and clipping",
     "loader": "plain loop, DataLoader",
-    "skorch": "skorch, as it comes",
+    "skorch": "skorch",
 }
 
 
 def main():
-    """Print the table."""
+    """Print the table and write its figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_image_source(parser, made_up=True)
-    parser.add_argument("--images", type=int, default=8192, help="how many (default 8192)")
-    parser.add_argument("--effort", type=float, default=1.0, help="share of the epochs (default 1)")
+    add_image_source(parser, generated=True)
+    parser.add_argument("--images", type=int, default=8192, help="number of images (default 8192)")
+    parser.add_argument(
+        "--effort", type=float, default=1.0, help="factor for the epochs (default 1)"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--precision",
         choices=["float32", "bfloat16"],
         default="float32",
-        help="of the large networks",
+        help="precision of the large networks",
     )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", nargs="+", choices=list(LOOPS), default=list(LOOPS))
+    Recorder.add_option(parser)
     args = parser.parse_args()
+    recorder = Recorder("overhead", args.results)
     images = (
         load_images(args.source)[0][: args.images] if args.source else blobs(args.images, (28, 28))
     )
     digits = load_digits().data.astype(np.float32)
     cases = [
-        ("digits, dense", DenseAutoencoder, digits, 128, 60, "float32"),
-        ("images, dense", DenseAutoencoder, flat(images), 512, 10, args.precision),
-        ("images, conv", ConvAutoencoder, images, 512, 5, args.precision),
+        ("digits-dense", "digits, dense", DenseAutoencoder, digits, 128, 60, "float32"),
+        ("images-dense", "images, dense", DenseAutoencoder, flat(images), 512, 10, args.precision),
+        ("images-conv", "images, conv", ConvAutoencoder, images, 512, 5, args.precision),
     ]
-    head(
+    print_header(
         "network",
         "loop",
         "rows x features",
@@ -259,9 +262,9 @@ def main():
         "precision",
         "µs per batch",
         "each run",
-        "of the plain loop's",
+        "ratio to the plain loop",
     )
-    for label, estimator, X, batch, epochs, precision in cases:
+    for key, label, estimator, X, batch, epochs, precision in cases:
         X = X[: len(X) // batch * batch]
         epochs = (1, 1 + max(1, round(epochs * args.effort)))
         case = Case(estimator, X, batch, epochs, precision, args.device)
@@ -271,10 +274,13 @@ def main():
             if name in args.only or name == "sliced"
         }
         for name in chosen:
-            timed(functools.partial(getattr(case, name), 1, 0))  # what only a first run pays
-        found = interleaved(chosen, args.repeats)
-        for name, costs in found.items():
-            row(
+            timed(functools.partial(getattr(case, name), 1, 0))  # the first run takes longer
+        results = interleaved(chosen, args.repeats)
+        for name, costs in results.items():
+            ratio = np.median(np.divide(costs, results["sliced"]))
+            recorder.record(f"{key}/{name}/ratio", ratio, "ratio", args.repeats)
+            recorder.record(f"{key}/{name}/time", 1e6 * np.median(costs), "us", args.repeats)
+            print_row(
                 label,
                 LOOPS[name],
                 f"{len(X):,} x {flat(X).shape[1]}",
@@ -282,10 +288,10 @@ def main():
                 precision,
                 f"{1e6 * np.median(costs):.0f}",
                 " ".join(f"{1e6 * cost:.0f}" for cost in costs),
-                f"{np.median(np.divide(costs, found['sliced'])):.3f}",
+                f"{ratio:.3f}",
             )
     print(
-        f"\nMedians of {args.repeats} runs; the last column has the median of the ratios of each round. {setting()}"
+        f"\nMedians of {args.repeats} runs; the last column contains medians of the ratios of each round. {recorder.describe()}"
     )
 
 

@@ -1,14 +1,13 @@
-"""Measure what a second process gains in a search: a grid of a DenseAutoencoder and a classifier on digits.
+"""Measure the speedup of a grid search by a second process: a DenseAutoencoder and a classifier on digits.
 
     python benchmarks/parallel.py
     python benchmarks/parallel.py --repeats 5 --folds 5
-    python benchmarks/parallel.py --max-iter 3 --folds 2 --repeats 1                # a try
+    python benchmarks/parallel.py --max-iter 3 --folds 2 --repeats 1
 
-The same search with one process and one thread, with one process and as many threads as torch takes by itself, and with
-`n_jobs` processes of one thread each. Threads are counted where they start: each search is run by a new Python, in whose
-environment OMP_NUM_THREADS is 1 or missing. joblib's processes inherit it, and where it is missing joblib sets it to the cores
-over `n_jobs`, which on a machine with as many cores as jobs is 1 as well. How many threads torch then had in a worker is in the
-table. Each Python searches twice: the first search also starts the workers, which import torch; the second finds them there.
+The same search with one process and one thread, with one process and torch's default number of threads, and with `n_jobs`
+processes. Each search runs in a new process, with OMP_NUM_THREADS=1 or without this variable. joblib's workers
+inherit the variable; without it, joblib sets it to the number of cores divided by `n_jobs`. Each process searches twice, since
+the first search also starts the workers, which import torch.
 """
 
 import argparse
@@ -20,7 +19,7 @@ import warnings
 
 import numpy as np
 import torch
-from common import head, interleaved, row, setting, timed
+from common import Recorder, interleaved, print_header, print_row, timed
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -34,8 +33,8 @@ from skae import DenseAutoencoder
 CLASSIFIERS = {"svc": SVC(), "logistic": LogisticRegression(max_iter=1000)}
 
 
-def search(task):
-    """Make the search."""
+def build_search(task):
+    """Return the grid search."""
     autoencoder = DenseAutoencoder(
         max_iter=task["max_iter"] or "auto", device="cpu", random_state=0
     )
@@ -48,101 +47,103 @@ def search(task):
     return GridSearchCV(Pipeline(steps), grid, cv=task["folds"], n_jobs=task["n_jobs"], refit=False)
 
 
-def child(task):
-    """Search twice, and print what it took."""
+def run_child(task):
+    """Search twice and print the times."""
     warnings.simplefilter("ignore")
     X, y = load_digits(return_X_y=True)
-    DenseAutoencoder(2, max_iter=1, device="cpu").fit(
-        X
-    )  # what only a first fit pays; the workers have yet to pay it
-    first, _ = timed(lambda: search(task).fit(X, y))
-    second, done = timed(lambda: search(task).fit(X, y))
+    # the first fit of a process takes longer
+    DenseAutoencoder(2, max_iter=1, device="cpu").fit(X)
+    first, _ = timed(lambda: build_search(task).fit(X, y))
+    second, search = timed(lambda: build_search(task).fit(X, y))
     threads = Parallel(n_jobs=task["n_jobs"])(
         delayed(torch.get_num_threads)() for _ in range(task["n_jobs"])
     )
-    print(
-        json.dumps(
-            {
-                "first": first,
-                "second": second,
-                "threads": max(threads),
-                "score": float(done.best_score_),
-            }
-        )
-    )
+    result = {
+        "first": first,
+        "second": second,
+        "threads": max(threads),
+        "score": float(search.best_score_),
+    }
+    print(json.dumps(result))
 
 
 def measure(task, threads):
-    """Run a task in a new Python, with one thread or with torch's default."""
+    """Run a task in a new process, with a number of threads or with torch's default."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    settings = {name: value for name, value in os.environ.items() if name not in names}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
     if threads:
-        settings.update(dict.fromkeys(names, str(threads)))
+        environment.update(dict.fromkeys(names, str(threads)))
     command = [sys.executable, __file__, "--task", json.dumps(task)]
-    done = subprocess.run(command, env=settings, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
-    """Print the table."""
+    """Print the table and write its figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--n-jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument(
-        "--k", type=int, nargs="+", default=[8, 16], help="numbers of components to search"
+        "--k", type=int, nargs="+", default=[8, 16], help="n_components of the grid"
     )
     parser.add_argument("--classifier", choices=list(CLASSIFIERS), default="svc")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument(
-        "--max-iter", type=int, help="epochs of each fit (default: the estimator's)"
-    )
+    parser.add_argument("--max-iter", type=int, help="epochs of each fit (default: the default)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--task", help=argparse.SUPPRESS)
+    Recorder.add_option(parser)
     args = parser.parse_args()
     if args.task:
-        return child(json.loads(args.task))
+        run_child(json.loads(args.task))
+        return
+    recorder = Recorder("parallel", args.results)
     task = {
         "k": args.k,
         "classifier": args.classifier,
         "folds": args.folds,
         "max_iter": args.max_iter,
     }
-    labels = {
-        (1, 1): "n_jobs=1, one thread",
-        (1, None): "n_jobs=1, torch's default",
-        (args.n_jobs, 1): f"n_jobs={args.n_jobs}, one thread each",
-        (args.n_jobs, None): f"n_jobs={args.n_jobs}, joblib's default",
+    cases = {
+        "one_thread": (1, 1, "n_jobs=1, one thread"),
+        "default_threads": (1, None, "n_jobs=1, default threads"),
+        "jobs": (args.n_jobs, 1, f"n_jobs={args.n_jobs}, one thread each"),
+        "jobs_default": (args.n_jobs, None, f"n_jobs={args.n_jobs}, joblib's default"),
     }
-    ways = {key: lambda _, key=key: measure({**task, "n_jobs": key[0]}, key[1]) for key in labels}
-    found = interleaved(ways, args.repeats)
-    columns = (
+    contenders = {
+        name: lambda _, n_jobs=n_jobs, threads=threads: measure({**task, "n_jobs": n_jobs}, threads)
+        for name, (n_jobs, threads, _) in cases.items()
+    }
+    results = interleaved(contenders, args.repeats)
+    print_header(
+        "",
         "torch threads",
         "first search, s",
         "second search, s",
         "each run",
-        "times faster",
+        "speedup",
         "best score",
     )
-    head("", *columns)
-    base = np.array([run["second"] for run in found[1, 1]])
-    for key, label in labels.items():
-        column = {name: [run[name] for run in found[key]] for name in found[key][0]}
-        row(
+    base = np.array([run["second"] for run in results["one_thread"]])
+    for name, (_, _, label) in cases.items():
+        column = {key: [run[key] for run in results[name]] for key in results[name][0]}
+        speedup = np.median(base / column["second"])
+        times = {f"{name}/{key}_search": np.median(column[key]) for key in ("first", "second")}
+        recorder.record_all(times, "s", args.repeats)
+        recorder.record(f"{name}/speedup", speedup, "ratio", args.repeats)
+        print_row(
             label,
             column["threads"][0],
             f"{np.median(column['first']):.2f}",
             f"{np.median(column['second']):.2f}",
             " ".join(f"{seconds:.2f}" for seconds in column["second"]),
-            f"{np.median(base / column['second']):.2f}",
+            f"{speedup:.2f}",
             " ".join(sorted({f"{score:.4f}" for score in column["score"]})),
         )
-    fits = len(args.k) * 3 * args.folds
+    n_fits = len(args.k) * 3 * args.folds
     print(
-        f"\n{fits} fits a search, with the classifier {args.classifier}; medians of {args.repeats} runs. Times faster: the"
-    )
-    return print(
-        f"second search, against one process with one thread, the median of the rounds' ratios. {setting()}"
+        f"\n{n_fits} fits per search, classifier {args.classifier}; medians of {args.repeats} runs. The speedup compares the "
+        f"second search with one process and one thread. {recorder.describe()}"
     )
 
 

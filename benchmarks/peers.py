@@ -1,4 +1,4 @@
-"""The packages that one might take instead, for `speed.py`: each function fits one, and gives seconds and test errors."""
+"""Other packages for `speed.py`: each function fits one of them and returns the seconds and the test errors."""
 
 import contextlib
 import importlib
@@ -8,38 +8,45 @@ import tempfile
 
 import numpy as np
 import torch
-from common import as_floats, as_maps, flat, in_pieces, mean_squared_error, timed, torch_device
+from common import (
+    as_channels_first,
+    as_floats,
+    flat,
+    in_chunks,
+    mean_squared_error,
+    timed,
+    torch_device,
+)
 from sklearn.neural_network import MLPRegressor
 
-__all__ = ["PEERS", "present"]
+__all__ = ["PEERS", "available_peers"]
 
 
 def run_mlp(X, T, args, seed):
-    """scikit-learn's MLPRegressor that has its input as target."""
+    """Fit scikit-learn's MLPRegressor with its input as target."""
     model = MLPRegressor(
         hidden_layer_sizes=(512, args.k, 512), max_iter=args.epochs, random_state=seed
     )
     rows = as_floats(flat(X))
     seconds, model = timed(lambda: model.fit(rows, rows))
-    tests = as_floats(flat(T))
-    return seconds, [mean_squared_error(tests, model.predict(tests))]
+    X_test = as_floats(flat(T))
+    return seconds, [mean_squared_error(X_test, model.predict(X_test))]
 
 
 def run_keras(X, T, args, seed):
-    """Take the textbook's layers in Keras on torch, with the textbook's optimizer, rate and batches."""
+    """Fit the textbook layers in Keras on torch, with the same optimizer, learning rate and batch size."""
     os.environ["KERAS_BACKEND"] = "torch"  # before the first import
     import keras
     from keras import layers
 
     if keras.backend.backend() != "torch":
-        raise ImportError(f"imported with {keras.backend.backend()} behind it already")
-    keras.config.set_image_data_format(
-        "channels_first"
-    )  # torch's own order, in which it is faster than in Keras's
+        raise ImportError(f"keras was imported before with the backend {keras.backend.backend()}")
+    # the order of torch, in which Keras is faster than in its own order
+    keras.config.set_image_data_format("channels_first")
     keras.utils.set_random_seed(seed)
 
     def fit():
-        images = as_maps(X)
+        images = as_channels_first(X)
         channels, height, width = images.shape[1:]
         inner = (64, height // 4, width // 4)
         model = keras.Sequential(
@@ -62,12 +69,12 @@ def run_keras(X, T, args, seed):
         return model
 
     seconds, model = timed(fit)
-    tests = as_maps(T)
-    return seconds, [mean_squared_error(tests, model.predict(tests, batch_size=1000, verbose=0))]
+    X_test = as_channels_first(T)
+    return seconds, [mean_squared_error(X_test, model.predict(X_test, batch_size=1000, verbose=0))]
 
 
 def run_pyod(X, T, args, seed):
-    """Take PyOD's AutoEncoder, with the code as its last layer, on pixels in [0, 1]."""
+    """Fit PyOD's AutoEncoder, with the latent layer as its last hidden layer, on pixels in [0, 1]."""
     from pyod.models.auto_encoder import AutoEncoder
 
     model = AutoEncoder(
@@ -78,17 +85,18 @@ def run_pyod(X, T, args, seed):
         verbose=0,
     )
     seconds, _ = timed(lambda: model.fit(as_floats(flat(X))))
-    distances = model.decision_function(as_floats(flat(T)))  # from each row to its reconstruction
+    # decision_function returns the Euclidean norm of the residual
+    distances = model.decision_function(as_floats(flat(T)))
     return seconds, [float(np.square(distances).mean() / flat(T).shape[1])]
 
 
 def run_pythae(X, T, args, seed):
-    """Take Pythae's AE with its own network and the textbook's rate."""
+    """Fit Pythae's AE with its default network and the learning rate of the textbook loop."""
     from pythae.models import AE, AEConfig
     from pythae.pipelines import TrainingPipeline
     from pythae.trainers import BaseTrainerConfig
 
-    images, tests = as_maps(X), as_maps(T)
+    images, X_test = as_channels_first(X), as_channels_first(T)
     with tempfile.TemporaryDirectory() as folder:
         settings = BaseTrainerConfig(
             output_dir=folder, num_epochs=args.epochs, learning_rate=1e-3, seed=seed
@@ -97,12 +105,12 @@ def run_pythae(X, T, args, seed):
         model = AE(AEConfig(input_dim=images.shape[1:], latent_dim=args.k))
         seconds, _ = timed(lambda: TrainingPipeline(model=model, training_config=settings)(images))
     device = next(model.parameters()).device
-    found = in_pieces(lambda x: model({"data": x}).recon_x, torch.from_numpy(tests), device)
-    return seconds, [mean_squared_error(tests, found)]
+    found = in_chunks(lambda x: model({"data": x}).recon_x, torch.from_numpy(X_test), device)
+    return seconds, [mean_squared_error(X_test, found)]
 
 
 def run_encdr(X, T, args, seed):
-    """Take encdr with its own settings but sizes and epochs, on pixels in [0, 1]."""
+    """Fit encdr with default settings except for sizes and epochs, on pixels in [0, 1]."""
     from encdr import ENCDR
 
     model = ENCDR(
@@ -114,13 +122,13 @@ def run_encdr(X, T, args, seed):
         trainer_kwargs={"enable_progress_bar": False, "enable_model_summary": False},
     )
     seconds, _ = timed(lambda: model.fit(as_floats(flat(X))))
-    tests = as_floats(flat(T))
-    return seconds, [mean_squared_error(tests, model.predict(tests))]
+    X_test = as_floats(flat(T))
+    return seconds, [mean_squared_error(X_test, model.predict(X_test))]
 
 
 PEERS = {
     "mlp": ("MLPRegressor 512-k-512, {epochs} epochs", run_mlp, ["sklearn"]),
-    "keras": ("the same in Keras on torch, {epochs} epochs", run_keras, []),
+    "keras": ("textbook layers in Keras on torch, {epochs} epochs", run_keras, []),
     "pyod": ("PyOD AutoEncoder, {epochs} epochs", run_pyod, ["pyod.models.auto_encoder"]),
     "pythae": (
         "Pythae AE, {epochs} epochs",
@@ -131,8 +139,8 @@ PEERS = {
 }
 
 
-def present(peers):
-    """Tell the peers that can be imported from those that can't, with the reason."""
+def available_peers(peers):
+    """Return the peers that can be imported, and a list of the others with the reason."""
     found, missing = {}, []
     for name in peers:
         label, run, modules = PEERS[name]
@@ -143,7 +151,7 @@ def present(peers):
             ):
                 for module in modules:
                     importlib.import_module(module)
-        except Exception as error:  # a package that is broken is left out as well
+        except Exception as error:  # an import may also fail in a broken package
             missing.append(f"{label.split(',')[0]} ({type(error).__name__}: {error})")
         else:
             found[name] = label, run

@@ -3,7 +3,7 @@
 import functools
 import os
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import cast
 
 import numpy as np
@@ -134,22 +134,21 @@ class GlobalSetting:
         self.n_blocks = 0
         self.original = value
 
-    @contextmanager
-    def replaced(self):
-        """Replace the setting in a block; the last thread to leave restores it."""
+    def replace(self):
+        """Replace the setting for a block of this thread."""
         with self.lock:
             if self.n_blocks == 0:
                 self.original = self.get()
                 if self.original != self.value:
                     self.set(self.value)
             self.n_blocks += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.n_blocks -= 1
-                if self.n_blocks == 0 and self.original != self.value:
-                    self.set(self.original)
+
+    def restore(self):
+        """End a block of this thread; the last thread to leave restores the setting."""
+        with self.lock:
+            self.n_blocks -= 1
+            if self.n_blocks == 0 and self.original != self.value:
+                self.set(self.original)
 
 
 DEFAULT_DTYPE = GlobalSetting(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
@@ -182,22 +181,46 @@ def default_torch_state():
     of matrix products, and NumPy's handling of floating-point errors. They are restored afterwards.
     A forked process uses one thread.
     """
+    settings = [DEFAULT_DTYPE, MATMUL_PRECISION]
+    if _forked.is_set():
+        settings.append(ONE_THREAD)
+    replaced = []
+    try:
+        for setting in settings:
+            setting.replace()
+            replaced.append(setting)
+        with (
+            _default_modes(),
+            np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
+        ):
+            yield
+    finally:
+        for setting in reversed(replaced):
+            setting.restore()
+
+
+def _default_modes():
+    """Return a context with the default device, with gradients, and without autocast."""
+    autocast = [
+        device_type
+        for device_type in ("cpu", "cuda", "mps")
+        if torch.is_autocast_enabled(device_type)
+    ]
+    # the device of a new tensor is found faster than by torch.get_default_device
+    is_on_cpu = torch.empty(0).device.type == "cpu"
+    has_gradients = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    if has_gradients and is_on_cpu and not autocast:
+        return nullcontext()
     with ExitStack() as stack:
-        stack.enter_context(DEFAULT_DTYPE.replaced())
-        stack.enter_context(MATMUL_PRECISION.replaced())
-        if _forked.is_set():
-            stack.enter_context(ONE_THREAD.replaced())
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
         if not torch.is_grad_enabled():
             stack.enter_context(torch.enable_grad())
-        for device_type in ("cpu", "cuda", "mps"):
-            if torch.is_autocast_enabled(device_type):
-                stack.enter_context(torch.autocast(device_type, enabled=False))
-        if torch.get_default_device().type != "cpu":
+        for device_type in autocast:
+            stack.enter_context(torch.autocast(device_type, enabled=False))
+        if not is_on_cpu:
             stack.enter_context(torch.device("cpu"))
-        stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
-        yield
+        return stack.pop_all()
 
 
 def uses_default_torch_state(function: Function) -> Function:

@@ -1,6 +1,7 @@
 """State of fitted estimators in pickles, copies and files, and the version check on loading."""
 
 import copy
+import re
 from contextlib import contextmanager
 
 import numpy as np
@@ -31,6 +32,10 @@ COMPILE_VALUES = {
 
 Others, such as ``compile__options``, are arguments of a compiler that can run commands.
 """
+
+
+TOO_LARGE = "overflow|Overflow|can't allocate memory|not enough memory"
+"""Parts of torch's messages about tensors of more bytes than memory or 64-bit integers hold."""
 
 
 class NetworkPersistenceMixin:
@@ -104,7 +109,15 @@ class NetworkPersistenceMixin:
         Modules of bottleneck and penalty draw their own weights, because they may be classes of the
         user. The random state of the caller does not change.
         """
-        network = cls._build_without_memory(config)._apply(_allocate)
+        try:
+            network = cls._build_without_memory(config)._apply(_allocate)
+        except (RuntimeError, TypeError) as error:
+            if not re.search(TOO_LARGE, str(error)):
+                raise
+            raise ValueError(
+                "Got a network that is too large for the memory. Decrease n_components, "
+                "hidden_layer_sizes, n_filters or codebook_size."
+            ) from error
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             config.add_option_modules(network)

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import inspect
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -275,7 +276,7 @@ def test_code_of_the_readme_runs(tmp_path, monkeypatch):
         if isinstance(digits, tuple):
             return tuple(part[:100] for part in digits)
         return type(digits)(
-            {
+            **{
                 name: value[:100] if hasattr(value, "shape") else value
                 for name, value in digits.items()
             }
@@ -306,13 +307,21 @@ def test_the_readme_has_two_commands():
     assert any("pytest" in command and "pip install" in command for command in commands)
 
 
+DOCS = README.parent / "docs"
+
+
+def script(name):
+    """Import a script of the documentation."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_check_of_built_pages_reports_broken_links(tmp_path):
     """Missing files, anchors and pictures are reported; valid links and other sites are not."""
-    spec = importlib.util.spec_from_file_location(
-        "check_pages", README.parent / "docs" / "check_pages.py"
-    )
-    check_pages = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(check_pages)
+    check_pages = script("check_pages")
     (tmp_path / "sub").mkdir()
     (tmp_path / "a picture.png").write_bytes(b"")
     (tmp_path / "sub" / "index.html").write_text(
@@ -325,14 +334,134 @@ def test_the_check_of_built_pages_reports_broken_links(tmp_path):
     (tmp_path / "index.html").write_text(sound)
     faults, counts = check_pages.check(tmp_path)
     assert not faults
-    assert counts == {"pages": 2, "links within": 4, "links to other sites, not followed": 1}
+    assert counts == {"pages": 2, "internal links": 4, "links to other sites, not followed": 1}
     broken = '<a href="none.html"></a><a href="sub/index.html#no"></a><img alt="x" src="none.png"><img src="a picture.png">'
     (tmp_path / "index.html").write_text(broken)
     faults, _ = check_pages.check(tmp_path)
     assert [fault.split(": ")[0] for fault in faults] == ["index.html"] * 4
-    assert [("no words" in fault, "no file" in fault, "no place" in fault) for fault in faults] == [
-        (True, False, False),
-        (False, True, False),
-        (False, True, False),
-        (False, False, True),
-    ]
+    reasons = ["no alternative text", "missing file", "missing file", "missing anchor"]
+    for reason, fault in zip(reasons, faults, strict=True):
+        assert [other in fault for other in set(reasons)] == [
+            other == reason for other in set(reasons)
+        ]
+
+
+def test_the_check_of_built_pages_reports_local_paths_and_warnings(tmp_path):
+    """A path of the building machine, and a warning in the output of an example, are reported."""
+    check_pages = script("check_pages")
+    output = (
+        f'<div class="sphx-glr-script-out"><pre>{DOCS.parent}/x.py:1: UserWarning: y</pre></div>'
+    )
+    (tmp_path / "index.html").write_text(output)
+    faults, _ = check_pages.check(tmp_path)
+    assert len(faults) == 2
+    assert "local path" in faults[0]
+    assert "warning" in faults[1]
+
+
+GOOD_PAGE = """
+Missing values
+==============
+
+Pass ``allow_nan=True`` to train on data with missing values. The loss ignores them.
+
+.. code-block:: python
+
+    # one value is missing
+    X[0, 0] = np.nan
+
+=====  ==========================================================
+value  what a table may hold, and who reads it: whatever you like
+=====  ==========================================================
+NaN    missing
+=====  ==========================================================
+"""
+
+
+def test_the_editorial_check_accepts_plain_text(tmp_path):
+    """Code, tables and options of directives are not prose."""
+    page = tmp_path / "page.rst"
+    page.write_text(GOOD_PAGE)
+    faults, long, figures = script("editorial").check([page])
+    assert faults == long == []
+    assert 10 < figures["words"] < 30
+    assert figures["clauses"] == 0
+
+
+PROSE = {
+    ".rst": "Title\n=====\n\n{}\n",
+    ".md": "# Title\n\n\n{}\n",
+    ".py": '"""A title."""\n\n# %%\n# {}\n',
+}
+CODE = {
+    ".rst": ".. code-block:: python\n\n\n    {}\n",
+    ".md": "\n\n```python\n{}\n```\n",
+    ".py": '"""A title."""\n\n\n{}\n',
+}
+"""The text is on the fourth line."""
+
+
+@pytest.mark.parametrize("suffix", [".rst", ".md", ".py"])
+@pytest.mark.parametrize(
+    ("kind", "text", "reason"),
+    [
+        (PROSE, "The page tells what it learned, and whose rows it keeps.", "clause"),
+        (PROSE, "A sentence of" + " many words" * 20 + ".", "43 words"),
+        (PROSE, "A sentence of" + " many words" * 12 + "." + " One more" * 13 + ".", "over 25"),
+        (PROSE, "The detector finds rows that are held out.", "validation set"),
+        (PROSE, "Fill gaps in a table.", "missing values"),
+        (PROSE, "Colour images are accepted.", "American"),
+        (CODE, "x = 1  # a comment behind code", "comment"),
+        (CODE, "x = " + "1 + " * 20 + "1", "columns"),
+    ],
+)
+def test_the_editorial_check_reports_a_bad_text(tmp_path, kind, text, reason, suffix):
+    """Each rule has a text that fails, with file and line, in pages, examples and Markdown."""
+    page = tmp_path / f"page{suffix}"
+    page.write_text(kind[suffix].format(text))
+    faults, _, _ = script("editorial").check([page])
+    assert any(reason in fault for fault in faults), faults
+    assert f"{page}:4" in {fault.split(": ")[0] for fault in faults}
+
+
+def test_search_words_are_unique():
+    """Each search word leads to one page, and is not empty."""
+    lines = (DOCS / "search_words.csv").read_text().splitlines()
+    assert lines[0] == "word,page"
+    words = [line.split(",")[0].lower() for line in lines[1:]]
+    assert len(words) == len(set(words))
+    assert all(words)
+
+
+def test_pages_of_the_api_are_complete():
+    """The API reference and its links to the guide name exactly the public objects of skae."""
+    text = (DOCS / "api" / "index.rst").read_text()
+    module, listed = "skae", set()
+    for line in text.splitlines():
+        if line.startswith(".. currentmodule::"):
+            module = line.split()[-1]
+        elif re.fullmatch(r"    \w+", line):
+            listed.add(f"{module}.{line.strip()}")
+    public = {f"skae.{name}" for name in skae.__all__}
+    for part in (losses, penalties, bottlenecks, corruptions, datasets, export):
+        public |= {f"{part.__name__}.{name}" for name in part.__all__}
+    assert listed == public
+    guides = (DOCS / "api" / "guides.csv").read_text().splitlines()[1:]
+    assert {line.split(",")[0] for line in guides} == public
+
+
+def test_the_picture_of_the_readme_can_be_made_again(tmp_path, monkeypatch):
+    """The script draws the picture that the README shows, up to the differences between processors."""
+    image = pytest.importorskip("matplotlib.image")
+    monkeypatch.syspath_prepend(str(DOCS / "figures"))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    assert "docs/_static/reconstructions.png" in README.read_text()
+    spec = importlib.util.spec_from_file_location(
+        "reconstructions", DOCS / "figures" / "reconstructions.py"
+    )
+    figure = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figure)
+    figure.draw(tmp_path / "again.png")
+    kept, again = image.imread(figure.PICTURE), image.imread(tmp_path / "again.png")
+    assert kept.shape == again.shape
+    assert abs(kept - again).mean() < 0.02

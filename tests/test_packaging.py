@@ -22,31 +22,34 @@ OPTIONAL = [
 OPTIONAL += ["constriction", "PIL", "h5py", "zarr", "rich"]
 
 
-def imported(code):
-    """Return the libraries imported by a new process that runs the code."""
-    show = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
+def imported(*steps):
+    """Return the modules imported after each of several steps of a new process."""
+    show = "import sys; print(*sys.modules)"
+    code = "\n".join(f"{step}\n{show}" for step in steps)
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    return [set(line.split()) for line in output.splitlines()]
 
 
-def test_optional_libraries_are_not_imported():
-    """Importing skae, fitting and encoding import no optional library, except those of skorch."""
-    from_dependencies = imported("import sklearn.callback, skorch, torch, tqdm")
+def libraries(modules):
+    """Return the top-level names of modules."""
+    return {name.partition(".")[0] for name in modules}
+
+
+def test_optional_and_slow_libraries_are_not_imported():
+    """Importing skae and fitting import no optional library, and no slow module of scikit-learn."""
+    (from_dependencies,) = imported("import sklearn.callback, skorch, torch, tqdm")
     fit = "skae.DenseAutoencoder(2, max_iter=1).fit(X).reconstruct(X)"
-    libraries = imported(f"import numpy, skae; X = numpy.random.rand(30, 4); {fit}")
-    assert not (libraries - from_dependencies).intersection(OPTIONAL)
+    after_import, after_fit = imported(
+        "import skae", f"import numpy; X = numpy.random.rand(30, 4); {fit}"
+    )
+    assert not (libraries(after_fit) - libraries(from_dependencies)).intersection(OPTIONAL)
     # skorch and scikit-learn import pandas and rich if these are installed
-    assert not (libraries - {"pandas", "rich"}).intersection(OPTIONAL)
-
-
-def test_slow_modules_are_imported_lazily():
-    """Importing skae does not import slow modules of scikit-learn that only some estimators use."""
+    assert not (libraries(after_fit) - {"pandas", "rich"}).intersection(OPTIONAL)
+    # only some estimators use these
     slow = ["sklearn.cluster", "sklearn.decomposition", "sklearn.mixture", "sklearn.neighbors"]
-    code = f"import sys, skae; assert not {{*{slow}}} & {{*sys.modules}}"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert not after_import.intersection(slow)
 
 
 def test_the_installation_has_five_dependencies():

@@ -29,14 +29,14 @@ from skae import (
     TraversalDisplay,
 )
 from skae._training.objective import resolve_objective
-from skae.bottlenecks import Bottleneck
+from skae.bottlenecks import Bottleneck, BottleneckModule
 from skae.corruptions import Corruption, Gaussian, Masking
 from skae.export import load, save, to_onnx
 from skae.losses import Loss
 from skae.penalties import Penalty
 
 from . import user_options
-from .cases import CASES, gray_images
+from .cases import BY_NAME, CASES, gray_images
 from .user_options import (
     Channel,
     LogCosh,
@@ -130,10 +130,8 @@ def test_html_names_the_classes(case, fitted):
         assert name in fitted._repr_html_()
 
 
-@user_cases
-@pytest.mark.parametrize("method", ["transform", "inverse_transform", "reconstruct"])
-def test_onnx(case, fitted, method, tmp_path):
-    """ONNX models of autoencoders with options of the user have the results of the estimator."""
+def assert_onnx_model_is_equal(case, fitted, method, tmp_path):
+    """Compare the output of an ONNX model with the method of the estimator."""
     to_onnx(fitted, tmp_path / "x.onnx", method=method)
     session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
     X = case.X.astype(np.float32)
@@ -142,6 +140,25 @@ def test_onnx(case, fitted, method, tmp_path):
     (found,) = session.run(None, {"X": X})
     expected = getattr(fitted, method)(X)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@user_cases
+def test_onnx_reconstructions(case, fitted, tmp_path):
+    """ONNX models of autoencoders with options of the user have the results of the estimator."""
+    assert_onnx_model_is_equal(case, fitted, "reconstruct", tmp_path)
+
+
+SEPARATE_CASES = ("dense-user-bottleneck", "dense-user-penalty", "conv-user-loss-and-bottleneck")
+"""Configurations with a module of the user in the network, or with convolutions."""
+
+
+@pytest.mark.parametrize(
+    "case", [BY_NAME[name] for name in SEPARATE_CASES], indirect=True, ids=lambda case: case.name
+)
+@pytest.mark.parametrize("method", ["transform", "inverse_transform"])
+def test_onnx_encoder_and_decoder(case, fitted, method, tmp_path):
+    """With a module of the user, encoder and decoder are exported separately as well."""
+    assert_onnx_model_is_equal(case, fitted, method, tmp_path)
 
 
 @user_cases
@@ -415,3 +432,66 @@ def test_mistakes_in_classes_of_users_are_named(rows, parameters, error, message
     """The error names the class and the change that is needed."""
     with pytest.raises(error, match=message):
         DenseAutoencoder(2, max_iter=2, random_state=0, **parameters).fit(rows)
+
+
+class WrongModule(BottleneckModule):
+    """A module whose results are those of the test."""
+
+    def __init__(self, output, quantized):
+        super().__init__()
+        self.output = output
+        self.quantized = quantized
+
+    def forward(self, z, hidden, generator):
+        """Return the wrong result of training."""
+        return self.output(z)
+
+    def quantize(self, z):
+        """Return the wrong result of inference."""
+        return self.quantized(z)
+
+
+class Wrong(Bottleneck):
+    """A bottleneck with wrong results, and optionally with a cost."""
+
+    has_cost = False
+
+    def __init__(self, output=lambda z: (z, None), quantized=lambda z: z, weight=0.1):
+        self.output = output
+        self.quantized = quantized
+        self.weight = weight
+
+    def make_module(self, n_components, n_hidden):
+        """Build the module."""
+        return WrongModule(self.output, self.quantized)
+
+
+class WrongCost(Wrong):
+    """A bottleneck that declares a cost."""
+
+    has_cost = True
+
+
+WRONG_RESULTS = [
+    (Wrong(lambda z: z), r"shape \(\d+, 2\) from WrongModule.forward.*tuple"),
+    (Wrong(lambda z: None), "type NoneType from WrongModule.forward.*tuple"),
+    (Wrong(lambda z: (z[:, :1], None)), r"of shape \(\d+, 1\) from WrongModule.*the shape of z"),
+    (Wrong(lambda z: (1.0, None)), "of type float from WrongModule.*the shape of z"),
+    (WrongCost(lambda z: (z, z)), r"cost of shape \(\d+, 2\) from WrongModule.*one number per sam"),
+    (WrongCost(lambda z: (z, 0.0)), "cost of type float from WrongModule"),
+    (WrongCost(), "no cost from WrongModule.forward.*has_cost = True"),
+    (Wrong(quantized=lambda z: z[:, :1]), r"of shape \(\d+, 1\) from WrongModule.quantize"),
+    (Wrong(quantized=lambda z: None), "of type NoneType from WrongModule.quantize"),
+]
+
+
+@pytest.mark.parametrize(("bottleneck", "message"), WRONG_RESULTS)
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_wrong_results_of_a_bottleneck_are_named(rows, bottleneck, message, kind):
+    """The error names the class of the module, the shape, and the expected shape."""
+    estimator = DenseAutoencoder(2, max_iter=2, random_state=0, bottleneck=bottleneck)
+    if kind == "conv":
+        parameters = {"n_filters": 2, "max_iter": 2, "random_state": 0}
+        estimator = ConvAutoencoder(2, signals=True, bottleneck=bottleneck, **parameters)
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        estimator.fit(rows).transform(rows)

@@ -4,6 +4,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from io import UnsupportedOperation
 
 __all__ = ["write_atomically"]
 
@@ -55,7 +56,7 @@ def _existing_mode(target):
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(f"Got the folder {target!r}, but expected the path of a file.")
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(
+        raise UnsupportedOperation(
             f"Got {target!r}, which is a device, a pipe or a cyclic link, but expected the path of "
             "a regular file."
         )

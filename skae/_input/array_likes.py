@@ -53,6 +53,8 @@ def as_plain(X, name="X"):
         return X
     if isinstance(X, torch.Tensor):
         return plain_tensor(X, name)
+    if isinstance(X, memoryview):
+        X = np.asarray(X)
     if hasattr(X, "columns"):
         return _checked_table(X, name)
     check_not_file_names(X, name)
@@ -62,7 +64,12 @@ def as_plain(X, name="X"):
         return _plain_array(X, name)
     check_no_units(X, name)
     if hasattr(X, "toarray") or hasattr(X, "todense"):
-        return X  # scikit-learn's check refuses it
+        if getattr(X, "ndim", 2) == 2:
+            return X  # scikit-learn's check refuses it
+        raise TypeError(
+            f"Got {name} as a sparse array of shape {X.shape}, but expected dense data. Pass "
+            "X.toarray()."
+        )
     return _plain_object(X, name)
 
 
@@ -229,6 +236,8 @@ def sample_array(sample, name, index):
         )
     if isinstance(sample, np.ma.MaskedArray):
         return fill_mask(sample)
+    if type(sample).__module__.startswith("polars"):  # NumPy lacks its integers of 128 bits
+        sample = np.array(sample.to_list(), dtype=object)
     return np.asarray(sample)
 
 

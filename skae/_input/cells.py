@@ -199,7 +199,24 @@ def _numbers_of_objects(values, name, column, names):
             _check_cell(cells[first], name, place)
     if missing:
         cells = [float("nan") if type(cell) in missing else cell for cell in cells]
-    return np.array(cells, dtype=np.float64).reshape(values.shape)
+    try:
+        return np.array(cells, dtype=np.float64).reshape(values.shape)
+    except OverflowError as error:
+        first = next(i for i, cell in enumerate(cells) if _overflows(cell))
+        place = _place(np.unravel_index(first, values.shape), column, names)
+        raise ValueError(
+            f"Got a number above 1.8e308{place} of {name}, but expected numbers that float64 "
+            "holds. Scale the data."
+        ) from error
+
+
+def _overflows(cell):
+    """Return whether an integer or a fraction is too large for float64."""
+    try:
+        float(cell)
+    except OverflowError:
+        return True
+    return False
 
 
 def _is_real(cell_type):

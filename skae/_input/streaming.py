@@ -1,6 +1,7 @@
 """Streamed rows: data on disk, or in any object with slices, that is read in blocks."""
 
 import math
+import mmap
 import os
 from itertools import pairwise
 
@@ -188,12 +189,22 @@ class StreamedRows(RowSource):
 
     def _check_file_size(self, start, stop):
         """Raise an error for a truncated memory map, since reading it would end the process."""
-        base = self.source
-        while isinstance(getattr(base, "base", None), np.memmap):
-            base = base.base
-        if not isinstance(base, np.memmap) or base.filename is None:
+        if not isinstance(self.source, np.ndarray):
             return
-        expected = base.offset + base.nbytes
+        base = self.source
+        while base is not None and not isinstance(base, np.memmap):
+            base = getattr(base, "base", None)
+        if base is None or base.filename is None:
+            return
+        # a view reads a part of the map, and the samples of a sliding window overlap
+        steps = [
+            (n - 1) * stride
+            for n, stride in zip(self.source.shape, self.source.strides, strict=True)
+        ]
+        end = self.source.ctypes.data + sum(step for step in steps if step > 0)
+        start_of_map = np.frombuffer(base._mmap, np.uint8).ctypes.data
+        first_byte = base.offset - base.offset % mmap.ALLOCATIONGRANULARITY
+        expected = first_byte + end + self.source.itemsize - start_of_map
         size = base._mmap.size()  # of the mapped file, which may have been renamed since
         if size < expected:
             raise ValueError(

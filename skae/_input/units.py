@@ -1,5 +1,8 @@
 """Units of X: the range of the values in fit, and the dtype of results in these units."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 import torch
 
@@ -15,6 +18,7 @@ __all__ = [
     "result_dtype",
     "to_dtype",
     "warn_if_other_units",
+    "without_unit_warnings",
 ]
 
 MAX_UNIT_RATIO = 50
@@ -38,6 +42,25 @@ Rounding then is at most 6e-6 of the scale, which changes a score by 1e-11.
 
 PRECISE_DTYPES = ("float32", "uint8", "int8")
 """Dtypes of X with values that float32 holds, or that are rounded less than to whole numbers."""
+
+
+_is_silent: ContextVar[bool] = ContextVar("is_silent", default=False)
+
+
+@contextmanager
+def without_unit_warnings(enabled=True):
+    """Issue no warning of `warn_if_other_units` in a block, in which X is no input of the user.
+
+    Parameters
+    ----------
+    enabled : bool, default=True
+        If False, the block has no effect.
+    """
+    token = _is_silent.set(enabled or _is_silent.get())
+    try:
+        yield
+    finally:
+        _is_silent.reset(token)
 
 
 def measure_units(rows):
@@ -81,7 +104,7 @@ def warn_if_other_units(rows, max_abs, *, small_share=0.0, dtype=None):
     dtype : str, default=None
         Name of the dtype of X in fit. A change from or to uint8 warns at smaller ratios.
     """
-    if max_abs == 0:
+    if max_abs == 0 or _is_silent.get():
         return
     largest = _max_abs(rows)
     is_too_large = largest > MAX_UNIT_RATIO * max_abs

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
+from skae._input.array_likes import as_numpy
 from skae._input.dtypes import as_ndarray, as_supported, dtype_name
 from skae._input.rows import row_chunks
 from skae._input.streaming import StreamedRows, stream_if_large
@@ -19,6 +20,7 @@ __all__ = [
     "check_code_names",
     "check_codes",
     "check_finite",
+    "check_reconstructions",
     "check_rows",
     "check_sizes",
     "check_weights",
@@ -87,6 +89,22 @@ def check_codes(Z, n_components, *, shorter=False):
         )
     check_finite(Z)
     return Z
+
+
+def check_reconstructions(X_hat):
+    """Raise an error if reconstructions of finite latent vectors exceed their dtype.
+
+    Parameters
+    ----------
+    X_hat : torch.Tensor of shape (n_samples, n_features)
+        Reconstructions.
+    """
+    # the usual case, a finite sum, is the fastest to find
+    if not torch.isfinite(X_hat.sum()) and not torch.isfinite(X_hat).all():
+        raise ValueError(
+            "Got latent vectors so large that their reconstructions exceed float32. Pass latent "
+            "vectors in the units of transform."
+        )
 
 
 def check_code_names(Z, names):
@@ -226,6 +244,15 @@ def check_weights(sample_weight, X):
     """
     if sample_weight is None:
         return None
+    first = sample_weight
+    if isinstance(sample_weight, (list, tuple)) and sample_weight:
+        first = sample_weight[0]
+    if isinstance(first, str):
+        raise ValueError(f"Got {first!r} in sample_weight, but expected numeric weights.")
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = as_numpy([sample_weight], "sample_weight")[0]
+    else:
+        sample_weight = as_numpy(sample_weight, "sample_weight")
     rows = np.empty((len(X), 0))
     weights = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():

@@ -187,6 +187,12 @@ class BatchLoss(torch.nn.Module):
             _check_shape(penalty, [(), (len(inputs.z),)], self.penalty)
             factor = self.penalty.factor(self.n_features, self.n_training_features)
             terms.append(penalty * factor)
+        if output.bottleneck_cost is None and self.bottleneck_weight is not None:
+            raise ValueError(
+                f"Got no cost from {type(network.bottleneck).__name__}.forward, but expected one "
+                "number per sample, because the class of the bottleneck has has_cost = True. "
+                "Return the cost, or set has_cost = False."
+            )
         if output.bottleneck_cost is not None:
             if self.bottleneck_weight is None:
                 raise ValueError(

@@ -64,7 +64,7 @@ class CheckpointFolder:
 
     Raises
     ------
-    OSError
+    OSError or ValueError
         If the folder can't be created or written.
     """
 
@@ -79,8 +79,11 @@ class CheckpointFolder:
             if not stat.S_ISDIR(os.lstat(self.path).st_mode):
                 raise NotADirectoryError(f"{self.path} is a link or a file")
             os.close(self._open_lock())
-        except OSError as error:
-            raise type(error)(
+        except (OSError, ValueError) as error:  # the latter for characters of no file name
+            error_class = ValueError
+            if isinstance(error, OSError):
+                error_class = type(error)
+            raise error_class(
                 f"Got checkpoint_dir={os.fspath(checkpoint_dir)!r}, but expected a folder that can "
                 f"be created and written: {error}"
             ) from error

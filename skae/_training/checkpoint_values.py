@@ -5,7 +5,11 @@ import math
 import numpy as np
 import torch
 
-__all__ = ["check_fields", "check_tensors", "pack_value", "unpack_value"]
+__all__ = ["NotSerializableError", "check_fields", "check_tensors", "pack_value", "unpack_value"]
+
+
+class NotSerializableError(TypeError):
+    """A value of the user, such as the state of a callback, that no checkpoint can hold."""
 
 
 def pack_value(value, name, arrays):
@@ -28,7 +32,7 @@ def pack_value(value, name, arrays):
 
     Raises
     ------
-    TypeError
+    NotSerializableError
         If the value is of another type.
     """
     if value is None or isinstance(value, (bool, int, str)):
@@ -38,11 +42,17 @@ def pack_value(value, name, arrays):
             return float(value)
         return {"float": repr(float(value))}
     if isinstance(value, torch.Tensor):
-        arrays[name] = value.detach().cpu().contiguous().numpy()
+        if value.layout is not torch.strided or value.is_quantized:
+            raise NotSerializableError(f"{name} is a tensor of {value.dtype} and {value.layout}")
+        array = value.detach().cpu().contiguous()
+        try:
+            arrays[name] = array.numpy()
+        except TypeError as error:  # such as bfloat16
+            raise NotSerializableError(f"{name} is a tensor of {value.dtype}") from error
         return {"tensor": name}
     if isinstance(value, (np.ndarray, np.generic)):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
-            raise TypeError(f"{name} is an array of dtype {value.dtype}")
+            raise NotSerializableError(f"{name} is an array of dtype {value.dtype}")
         arrays[name] = np.asarray(value, value.dtype.newbyteorder("="))
         return {"array" if isinstance(value, np.ndarray) else "scalar": name}
     if isinstance(value, (list, tuple)):
@@ -52,10 +62,10 @@ def pack_value(value, name, arrays):
         pairs = []
         for key, item in value.items():
             if not isinstance(key, (str, int)):
-                raise TypeError(f"{name} has the key {key!r}")
+                raise NotSerializableError(f"{name} has the key {key!r}")
             pairs.append([key, pack_value(item, f"{name}.{key}", arrays)])
         return {"dict": pairs}
-    raise TypeError(f"{name} is of type {type(value).__name__}")
+    raise NotSerializableError(f"{name} is of type {type(value).__name__}")
 
 
 def unpack_value(content, arrays):

@@ -15,7 +15,7 @@ import torch
 
 from skae._input.batching import EpochPosition
 from skae._training.checkpoint_files import LOCK_SECONDS, CheckpointFolder, warn_broken
-from skae._training.checkpoint_values import check_fields
+from skae._training.checkpoint_values import NotSerializableError, check_fields
 from skae._training.fit_digest import NotDigestible, digest_fit
 from skae._training.net_state import apply_net_state, check_net_state, net_state
 from skae._warnings import warn_user
@@ -100,7 +100,7 @@ class FitCheckpoints(NoCheckpoints):
         self._write_seconds = 0.0
         self._can_write = True
         self._began = self._last_write = time.monotonic()
-        self._sigterm = None
+        self._signal = None
 
     # ------------------------------------------------------------------------------ restoring
 
@@ -180,7 +180,7 @@ class FitCheckpoints(NoCheckpoints):
         n_done = self.n_epochs
         if self._was_finished:
             n_done = net.max_epochs
-        with self._noticing_sigterm():
+        with self._noticing_signals():
             yield n_done
 
     def begin_epoch(self, batches, total_loss, total_weight):
@@ -194,16 +194,16 @@ class FitCheckpoints(NoCheckpoints):
 
     def after_step(self):
         """Write a checkpoint within an epoch if it is time to do so."""
-        if self._sigterm is not None or self._is_due(MIN_SECONDS_WITHIN_EPOCH):
+        if self._signal is not None or self._is_due(MIN_SECONDS_WITHIN_EPOCH):
             self._write(within_epoch=True)
-            self._pass_sigterm_on()
+            self._pass_signal_on()
 
     def after_epoch(self):
         """Write a checkpoint after an epoch if it is time to do so."""
         self.n_epochs += 1
-        if self._sigterm is not None or self._is_due(MIN_SECONDS):
+        if self._signal is not None or self._is_due(MIN_SECONDS):
             self._write()
-            self._pass_sigterm_on()
+            self._pass_signal_on()
 
     def finish(self, min_seconds=0.0):
         """Write the state of a finished training, if the fit took at least `min_seconds`."""
@@ -243,48 +243,62 @@ class FitCheckpoints(NoCheckpoints):
         self._write_seconds = self._last_write - start
 
     def _save(self, write, content):
-        """Write a file; warn once if that fails."""
+        """Write a file; warn once if the disk or a value of the user is the cause."""
         try:
             write(content)
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, NotSerializableError) as error:
             if self._can_write:
                 warn_user(f"The checkpoint can't be written: {error}. The fit continues.")
             self._can_write = False
 
-    # ------------------------------------------------------------------------------ SIGTERM
+    # ------------------------------------------------------------------------------ signals
 
     @contextmanager
-    def _noticing_sigterm(self):
-        """Notice SIGTERM within the block, so that the next step can write a checkpoint.
+    def _noticing_signals(self):
+        """Notice SIGTERM and Ctrl-C within the block, so that the next step writes a checkpoint.
 
-        Only the main thread can do so.
+        Only the main thread can do so. A second signal is not delayed.
         """
-        is_main = threading.current_thread() is threading.main_thread()
-        self._previous = signal.getsignal(signal.SIGTERM) if is_main else None
-        if self._previous is None or self._previous == signal.SIG_IGN:
-            yield
-            return
-        signal.signal(signal.SIGTERM, self._notice)
+        self._previous = {}
         try:
+            if threading.current_thread() is threading.main_thread():
+                self._replace_handlers()
             yield
         finally:
-            signal.signal(signal.SIGTERM, self._previous)
-            if self._sigterm is not None:
-                self._pass_sigterm_on()
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
+            self._pass_signal_on()
+
+    def _replace_handlers(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.getsignal(number)
+            if handler not in (None, signal.SIG_IGN):
+                self._previous[number] = handler
+                signal.signal(number, self._notice)
 
     def _notice(self, number, frame):
-        self._sigterm = (number, frame)
+        if self._signal is None:
+            self._signal = (number, frame)
+            return
+        try:
+            self._pass_signal_on()
+        finally:
+            self._call_handler(number, frame)
 
-    def _pass_sigterm_on(self):
-        """Call the previous handler of SIGTERM if the signal came; the default ends the process."""
-        if self._sigterm is None:
+    def _pass_signal_on(self):
+        """Call the previous handler of a noticed signal."""
+        if self._signal is not None:
+            noticed, self._signal = self._signal, None
+            self._call_handler(*noticed)
+
+    def _call_handler(self, number, frame):
+        """Call the previous handler of a signal; the default of SIGTERM ends the process."""
+        handler = self._previous[number]
+        if callable(handler):
+            handler(number, frame)
             return
-        arguments, self._sigterm = self._sigterm, None
-        if callable(self._previous):
-            self._previous(*arguments)
-            return
-        signal.signal(signal.SIGTERM, self._previous)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(number, handler)
+        os.kill(os.getpid(), number)
 
     # ------------------------------------------------------------------------------ results
 

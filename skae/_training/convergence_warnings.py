@@ -215,7 +215,7 @@ def divergence_error(estimator, rate, epoch):
         if option is not None and not isinstance(option, str):
             causes += f" Check that {name}={option!r} is finite."
     return ValueError(
-        f"The loss was NaN or infinite in epoch {epoch}. "
+        f"The loss was NaN or infinite, or weights were too large, in epoch {epoch}. "
         f"Got learning_rate_init={estimator.learning_rate_init!r}, which is {rate:.3g} here: "
         f"decrease it.{causes} The weights from before are kept."
     )

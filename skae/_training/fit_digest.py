@@ -136,7 +136,11 @@ class Digest:
             isinstance(value, np.ndarray) and value.dtype != object
         ):
             self.add((str(value.dtype), tuple(value.shape)))
-            self._add_bytes("array", _array_bytes(value))
+            try:
+                content = _array_bytes(value)
+            except (RuntimeError, TypeError, ValueError) as error:  # sparse tensors, and texts
+                raise NotDigestible(f"{type(value).__name__} of {value.dtype}: {error}") from error
+            self._add_bytes("array", content)
         elif isinstance(value, torch.Generator):
             self.add(value.get_state())
         elif isinstance(value, (torch.dtype, torch.device, np.dtype)):

@@ -1,8 +1,13 @@
 """Learning rate schedule and clipping of gradients."""
 
+import math
+
 import torch
 
-__all__ = ["clip_gradients", "learning_rate_factor"]
+__all__ = ["clip_gradients", "has_diverged", "learning_rate_factor"]
+
+MAX_WEIGHT = 1e15
+"""Largest weight of a training that has not diverged: results of larger ones exceed float32."""
 
 OLD_WEIGHT, NEW_WEIGHT = 0.95, 0.05
 """Weights of the earlier norms and of the present one in the running mean of the norm of the
@@ -58,3 +63,17 @@ def clip_gradients(weights, usual_norm, clip):
         usual_norm = torch.minimum(mean, MAX_GROWTH * usual_norm)
     torch.nn.utils.clip_grads_with_norm_(weights, clip * usual_norm, norm)
     return usual_norm
+
+
+def has_diverged(loss, weights):
+    """Return whether a loss is NaN or infinite, or a weight is after the last step.
+
+    Parameters
+    ----------
+    loss : float
+        Mean loss of an epoch.
+    weights : list of torch.Tensor
+        Weights after the last step of the epoch, which no loss of the epoch depends on.
+    """
+    largest = torch.nn.utils.get_total_norm(weights, math.inf)
+    return not (math.isfinite(loss) and float(largest) <= MAX_WEIGHT)

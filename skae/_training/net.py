@@ -10,7 +10,8 @@ from skae._input.batching import Batches
 from skae._input.rows import chunk_slices
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
-from skae._training.learning_rate import clip_gradients, learning_rate_factor
+from skae._training.learning_rate import clip_gradients, has_diverged, learning_rate_factor
+from skae._training.optimizers import named_parameter_errors, named_step_errors
 from skae._warnings import warn_user
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
@@ -107,7 +108,8 @@ class AutoencoderNet(NeuralNet):
         """Create the optimizer, except for a net that is not trained."""
         if self.optimizer is None:
             return self
-        return super().initialize_optimizer()
+        with named_parameter_errors(self.optimizer):
+            return super().initialize_optimizer()
 
     @property
     def _default_callbacks(self):
@@ -143,9 +145,7 @@ class AutoencoderNet(NeuralNet):
         if training:
             self.total_steps_ = len(iterator) * self.max_epochs
             self.notifies_batches_ = self._has_batch_hooks()
-            has_scheduler = any(
-                isinstance(callback, LRScheduler) for _, callback in self.callbacks_
-            )
+            has_scheduler = any(isinstance(one, LRScheduler) for _, one in self.callbacks_)
             self.sets_learning_rate_ = self.warm_up is not None and not has_scheduler
             for group in self.optimizer_.param_groups:
                 group.setdefault("initial_lr", group["lr"])
@@ -236,9 +236,9 @@ class AutoencoderNet(NeuralNet):
             if self.notifies_batches_:
                 self.notify("on_batch_end", batch=batch[:2], training=training, **step)
             self.checkpoints.after_step()
-        # this line alone waits for the device
+        # this line waits for the device
         loss = float(total_loss / total_weight)
-        if training and not math.isfinite(loss):
+        if training and has_diverged(loss, [p for _, p in self.get_all_learnable_params()]):
             raise TrainingDiverged
         # one entry for the epoch: some of skorch's callbacks read the last batch
         self.history.new_batch()
@@ -263,7 +263,8 @@ class AutoencoderNet(NeuralNet):
         if self.notifies_batches_:
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch[:2])
-        self.optimizer_.step()
+        with named_step_errors(self.optimizer):
+            self.optimizer_.step()
         self.n_steps_ += 1
         return step
 

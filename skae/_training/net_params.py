@@ -2,6 +2,8 @@
 
 import copy
 
+import numpy as np
+
 __all__ = ["compile_settings", "extra_settings", "own_settings"]
 
 OWN_KEYS = (
@@ -76,7 +78,7 @@ def extra_settings(net_params):
     TypeError
         If a key is no string, or if a callback is none of skorch's.
     ValueError
-        If skae sets a parameter itself.
+        If skae sets a parameter itself, or if `compile` is no bool.
     """
     settings = own_settings(net_params)
     callbacks = settings.get("callbacks")
@@ -91,6 +93,10 @@ def extra_settings(net_params):
                 f"itself: {', '.join(OWN_KEYS)}, and those of {', '.join(OWN_PREFIXES)}. Use the "
                 "parameters of the estimator instead."
             )
+    if not isinstance(settings.get("compile", False), (bool, np.bool_)):
+        raise ValueError(
+            f"Got net_params with compile={settings['compile']!r}, but expected True or False."
+        )
     return settings
 
 

@@ -1,10 +1,11 @@
 """Optimizers of the `solver` parameter."""
 
 import inspect
+from contextlib import contextmanager
 
 import torch
 
-__all__ = ["resolve_optimizer"]
+__all__ = ["named_parameter_errors", "named_step_errors", "resolve_optimizer"]
 
 SOLVERS = {
     "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
@@ -53,3 +54,35 @@ def resolve_optimizer(solver):
             "step that requires no closure."
         )
     return solver, {}, 1.0
+
+
+def _name(optimizer):
+    """Return the name of the class of an optimizer, which may be in a partial."""
+    optimizer_class = getattr(optimizer, "func", optimizer)
+    return getattr(optimizer_class, "__name__", repr(optimizer_class))
+
+
+@contextmanager
+def named_parameter_errors(optimizer):
+    """Name the optimizer, and the parameters of the estimator, in errors of its constructor."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"The optimizer {_name(optimizer)} refuses its parameters: {error}. Check solver, and "
+            "the keys of net_params that begin with optimizer__."
+        ) from error
+
+
+@contextmanager
+def named_step_errors(optimizer):
+    """Name the optimizer in the error of an optimizer of sparse gradients, as a ValueError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "dense gradients" not in str(error):
+            raise
+        raise ValueError(
+            f"The step of the optimizer {_name(optimizer)} failed: {error}. Set solver to an "
+            "optimizer of dense gradients, such as 'adamw'."
+        ) from error

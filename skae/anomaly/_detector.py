@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
-from skae._input.units import measure_units, warn_if_other_units
+from skae._input.units import measure_units, warn_if_other_units, without_unit_warnings
 from skae._input.validation import resolve_seed
 from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
@@ -200,32 +201,38 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
         ValueError
             If X or a parameter is invalid.
         """
-        from sklearn.neighbors import NearestNeighbors  # slow to import
-
         with restore_state_on_error(self):
             seed = resolve_seed(self.random_state)
             unfitted = self._clone_autoencoder(X, seed)
             rows = self._fit_preprocessing(X, unfitted)
             warn_unused_parameters(self, rows, unfitted)
             self.autoencoder_ = clone(unfitted).fit(rows, None)
-            self._code_weight = float(self.code_weight)
-            self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
-            self.code_metric_, codes, mean_squared_errors = fit_latent_metric(
-                self.autoencoder_, rows, self._kernels, seed
-            )
-            # one more neighbor, because one may be the sample itself
-            n_neighbors = min(self.n_neighbors + 1, len(codes))
-            self.neighbors_ = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
-            uses_cross_fit = self.cross_fit
-            if isinstance(uses_cross_fit, str):
-                uses_cross_fit = len(rows) <= MAX_CROSS_FIT_ROWS
-            held_out_halves = []
-            if uses_cross_fit:
-                held_out_halves = cross_fit(unfitted, rows, seed)
-                mean_squared_errors = mean_held_out_errors(held_out_halves, self._kernels)
-            self._fit_scales(codes, mean_squared_errors)
-            self.offset_ = self._compute_offset(rows, held_out_halves)
+            # a half of X without the outliers of the other half has the units of X
+            with without_unit_warnings(not isinstance(unfitted, FrozenEstimator)):
+                self._calibrate(rows, unfitted, seed)
         return self
+
+    def _calibrate(self, rows, unfitted, seed):
+        """Fit scales, distances and the threshold on the autoencoder's input."""
+        from sklearn.neighbors import NearestNeighbors  # slow to import
+
+        self._code_weight = float(self.code_weight)
+        self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
+        self.code_metric_, codes, mean_squared_errors = fit_latent_metric(
+            self.autoencoder_, rows, self._kernels, seed
+        )
+        # one more neighbor, because one may be the sample itself
+        n_neighbors = min(self.n_neighbors + 1, len(codes))
+        self.neighbors_ = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
+        uses_cross_fit = self.cross_fit
+        if isinstance(uses_cross_fit, str):
+            uses_cross_fit = len(rows) <= MAX_CROSS_FIT_ROWS
+        held_out_halves = []
+        if uses_cross_fit:
+            held_out_halves = cross_fit(unfitted, rows, seed)
+            mean_squared_errors = mean_held_out_errors(held_out_halves, self._kernels)
+        self._fit_scales(codes, mean_squared_errors)
+        self.offset_ = self._compute_offset(rows, held_out_halves)
 
     def _fit_preprocessing(self, X, unfitted):
         """Validate X, fit the scaler, and return the autoencoder's input."""
@@ -297,7 +304,9 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
             float64.
         """
         check_is_fitted(self)
-        return self._score_parts(self._preprocess(X))
+        rows = self._preprocess(X)
+        with without_unit_warnings(self.scaler_ is not None):  # _preprocess has compared the units
+            return self._score_parts(rows)
 
     @uses_default_torch_state
     def error_map(self, X: MatrixLike) -> NDArray[np.float32]:
@@ -316,9 +325,10 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
         check_is_fitted(self)
         rows = self._preprocess(X)
         errors = np.empty((len(rows), self.n_features_in_), np.float32)
-        for chunk in score_chunks(rows):
-            _, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
-            errors[chunk] = squared_errors / self.error_scale_
+        with without_unit_warnings(self.scaler_ is not None):
+            for chunk in score_chunks(rows):
+                _, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
+                errors[chunk] = squared_errors / self.error_scale_
         return errors.reshape(rows.shape)
 
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:

@@ -19,7 +19,13 @@ from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
 from skae._input.training_data import TrainingData
 from skae._input.units import computing_dtype, output_dtype, warn_if_other_units
-from skae._input.validation import check_code_names, check_codes, check_finite, check_weights
+from skae._input.validation import (
+    check_code_names,
+    check_codes,
+    check_finite,
+    check_reconstructions,
+    check_weights,
+)
 from skae._options import OptionsMixin
 from skae._persistence import NetworkPersistenceMixin, restore_state_on_error
 from skae._sklearn_compat import fit_context, wants_tensor
@@ -146,6 +152,11 @@ class BaseAutoencoder(
         with restore_state_on_error(self):
             check_parameter_combinations(self)
             data = TrainingData.check(self, X, y, sample_weight, X_val, resume=resume)
+            if len(data) < 2:  # with warm_start
+                raise ValueError(
+                    f"Found array with 1 sample(s) while a minimum of 2 is required by "
+                    f"{type(self).__name__}.fit. Call partial_fit for a single sample."
+                )
             warn_unused_parameters(self, len(data), has_validation_set=X_val is not None)
             result = fit_or_restore(self, data, hooks, resume=resume)
         result.install(self)
@@ -243,7 +254,9 @@ class BaseAutoencoder(
         def decode(z):
             z = z.to(self.net_.device, torch.float32)
             z = functional.pad(z, (0, self.n_components_ - z.shape[1]))
-            return self.net_.decode(z, computing)
+            x_hat = self.net_.decode(z, computing)
+            check_reconstructions(x_hat)
+            return x_hat
 
         X_original = apply_in_chunks(self.net_, decode, codes, self.n_features_in_, dtype)
         return self._restore_layout(self._to_output(X_original, X, always=True), None)

@@ -272,12 +272,13 @@ class ConvAutoencoder(BaseAutoencoder):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder
-    >>> images = load_digits().images
-    >>> autoencoder = ConvAutoencoder(n_components=8, random_state=0).fit(images)
+    >>> images = load_digits().images[:300]
+    >>> autoencoder = ConvAutoencoder(n_components=8, max_iter=20, random_state=0)
+    >>> autoencoder = autoencoder.fit(images)
     >>> autoencoder.transform(images).shape
-    (1797, 8)
+    (300, 8)
     >>> autoencoder.reconstruct(images).shape
-    (1797, 8, 8)
+    (300, 8, 8)
     """
 
     _parameter_constraints = {

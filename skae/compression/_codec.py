@@ -125,7 +125,8 @@ class LatentCodec(WrappedAutoencoderMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder, LatentCodec
     >>> images = load_digits().images.astype("uint8")
-    >>> codec = LatentCodec(ConvAutoencoder(16, max_iter=9, random_state=0), random_state=0)
+    >>> autoencoder = ConvAutoencoder(16, max_iter=9, random_state=0)
+    >>> codec = LatentCodec(autoencoder, random_state=0)
     >>> message = codec.fit(images[:1500]).compress(images[1500:])
     >>> len(message) / 297 < 16  # bytes per image of 64 pixels
     True

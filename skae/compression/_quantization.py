@@ -195,7 +195,8 @@ def _automatic_step(autoencoder, X, codes):
 
 def to_steps(codes, center, steps):
     """Return centered codes in units of the step; raise an error for codes beyond `MAX_CODE`."""
-    codes = (codes - center) / steps
+    with np.errstate(over="ignore"):  # infinity is refused below
+        codes = (codes - center) / steps
     max_code = np.abs(codes).max(initial=0)
     if max_code > MAX_CODE:
         raise ValueError(

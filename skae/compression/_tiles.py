@@ -41,6 +41,8 @@ def check_images(X, channels=None):
     check_not_file_names(X)
     if isinstance(X, bytes) or not hasattr(X, "__len__"):
         raise TypeError(f"Got X of type {type(X).__name__}, but expected a list of images.")
+    if isinstance(X, memoryview):
+        X = np.asarray(X)
     images = [sample_array(image, "X", index) for index, image in enumerate(X)]
     if not images:
         raise ValueError("Got no images, but expected at least one.")

@@ -109,7 +109,8 @@ class ImageFolder(LazyArray):
     >>> from pathlib import Path
     >>> import sklearn.datasets
     >>> from skae.datasets import ImageFolder
-    >>> photos = ImageFolder(Path(sklearn.datasets.__file__).parent / "images", size=(48, 64))
+    >>> folder = Path(sklearn.datasets.__file__).parent / "images"
+    >>> photos = ImageFolder(folder, size=(48, 64))
     >>> photos.shape
     (2, 48, 64, 3)
     >>> [Path(path).name for path in photos.paths]

@@ -79,7 +79,9 @@ class ReconstructionDisplay(DisplayMixin):
     >>> from skae import ConvAutoencoder, ReconstructionDisplay
     >>> images = load_digits().images[:300]
     >>> autoencoder = ConvAutoencoder(8, max_iter=20, random_state=0).fit(images)
-    >>> display = ReconstructionDisplay.from_estimator(autoencoder, images, n_samples=4)
+    >>> display = ReconstructionDisplay.from_estimator(
+    ...     autoencoder, images, n_samples=4
+    ... )
     >>> display.axes_.shape
     (3, 4)
     >>> plt.close(display.figure_)

@@ -58,9 +58,11 @@ class SpectrumDisplay(DisplayMixin):
     >>> from skae import DenseAutoencoder, SpectrumDisplay
     >>> X = load_digits().data
     >>> X_train, X_test = X[300:], X[:300]
-    >>> autoencoder = DenseAutoencoder(6, bottleneck="ordered", max_iter=60, random_state=0)
-    >>> autoencoder = autoencoder.fit(X_train)
-    >>> display = SpectrumDisplay.from_estimator(autoencoder, X_test, X_train=X_train)
+    >>> ordered = DenseAutoencoder(
+    ...     6, bottleneck="ordered", max_iter=60, random_state=0
+    ... )
+    >>> ordered = ordered.fit(X_train)
+    >>> display = SpectrumDisplay.from_estimator(ordered, X_test, X_train=X_train)
     >>> display.n_components.tolist()
     [1, 2, 3, 4, 5, 6]
     >>> plt.close(display.figure_)

@@ -66,7 +66,8 @@ class TrainingDisplay(DisplayMixin):
     >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenseAutoencoder, TrainingDisplay
-    >>> autoencoder = DenseAutoencoder(4, max_iter=8, random_state=0).fit(load_digits().data)
+    >>> X = load_digits().data
+    >>> autoencoder = DenseAutoencoder(4, max_iter=8, random_state=0).fit(X)
     >>> display = TrainingDisplay.from_estimator(autoencoder)
     >>> display.axes_.shape
     (2,)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.bottlenecks import BottleneckModule
+from skae.networks.bottlenecks import BottleneckModule, check_forward, quantized
 from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
 from skae.networks.penalties import PenaltyModule
 from skae.networks.residual_pca import ResidualPCA
@@ -334,7 +334,7 @@ class Autoencoder(nn.Module):
     def encode(self, x):
         """Encode samples (b, d) as latent vectors (b, k): PCA's scores before training."""
         z = self.latents(self.centre(x))
-        return self.bottleneck.quantize(z) * self.code_units
+        return quantized(self.bottleneck, z) * self.code_units
 
     def latents(self, x):
         """Encode standardized samples (b, d) as whitened latent vectors before the bottleneck."""
@@ -357,10 +357,11 @@ class Autoencoder(nn.Module):
         residual : torch.Tensor of shape (b, d)
             Reconstructions minus samples.
         x : torch.Tensor of shape (b, d)
-            Standardized samples.
+            Standardized samples, float64 if X has more digits than float32.
         """
-        x = self.centre(x)
-        z = self.bottleneck.quantize(self.latents(x))
+        x = self.centre.precise(x)
+        z = quantized(self.bottleneck, self.latents(x.float()))
+        z = z * self.code_units / self.code_units  # rounded as the latent vectors of encode
         return self.residual_from_code(z, x), x
 
     def residual_from_code(self, z, x):
@@ -389,7 +390,8 @@ class Autoencoder(nn.Module):
         noisy = z
         if self.penalty is not None:
             noisy = self.penalty.perturb(z, generator)
-        decoder_input, cost = self.bottleneck(noisy, hidden, generator)  # (b, k), (b,)
+        output = self.bottleneck(noisy, hidden, generator)
+        decoder_input, cost = check_forward(self.bottleneck, noisy, output)  # (b, k), (b,)
         x_hat = self._loss_input(self.reconstruct_code(decoder_input))
         predictions = None
         if self.head is not None:

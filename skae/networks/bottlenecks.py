@@ -10,7 +10,14 @@ from torch import nn
 
 from skae.networks.layers import Linear, widen
 
-__all__ = ["BottleneckModule", "NestedDropout", "NormalPosterior", "VectorQuantizer"]
+__all__ = [
+    "BottleneckModule",
+    "NestedDropout",
+    "NormalPosterior",
+    "VectorQuantizer",
+    "check_forward",
+    "quantized",
+]
 
 
 class BottleneckModule(nn.Module):
@@ -44,6 +51,63 @@ class BottleneckModule(nn.Module):
 
     def prepare_for_export(self):
         """Replace operations that ONNX does not have."""
+
+
+def check_forward(module, z, output):
+    """Check the result of a module's ``forward``, which may be that of a user's class.
+
+    Parameters
+    ----------
+    module : BottleneckModule
+        Module for the message.
+    z : torch.Tensor of shape (..., k)
+        Argument of ``forward``.
+    output : object
+        Result of ``forward``.
+
+    Returns
+    -------
+    decoder_input : torch.Tensor of shape (..., k)
+        First item of the result.
+    cost : torch.Tensor of shape (...) or None
+        Second item of the result.
+    """
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise ValueError(
+            f"Got {_shape(output)} from {type(module).__name__}.forward, but expected a tuple of "
+            "the decoder's input and the cost. Return (z, None) without a cost."
+        )
+    decoder_input, cost = output
+    if not isinstance(decoder_input, torch.Tensor) or decoder_input.shape != z.shape:
+        raise ValueError(
+            f"Got a decoder input of {_shape(decoder_input)} from {type(module).__name__}.forward, "
+            f"but expected the shape of z, {tuple(z.shape)}."
+        )
+    is_cost = isinstance(cost, torch.Tensor) and cost.shape == z.shape[:-1]
+    if cost is not None and not is_cost:
+        raise ValueError(
+            f"Got a cost of {_shape(cost)} from {type(module).__name__}.forward, but expected None "
+            f"or one number per sample, of shape {tuple(z.shape[:-1])}."
+        )
+    return decoder_input, cost
+
+
+def quantized(module, z):
+    """Return the result of a module's ``quantize`` for latent vectors (b, k), after a check."""
+    codes = module.quantize(z)
+    if not isinstance(codes, torch.Tensor) or codes.shape != z.shape:
+        raise ValueError(
+            f"Got latent vectors of {_shape(codes)} from {type(module).__name__}.quantize, but "
+            f"expected the shape of z, {tuple(z.shape)}."
+        )
+    return codes
+
+
+def _shape(value):
+    """Return the shape of a tensor, or the type of another object, for messages."""
+    if isinstance(value, torch.Tensor):
+        return f"shape {tuple(value.shape)}"
+    return f"type {type(value).__name__}"
 
 
 class NestedDropout(BottleneckModule):

@@ -118,18 +118,20 @@ class Standardize(nn.Module):
         self.mean.copy_(torch.stack([high, middle, low]))
         self.scale.fill_(scale)
 
-    def forward(self, x):
+    def forward(self, x, dtype=torch.float32):
         """Center and scale samples.
 
         Parameters
         ----------
         x : torch.Tensor of shape (n_samples, n_features)
             Samples of any real dtype. int64 and float64 are centered on their own device.
+        dtype : torch.dtype, default=torch.float32
+            float64 keeps all digits of the deviations from the mean.
 
         Returns
         -------
         x : torch.Tensor of shape (n_samples, n_features)
-            float32, on the device of this module.
+            On the device of this module.
         """
         high, middle, low = self.mean.to(x.device)
         if x.dtype == torch.int64:
@@ -139,7 +141,12 @@ class Standardize(nn.Module):
             x = (x - high).sub_(middle.double()).sub_(low.double())
         else:
             x = (x.float() - high).sub_(middle)
-        return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, torch.float32)
+        return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, dtype)
+
+    def precise(self, x):
+        """Center and scale samples, in float64 if X has more digits than float32."""
+        is_wide = x.dtype in (torch.int64, torch.float64) and self.scale.device.type != "mps"
+        return self(x, torch.float64 if is_wide else torch.float32)
 
     def inverse(self, x, dtype=torch.float32):
         """Return standardized samples in units of X, in float32 or float64."""

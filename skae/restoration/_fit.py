@@ -201,7 +201,7 @@ def _fit_images(restorer, images, seed, hooks, checkpoints):
             end = net.train(crops, epochs)
     except TrainingDiverged as error:
         raise ValueError(
-            "Training loss became NaN or infinite with "
+            "Training loss became NaN or infinite, or weights too large, with "
             f"learning_rate_init={restorer.learning_rate_init!r}, a learning rate of {net.lr:.3g}. "
             "Decrease learning_rate_init."
         ) from error

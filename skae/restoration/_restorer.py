@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
 from skae._input.units import output_dtype, to_dtype, warn_if_other_units
+from skae._input.validation import check_weights
 from skae._options import OptionsMixin
 from skae._persistence import NetworkPersistenceMixin
 from skae._sklearn_compat import Interval, StrOptions, fit_context
@@ -180,11 +181,13 @@ class ImageRestorer(
     >>> from skae import ImageRestorer
     >>> from skae.corruptions import Gaussian
     >>> images = load_digits().images
-    >>> restorer = ImageRestorer(Gaussian(0.2), max_iter=10, random_state=0).fit(images[:1500])
+    >>> restorer = ImageRestorer(Gaussian(0.2), max_iter=10, random_state=0)
+    >>> restorer = restorer.fit(images[:1000])
     >>> clean = images[1500:]
-    >>> noisy = clean + np.random.default_rng(0).normal(scale=0.2 * 16, size=clean.shape)
-    >>> denoised = restorer.predict(noisy)
-    >>> bool(np.square(denoised - clean).mean() < 0.5 * np.square(noisy - clean).mean())
+    >>> rng = np.random.default_rng(0)
+    >>> noisy = clean + rng.normal(scale=0.2 * 16, size=clean.shape)
+    >>> error = np.square(restorer.predict(noisy) - clean).mean()
+    >>> bool(error < 0.5 * np.square(noisy - clean).mean())
     True
     """
 
@@ -360,6 +363,7 @@ class ImageRestorer(
                 f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}, but expected images "
                 "of equal shape."
             )
+        sample_weight = check_weights(sample_weight, clean)
         if sample_weight is not None:
             sample_weight = np.repeat(sample_weight, restored[0].size)
         return r2_score(clean.ravel(), restored.ravel(), sample_weight=sample_weight)

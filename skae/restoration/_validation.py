@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 
 from skae._input.array_likes import as_numpy, check_not_file_names, is_sequence_of_arrays
 from skae._input.dtypes import as_supported, min_and_max
-from skae._input.validation import check_finite
+from skae._input.validation import MAX_ABSOLUTE_VALUE, check_finite
 from skae._warnings import warn_user
 from skae.corruptions._base import corrupt, is_rising
 
@@ -24,6 +24,12 @@ __all__ = [
     "warn_if_channels_first",
     "warn_unused_parameters",
 ]
+
+MIN_RANGE = float(np.finfo(np.float32).tiny)
+"""Smallest data range: images are divided by the range in float32."""
+
+MIN_RELATIVE_RANGE = 1e-6
+"""Data range of constant images relative to their value, if the value is above 1e6."""
 
 AUTO_LEVEL = 0.1
 """Level of a corruption that "auto" stands for in restorers."""
@@ -198,20 +204,32 @@ def resolve_data_range(data_range, clean):
     if data_range != "auto":
         if not is_rising(data_range) or data_range[0] == data_range[1]:
             raise ValueError(f"Got data_range={data_range!r}, but expected two rising numbers.")
+        low, high = data_range
+        if max(map(abs, data_range)) > MAX_ABSOLUTE_VALUE or high - low < MIN_RANGE:
+            raise ValueError(
+                f"Got data_range={data_range!r}, but expected numbers of at most "
+                f"{MAX_ABSOLUTE_VALUE:.3g} with a difference of at least {MIN_RANGE:.3g}. Scale "
+                "the images."
+            )
         return float(data_range[0]), float(data_range[1])
     if clean.dtype in (np.uint8, np.uint16):
         return 0.0, float(np.iinfo(clean.dtype).max)
     low, high = min_and_max(clean)
     if low >= 0 and high <= 1:
         return 0.0, 1.0
-    if low == high:
-        return low, low + 1
+    if high - low < MIN_RANGE:
+        return low, low + max(1.0, MIN_RELATIVE_RANGE * abs(low))
     return low, high
 
 
 def resolve_fill_value(fill_value, data_range, dtype):
     """Return the value of masked pixels in units of X; 'auto' is the middle of the data range."""
     if fill_value != "auto":
+        if abs(fill_value) > MAX_ABSOLUTE_VALUE:
+            raise ValueError(
+                f"Got fill_value={fill_value!r}, but expected at most {MAX_ABSOLUTE_VALUE:.3g}, "
+                "which float32 holds."
+            )
         return float(fill_value)
     middle = sum(data_range) / 2
     if dtype.kind in "iu":

@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from scipy.sparse import coo_array
 from sklearn.mixture import GaussianMixture
 from torch.masked import masked_tensor
 
@@ -150,6 +151,7 @@ EQUAL = {
     "list of tensors": lambda: [torch.tensor(row) for row in TABLE],
     "list of lists of tensors": lambda: [[torch.tensor(v) for v in row] for row in TABLE],
     "list of masked arrays": lambda: list(masked()),
+    "list of Series of polars": lambda: [pl.Series(row).cast(pl.Int128) for row in TABLE],
     "list of Series": lambda: [row for _, row in frame().iterrows()],
     "objects": lambda: TABLE.astype(object),
     "objects of decimals": lambda: np.vectorize(decimal.Decimal, otypes=[object])(TABLE),
@@ -233,6 +235,14 @@ REFUSED = {
         "fields of X.*structured_to_unstructured",
     ),
     "Series of text": (lambda: pd.Series(["a", "b"]), "text at index 0 of X"),
+    "integer beyond float64": (
+        lambda: with_cell(10**400),
+        "number above 1.8e308 in column 2, row 3 of X.*Scale the data",
+    ),
+    "integer beyond float64 in lists": (
+        lambda: with_cell(-(10**400), list),
+        "number above 1.8e308 in column 2, row 3 of X",
+    ),
     "dict in objects": (lambda: with_cell({"a": 1}), "Got dict in column 2, row 3"),
     "array in objects": (
         lambda: with_cell(np.ones(3)),
@@ -462,6 +472,36 @@ def test_masked_values_of_streamed_rows():
         StreamedRows(masked(is_masked=True).astype(int))[0:5]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda w: torch.tensor(w, requires_grad=True),
+        lambda w: torch.tensor(w).bfloat16(),
+        pd.Series,
+        pl.Series,
+        list,
+        lambda w: np.ma.MaskedArray(w, w < 0),
+    ],
+)
+def test_kinds_of_sample_weights(make):
+    """Weights of every kind are those of an array."""
+    weights = np.arange(N) % 3 + 1.0
+    autoencoder = DenseAutoencoder(2, max_iter=1, hidden_layer_sizes=4, random_state=0)
+    expected = autoencoder.fit(TABLE, sample_weight=weights).transform(TABLE)
+    result = autoencoder.fit(TABLE, sample_weight=make(weights)).transform(TABLE)
+    assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"), [(10**400, "number above 1.8e308"), (1j, "Complex data not supported")]
+)
+def test_numbers_that_are_no_sample_weight(weight, message):
+    """A number for all rows is a real number that float64 holds."""
+    autoencoder = DenseAutoencoder(2, max_iter=1, hidden_layer_sizes=4, random_state=0)
+    with pytest.raises(ValueError, match=f"{message}.*sample_weight"):
+        autoencoder.fit(TABLE, sample_weight=weight)
+
+
 # ------------------------------------------------------------------------------------- images
 
 
@@ -482,6 +522,7 @@ STACKS = {
     "masked arrays": lambda: [np.ma.MaskedArray(image) for image in IMAGES],
     "tensor of uint16": lambda: torch.tensor(IMAGES).to(torch.uint16),
     "negative view": lambda: negative_view(IMAGES),
+    "memoryview": lambda: memoryview(IMAGES),
 }
 """Collections of images of one shape."""
 
@@ -509,6 +550,7 @@ REFUSED_STACKS = {
     "complex": (lambda: IMAGES * 1j, "Complex data not supported"),
     "dates": (lambda: IMAGES.astype("M8[D]"), "dates of X"),
     "sparse": (lambda: torch.tensor(IMAGES).to_sparse(), r"sparse_coo.*to_dense"),
+    "sparse array": (lambda: coo_array(IMAGES), r"sparse array of shape.*X\.toarray\(\)"),
     "meta": (lambda: torch.zeros(N, 6, 6, device="meta"), "'meta'.*no data"),
 }
 """Collections of images that are refused, with a part of the message."""

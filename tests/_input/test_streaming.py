@@ -286,6 +286,19 @@ def test_a_file_that_becomes_shorter_is_an_error(tmp_path):
         fitted.transform(short)
 
 
+@pytest.mark.parametrize("subok", [False, True])
+def test_sliding_windows_of_a_memory_map_are_streamed(tmp_path, subok):
+    """Overlapping windows of a file are rows, and a truncated file is an error."""
+    series = as_memmap(np.sin(np.arange(9000.0) / 9), tmp_path)
+    windows = np.lib.stride_tricks.sliding_window_view(series, 100, subok=subok)[5:]
+    rows = StreamedRows(windows)
+    assert_array_equal(rows[8000:], windows[8000:])
+    with open(tmp_path / "X.npy", "r+b") as file:
+        file.truncate(40960)
+    with pytest.raises(ValueError, match="file has become shorter, 40960 bytes"):
+        rows[8000:]
+
+
 def test_an_error_while_reading_ahead_reaches_the_caller():
     """Fit raises an error of the reading thread, leaves no thread, and changes no estimator."""
     autoencoder = dense(max_iter=100).fit(Source(table()))

@@ -37,6 +37,19 @@ def test_units_are_measured(kind):
     assert small_share == 45 / 50
 
 
+def test_dark_images_of_another_dtype_warn():
+    """Between uint8 and floats, a ratio below 50 warns as well if one side is within [0, 1]."""
+    with pytest.warns(UserWarning, match="X is 1, but it was 16 in fit"):
+        warn_if_other_units(np.array([[0.0, 1.0]]), 16.0, dtype="uint8")
+    with pytest.warns(UserWarning, match="X is 16, but it was 1 in fit"):
+        warn_if_other_units(np.array([[0, 16]], dtype=np.uint8), 1.0, dtype="float64")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_if_other_units(np.array([[0.0, 1.0]]), 16.0, dtype="float64")
+        warn_if_other_units(np.array([[0.0, 1.5]]), 16.0, dtype="uint8")
+        warn_if_other_units(np.array([[0, 1]], dtype=np.uint8), 1.0, dtype="float64")
+
+
 def test_missing_values_have_no_units():
     """NaN is left out of the units of fit and of later rows."""
     X = np.array([[np.nan, 2.0], [-3.0, np.nan], [np.nan, np.nan]])

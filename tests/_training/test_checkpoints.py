@@ -512,6 +512,45 @@ def test_a_full_disk_does_not_end_the_training(rows, monkeypatch, tmp_path):
     assert_same(fitted, make_dense(early_stopping=False).fit(rows), rows)
 
 
+def test_a_programming_error_in_a_write_is_not_hidden(rows, monkeypatch, tmp_path):
+    """A TypeError that is none of a value of the user ends the fit."""
+
+    def wrong(path, content):
+        raise TypeError("unsupported operand")
+
+    monkeypatch.setattr(checkpoint_files, "write_atomically", wrong)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        make_dense(early_stopping=False, checkpoint_dir=tmp_path).fit(rows)
+
+
+class Keeper(Callback):
+    """A callback with a state."""
+
+    value = None
+
+    def state_dict(self):
+        """Return the value."""
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1.5: 1}, torch.ones(2).bfloat16(), torch.eye(2).to_sparse(), 1j]
+)
+def test_a_state_of_a_callback_that_no_file_holds_is_a_warning(rows, monkeypatch, tmp_path, value):
+    """The warning names the value, and the fit continues."""
+    monkeypatch.setattr(Keeper, "value", value)
+    model = make_dense(
+        early_stopping=False, checkpoint_dir=tmp_path, net_params={"callbacks": [Keeper()]}
+    )
+    message = r"can't be written: .*callbacks.*value|writes no checkpoints: .*callbacks"
+    with pytest.warns(UserWarning, match=message):
+        model.fit(rows)
+    assert hasattr(model, "net_")
+
+
 def test_files_have_the_permissions_of_others(rows, tmp_path):
     """Folders and files follow the umask."""
     before = os.umask(0o027)
@@ -623,15 +662,15 @@ def test_a_second_fit_waits_for_the_first(rows, monkeypatch, tmp_path):
     assert_same(fitted[0], fitted[1], rows)
 
 
-def terminate_after(n):
-    """Return a function that replaces the training step: one step sends SIGTERM to the process."""
+def signal_after(n, number):
+    """Return a function that replaces the training step: one step sends a signal to the process."""
     left = [n]
 
     def replace(step):
         def train_step(net, batch):
             left[0] -= 1
             if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
             return step(net, batch)
 
         return train_step
@@ -639,7 +678,8 @@ def terminate_after(n):
     return replace
 
 
-def test_sigterm_writes_a_last_checkpoint(rows, monkeypatch, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_write_a_last_checkpoint(rows, monkeypatch, tmp_path, number):
     """The previous handler is called after the step, and restored; the fit is resumed there."""
     monkeypatch.setattr(checkpoints, "MIN_SECONDS", 1000.0)
     parameters = {"early_stopping": False, "batch_size": 50}
@@ -649,16 +689,68 @@ def test_sigterm_writes_a_last_checkpoint(rows, monkeypatch, tmp_path):
     def stop(number, frame):
         raise Killed
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(number, stop)
     try:
-        with train_steps(terminate_after(10)), pytest.raises(Killed):
+        with train_steps(signal_after(10, number)), pytest.raises(Killed):
             model.fit(rows)
-        assert signal.getsignal(signal.SIGTERM) is stop
+        assert signal.getsignal(number) is stop
         assert checkpoint_files_of(tmp_path) == ["state-00000001.safetensors"]
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
     assert count_steps(lambda: model.fit(rows)) == 24 - 10
     assert_same(model, expected, rows)
+
+
+def test_a_fit_is_resumed_after_ctrl_c(rows, monkeypatch, tmp_path):
+    """Ctrl-C ends the fit with the weights so far, and the same call resumes it."""
+    monkeypatch.setattr(checkpoints, "MIN_SECONDS", 1000.0)
+    parameters = {"early_stopping": False, "batch_size": 50}
+    expected = make_dense(**parameters).fit(rows)
+    model = make_dense(**parameters, checkpoint_dir=tmp_path)
+    with (
+        train_steps(signal_after(10, signal.SIGINT)),
+        pytest.warns(UserWarning, match="interrupted"),
+    ):
+        model.fit(rows)
+    assert np.isfinite(model.transform(rows)).all()
+    assert count_steps(lambda: model.fit(rows)) == 24 - 10
+    assert_same(model, expected, rows)
+
+
+@pytest.mark.parametrize("is_raising", [True, False])
+def test_a_second_signal_is_not_delayed(rows, tmp_path, is_raising):
+    """Two signals within one step call both previous handlers at once."""
+    calls, calls_in_step = [], []
+
+    def handle(number, frame):
+        calls.append(number)
+        if is_raising:
+            raise Killed
+
+    def replace(step):
+        def train_step(net, batch):
+            if not calls:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+                calls_in_step.extend(calls)
+            return step(net, batch)
+
+        return train_step
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with train_steps(replace):
+            model = make_dense(checkpoint_dir=tmp_path)
+            if is_raising:
+                with pytest.raises(Killed):
+                    model.fit(rows)
+            else:
+                model.fit(rows)
+                assert calls_in_step == [signal.SIGINT, signal.SIGTERM]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert calls == [signal.SIGINT, signal.SIGTERM]
 
 
 # -------------------------------------------------------------------------------- other places

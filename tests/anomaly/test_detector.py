@@ -1,6 +1,7 @@
 """ReconstructionDetector: scores, thresholds, input and errors."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -481,3 +482,31 @@ def test_input_in_another_layout_than_in_fit_raises(fitted, X, message):
     """Another number of features or dimensions than in fit raises an error, as do infinities."""
     with pytest.raises(ValueError, match=message):
         fitted.predict(X)
+
+
+@pytest.mark.parametrize("method", ["score_samples", "predict", "error_map"])
+def test_a_detector_warns_of_other_units_once(method):
+    """One warning names the values of X; the standardized values are none of the user."""
+    X = curve(80)
+    detector = ReconstructionDetector(DenseAutoencoder(1, **FAST), random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="largest absolute value") as warned:
+        getattr(detector, method)(1e6 * X)
+    assert len(warned) == 1
+    assert f"is {1e6 * np.abs(X).max():.6g}" in str(warned[0].message)
+
+
+def test_a_fit_with_an_outlier_does_not_warn_of_units():
+    """The half of X without the outlier is not in other units than X."""
+    X = curve(80)
+    X[3] *= 1e6
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The largest absolute value")
+        ReconstructionDetector(DenseAutoencoder(1, **FAST), random_state=0).fit(X)
+
+
+def test_a_frozen_autoencoder_of_other_units_is_a_warning():
+    """A fit on values of 0 to 255 with an autoencoder of values in [0, 1] warns."""
+    images = gray_images(20, 8, 8)
+    frozen = FrozenEstimator(ConvAutoencoder(2, n_filters=2, **FAST).fit(images))
+    with pytest.warns(UserWarning, match="largest absolute value of X"):
+        ReconstructionDetector(frozen, cross_fit=False).fit(255 * images)

@@ -11,6 +11,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae.bottlenecks import Quantized
 from skae.corruptions import Gaussian
 
 from ..cases import gray_images, low_rank
@@ -498,3 +499,99 @@ def test_nan_says_what_allows_it(value, told):
     with pytest.raises(ValueError, match="Input X contains") as caught:
         dense().fit(spoiled(ROWS, value))
     assert ("allow_nan=True" in str(caught.value)) is told
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"n_components": 2**62},
+        {"n_components": 2**70},
+        {"hidden_layer_sizes": 2**62},
+        {"hidden_layer_sizes": (3, 2**70)},
+        {"bottleneck": Quantized(2**62)},
+    ],
+    ids=str,
+)
+def test_sizes_beyond_the_memory_are_value_errors(parameters):
+    """A network of more bytes than memory is refused, with the names of its sizes."""
+    model = DenseAutoencoder(**{"n_components": 2, "max_iter": 1, **parameters})
+    with pytest.raises(ValueError, match=r"too large for the memory.*Decrease n_components"):
+        model.fit(np.random.default_rng(0).normal(size=(24, 4)))
+    assert not hasattr(model, "net_")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"solver": torch.optim.SparseAdam}, ValueError, "SparseAdam failed.*Set solver"),
+        (
+            {"solver": functools.partial(torch.optim.SGD, unknown=1)},
+            TypeError,
+            r"optimizer SGD refuses its parameters: .*unknown.*Check solver",
+        ),
+        (
+            {"net_params": {"optimizer__weight_decay": float("nan")}},
+            ValueError,
+            r"optimizer AdamW refuses its parameters: .*weight_decay.*net_params",
+        ),
+        ({"net_params": {"optimizer__weight_decay": "x"}}, TypeError, "AdamW refuses its param"),
+        ({"net_params": {"compile": "x"}}, ValueError, "compile='x', but expected True or False"),
+    ],
+    ids=str,
+)
+def test_errors_of_optimizers_name_the_parameter(parameters, error, message):
+    """An error of an optimizer names its class, and the parameters of the estimator."""
+    model = DenseAutoencoder(2, max_iter=1, random_state=0, **parameters)
+    with pytest.raises(error, match=message):
+        model.fit(np.random.default_rng(0).normal(size=(24, 4)))
+
+
+def test_a_checkpoint_dir_with_a_null_character_is_named():
+    """The error names the parameter."""
+    model = DenseAutoencoder(2, max_iter=1, random_state=0, checkpoint_dir="\0")
+    with pytest.raises(ValueError, match=r"checkpoint_dir='\\x00'.*null"):
+        model.fit(np.random.default_rng(0).normal(size=(24, 4)))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e15, 1e36])
+@pytest.mark.parametrize("bottleneck", ["deterministic", "variational"])
+def test_latent_vectors_beyond_float32_are_refused(scale, bottleneck):
+    """A reconstruction is finite, or the latent vector is refused."""
+    X = scale * ROWS
+    model = dense(bottleneck=bottleneck).fit(X)
+    Z = model.transform(X)
+    assert np.isfinite(model.inverse_transform(Z)).all()
+    if scale <= 1e15:
+        assert np.isfinite(model.inverse_transform(1e5 * Z)).all()
+    if scale < 1 and bottleneck == "deterministic":
+        with pytest.raises(ValueError, match=r"latent vectors so large .* units of transform"):
+            model.inverse_transform(np.full((2, 2), 1e37))
+    values = 10.0 ** np.arange(-40, 38)
+    for value in values:
+        try:
+            result = model.inverse_transform(np.full((1, 2), value))
+        except ValueError:
+            continue
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("learning_rate", [1e20, 1e300])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_diverge_in_the_last_step_are_an_error(learning_rate, method):
+    """The last step has no loss after it; its weights are checked, and earlier ones are kept."""
+    model = dense(learning_rate_init=learning_rate, batch_size=100)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        getattr(model, method)(ROWS)
+    assert np.isfinite(model.reconstruct(ROWS)).all()
+
+
+@pytest.mark.parametrize(("make", "X"), [(dense, ROWS), (conv, IMAGES)])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_warm_start_needs_two_samples(make, X, early_stopping):
+    """A single sample is refused by fit also if the fit is resumed, and the state stays."""
+    model = make(warm_start=True, early_stopping=early_stopping).fit(X)
+    expected = model.transform(X)
+    with pytest.raises(ValueError, match=r"1 sample.*minimum of 2.*Call partial_fit"):
+        model.fit(X[:1])
+    np.testing.assert_array_equal(model.transform(X), expected)
+    model.partial_fit(X[:1])

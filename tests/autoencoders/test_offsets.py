@@ -118,3 +118,16 @@ def test_detectors_and_codecs_far_from_zero():
     X_hat = codec.decompress(codec.compress(X + 2.0**30))
     assert X_hat.dtype == np.float64
     assert np.square(X_hat - X - 2.0**30).mean() < X.var(0).mean()
+
+
+@pytest.mark.parametrize(("offset", "tolerance"), [(1e3, 1e-13), (1e6, 1e-12)])
+def test_score_has_the_digits_of_float64(offset, tolerance):
+    """Where results are float64, the score is their R^2 up to rounding in float64."""
+    X = low_rank(500, 10) + offset
+    for parameters in ({}, {"bottleneck": "variational"}, {"init": "random"}):
+        autoencoder = fit(X, early_stopping=False, hidden_layer_sizes=8, **parameters)
+        X_hat = autoencoder.reconstruct(X)
+        assert X_hat.dtype == np.float64
+        assert autoencoder.score(X) == pytest.approx(r2(X, X_hat), abs=tolerance)
+        errors = np.square(X - X_hat).mean(1)
+        np.testing.assert_allclose(autoencoder.reconstruction_error(X), errors, rtol=1e-8)

@@ -49,7 +49,7 @@ DATA_FAULTS = [
         "_input/units.py",
         "0 < largest <= 1 < max_abs",
         "0 < largest < 1 < max_abs",
-        ("_training/test_fit.py",),
+        ("_input/test_units.py",),
     ),
     # ---------- defaults
     Fault(

@@ -125,7 +125,7 @@ def test_inpainting_with_a_mask_has_a_smaller_error():
     masked = mask_squares(test, 4)
     is_missing = np.isnan(masked)
     model = ImageRestorer(
-        Patches(0.25), n_filters=8, max_iter=25, device="cpu", random_state=0
+        Patches(0.25), n_filters=8, max_iter=12, device="cpu", random_state=0
     ).fit(train)
     without_mask = model.predict(np.where(is_missing, model.fill_value_, test))
     with_mask = clone(model).set_params(allow_nan=True).fit(train).predict(masked)
@@ -169,7 +169,7 @@ def test_masked_regions_may_be_combined_with_noise():
     corrupted = noisy(images, noise)
     corrupted[rng.random(images.shape) < 0.2] = np.nan
     is_missing = np.isnan(corrupted[500:])
-    settings = {"allow_nan": True, "n_filters": 8, "max_iter": 20}
+    settings = {"allow_nan": True, "n_filters": 8, "max_iter": 10}
     for model in (
         restorer(**settings).fit(corrupted[:500], images[:500]),
         restorer(corrupt, data_range=(0, 16), **settings).fit(images[:500]),
@@ -604,7 +604,7 @@ def test_a_failed_fit_keeps_the_earlier_fit(fitted, photos):
     model.set_params(learning_rate_init=1e30)
     with pytest.raises(
         ValueError,
-        match=r"Training loss became NaN or infinite with learning_rate_init=1e\+30",
+        match=r"Training loss became NaN or infinite, or weights too large, with learning_rate_init=1e\+30",
     ):
         model.fit(photos)
     np.testing.assert_array_equal(model.predict(photos), expected)
@@ -634,3 +634,42 @@ def test_predict_validates_the_tile_size(fitted, photos):
     model = copy.copy(fitted).set_params(tile_size=0)
     with pytest.raises(ValueError, match="tile_size"):
         model.predict(photos)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"data_range": (-1e300, 1e300)}, r"Got data_range=.*at most 8.51e\+37"),
+        ({"data_range": (0, 1e-300)}, "difference of at least 1.18e-38"),
+        ({"fill_value": 1e300}, r"Got fill_value=1e\+300"),
+    ],
+)
+def test_ranges_beyond_float32_are_refused(photos, parameters, message):
+    """Images are scaled in float32, so the data range and the fill value have its range."""
+    with pytest.raises(ValueError, match=message):
+        restorer(max_iter=1, **parameters).fit(photos)
+
+
+@pytest.mark.parametrize("value", [0.0, 255.0, 1e17, -1e30])
+def test_constant_images_of_any_value(value):
+    """The automatic data range of constant images is not empty."""
+    images = np.full((6, 8, 8), value)
+    result = restorer(max_iter=1).fit(images).predict(images)
+    assert np.isfinite(result).all()
+    assert np.abs(result - value).max() <= 1 + 1e-5 * abs(value)
+
+
+def test_sample_weights_of_the_score(photos):
+    """Weights are those of r2_score, also as a tensor, and are validated."""
+    fitted = restorer(max_iter=1).fit(photos)
+    noisy = photos.astype(float) + 3.0
+    weights = np.arange(len(photos)) % 3 + 0.5
+    restored = fitted.predict(noisy)
+    expected = r2_score(
+        photos.ravel(), restored.ravel(), sample_weight=np.repeat(weights, photos[0].size)
+    )
+    for made in (weights, list(weights), torch.tensor(weights, requires_grad=True)):
+        assert fitted.score(noisy, photos, sample_weight=made) == pytest.approx(expected)
+    for wrong in (0 * weights, weights[1:], -weights, np.full(len(photos), np.nan)):
+        with pytest.raises(ValueError, match=r"[Ww]eight|NaN|Negative"):
+            fitted.score(noisy, photos, sample_weight=wrong)

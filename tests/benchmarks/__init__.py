@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' data file and of its use in the documentation."""
