@@ -10,6 +10,7 @@ The pages are served from this computer. Nothing else is requested, unless a pag
 """
 
 import argparse
+import contextlib
 import csv
 import functools
 import http.server
@@ -22,6 +23,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
 WIDTHS = (390, 768, 1300)
@@ -165,10 +167,9 @@ def wait_for_pictures(browser):
     complete = (
         "return document.readyState !== 'loading' && [...document.images].every(i => i.complete)"
     )
-    try:
+    # the check of the pictures reports those that are still missing
+    with contextlib.suppress(TimeoutException):
         WebDriverWait(browser, 20, 0.02).until(lambda one: one.execute_script(complete))
-    except Exception as error:  # the check reports the pictures
-        print(f"{browser.current_url}: {type(error).__name__}", file=sys.stderr)
 
 
 def read_words(path):

@@ -23,6 +23,7 @@ from skae import (
 )
 from skae._devices import default_torch_state
 from tests.cases import gray_images, low_rank
+from tests.process_settings import process_settings
 
 ROWS = low_rank(80, 6)
 IMAGES = gray_images(24, 8, 8)
@@ -63,21 +64,6 @@ SETTINGS = {
     ),
     "NumPy raises": numpy_raises,
 }
-
-
-def state():
-    """Return all settings as a tuple."""
-    return (
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        torch.is_autocast_enabled("cpu"),
-        str(torch.get_default_device()),
-        torch.get_float32_matmul_precision(),
-        torch.get_num_threads(),
-        tuple(np.geterr().items()),
-        tuple(torch.get_rng_state().tolist()[:64]),
-    )
 
 
 def dense():
@@ -170,9 +156,9 @@ def expected():
 def test_settings_of_the_caller_neither_matter_nor_change(name, call, expected):
     """Results are those without the setting, to the bit, and the setting is the same afterwards."""
     with EVERY_SETTING[name]():
-        before = state()
+        before = process_settings()
         results = call()
-        assert state() == before
+        assert process_settings() == before
     for result, other in zip(results, expected[call.__name__], strict=True):
         np.testing.assert_array_equal(np.asarray(result), np.asarray(other))
         if isinstance(other, np.ndarray):

@@ -13,7 +13,8 @@ samples promising combinations from continuous ranges instead.
 #
 # The objective is the cross-validated accuracy of a Pipeline. A third of the
 # digits is kept for the final test. Fits of 40 epochs without a validation set
-# keep the search short.
+# keep the search short. The autoencoder uses the labels of its training set,
+# and PCA does not.
 
 import matplotlib.pyplot as plt
 import numpy as np

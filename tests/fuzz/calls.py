@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from ..process_settings import process_settings
 from .arrays import Data
-from .digests import digest, process_settings
+from .digests import digest
 from .strategies import PARAMETERS, calls
 from .subjects import SUBJECTS, fitted, message
 

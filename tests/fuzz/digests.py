@@ -1,15 +1,12 @@
-"""Digests of fitted estimators and of arguments, and the settings that no call may change."""
+"""Digests of fitted estimators and of arguments."""
 
 import hashlib
-import os
-import random
-import signal
 import types
 
 import numpy as np
 import torch
 
-__all__ = ["digest", "process_settings"]
+__all__ = ["digest"]
 
 
 def _update(hasher, value, seen):
@@ -101,28 +98,3 @@ def digest(value):
     hasher = hashlib.blake2b()
     _update(hasher, value, {})
     return hasher.digest()
-
-
-def process_settings():
-    """Return the settings of NumPy, torch and Python that no call may change."""
-    numpy_state = np.random.get_state()  # noqa: NPY002 the global one
-    return (
-        numpy_state[1].tobytes(),
-        numpy_state[2:],
-        torch.get_rng_state().numpy().tobytes(),
-        hash(random.getstate()),
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        torch.is_autocast_enabled("cpu"),
-        str(torch.get_default_device()),
-        torch.get_float32_matmul_precision(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.get_num_threads(),
-        torch.backends.mkldnn.enabled,
-        tuple(np.geterr().items()),
-        tuple(np.get_printoptions().items()).__repr__(),
-        signal.getsignal(signal.SIGTERM),
-        signal.getsignal(signal.SIGINT),
-        hash(tuple(sorted(os.environ.items()))),
-    )

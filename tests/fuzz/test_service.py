@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -304,6 +303,7 @@ def test_checkpoints_beyond_a_limit_of_file_size(tmp_path, monkeypatch, limit):
     X = low_rank(200, 60)
     autoencoder = DenseAutoencoder(20, hidden_layer_sizes=(256,), max_iter=2, random_state=0)
     expected = autoencoder.fit(X).transform(X)
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
