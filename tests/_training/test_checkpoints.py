@@ -707,11 +707,16 @@ def test_a_fit_is_resumed_after_ctrl_c(rows, monkeypatch, tmp_path):
     parameters = {"early_stopping": False, "batch_size": 50}
     expected = make_dense(**parameters).fit(rows)
     model = make_dense(**parameters, checkpoint_dir=tmp_path)
-    with (
-        train_steps(signal_after(10, signal.SIGINT)),
-        pytest.warns(UserWarning, match="interrupted"),
-    ):
-        model.fit(rows)
+    # a process in the background of a shell ignores the signal
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (
+            train_steps(signal_after(10, signal.SIGINT)),
+            pytest.warns(UserWarning, match="interrupted"),
+        ):
+            model.fit(rows)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert np.isfinite(model.transform(rows)).all()
     assert count_steps(lambda: model.fit(rows)) == 24 - 10
     assert_same(model, expected, rows)
