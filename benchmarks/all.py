@@ -9,8 +9,8 @@ Each job runs one script in a new process and writes a log. After a failure the 
 the end, and the exit status is 1. A job without its data or its packages is skipped. The jobs are sorted by the number of
 figures per minute, so that an interrupted run has measured as much as possible.
 
-The data folder contains `adbench/` with .npz files, `mnist.npz`, `fashion-mnist/` with the four IDX files, and the folders of
-PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is also read from `/usr/share/datasets/fashion-mnist`.
+The data folder contains `adbench/` and `oddbench/` with .npz files, `mnist.npz`, `fashion-mnist/` with the four IDX files, and
+the folders of PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """
@@ -71,6 +71,12 @@ JOBS = [
         "detect.py --tables {adbench}",
         "--seeds 1 --max-rows 200 --methods skae neighbors",
         12,
+    ),
+    Job(
+        "detect_many",
+        "detect_many.py --tables {oddbench}",
+        "--methods skae neighbors",
+        60,
     ),
     Job("imports", "imports.py", "--repeats 1", 3),
     Job(
@@ -213,7 +219,15 @@ def find_data(folder):
     """Return the path of each data set, or None if it is missing."""
     paths = {
         name: folder / name if folder else None
-        for name in ("adbench", "mnist.npz", "fashion-mnist", "train400", "set12", "kodak")
+        for name in (
+            "adbench",
+            "oddbench",
+            "mnist.npz",
+            "fashion-mnist",
+            "train400",
+            "set12",
+            "kodak",
+        )
     }
     paths["mnist"] = paths.pop("mnist.npz")
     if paths["fashion-mnist"] is None or not paths["fashion-mnist"].exists():
@@ -226,7 +240,7 @@ def generate_data(folder):
     import numpy as np
 
     rng = np.random.default_rng(0)
-    paths = {name: folder / name for name in ("adbench", "train400", "set12", "kodak")}
+    paths = {name: folder / name for name in ("adbench", "oddbench", "train400", "set12", "kodak")}
     for path in paths.values():
         path.mkdir()
     for name in ("1_first", "2_second"):
@@ -234,6 +248,7 @@ def generate_data(folder):
         y = np.arange(120) % 12 == 0
         X[y] += 3 * rng.normal(size=(int(y.sum()), 6))
         np.savez(paths["adbench"] / f"{name}.npz", X=X, y=y.astype(int))
+        np.savez(paths["oddbench"] / f"{name}.npz", train=X[~y], test=X, test_labels=y)
     for name in ("mnist", "fashion-mnist"):
         X = rng.integers(0, 256, (360, 28, 28), dtype=np.uint8)
         y = np.arange(360) % 10

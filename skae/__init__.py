@@ -47,6 +47,7 @@ from skae.anomaly import ReconstructionDetector
 from skae.autoencoders import ConvAutoencoder, DenseAutoencoder
 from skae.compression import LatentCodec
 from skae.displays import (
+    ContributionDisplay,
     LatentDisplay,
     ReconstructionDisplay,
     SpectrumDisplay,
@@ -57,6 +58,7 @@ from skae.generation import LatentSampler
 from skae.restoration import ImageRestorer
 
 __all__ = [
+    "ContributionDisplay",
     "ConvAutoencoder",
     "DenseAutoencoder",
     "ImageRestorer",

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import bottlenecks, corruptions, datasets, export, losses, penalties
+from skae import anomaly, bottlenecks, corruptions, datasets, export, losses, penalties
 from skae._options import Option
 from skae._training import plan as plan_module
 from skae._training.defaults import make_plan
@@ -445,6 +445,8 @@ def test_pages_of_the_api_are_complete():
     public = {f"skae.{name}" for name in skae.__all__}
     for part in (losses, penalties, bottlenecks, corruptions, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
+    # the detector itself is imported from skae
+    public |= {f"skae.anomaly.{name}" for name in anomaly.__all__ if name not in skae.__all__}
     assert listed == public
     guides = (DOCS / "api" / "guides.csv").read_text().splitlines()[1:]
     assert {line.split(",")[0] for line in guides} == public

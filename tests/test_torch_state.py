@@ -123,6 +123,8 @@ def uses():
         detector.score_samples(ROWS),
         detector.predict(ROWS),
         detector.error_map(ROWS),
+        detector.p_values(ROWS),
+        detector.explain(ROWS).contributions,
         sampler.sample(3),
         sampler.interpolate(ROWS[0], ROWS[1], steps=3),
         sampler.score_samples(ROWS),

@@ -3,10 +3,18 @@
 import numpy as np
 from _style import BLUE, GRAY, ORANGE, PURPLE, RED, new_figure, save
 
+from skae.anomaly._tail_probability import TailProbability
+
 
 def curve(t):
     """Return points of the curve that an autoencoder with one latent dimension reconstructs."""
     return np.stack([t, 0.6 * np.sin(1.6 * t)], -1)
+
+
+def log_tail(values, normal):
+    """Return negative log tail probabilities of values among normal values."""
+    weights = np.ones(len(normal))
+    return TailProbability.fit(normal, weights)(values)
 
 
 def draw(path):
@@ -30,11 +38,10 @@ def draw(path):
     distances = np.linalg.norm(samples[:, None] - grid, axis=-1)
     nearest = distances.argmin(1)
     errors = distances.min(1) ** 2
-    codes = t[nearest]
-    gaps = np.sort(np.abs(codes[:, None] - codes[:150]), axis=1)
-    isolation = np.concatenate([np.mean(gaps[:150, 1:6] ** 2, 1), np.mean(gaps[150:, :5] ** 2, 1)])
-    errors = errors / errors[:150].mean()
-    isolation = isolation / isolation[:150].mean()
+    gaps = np.sort(np.linalg.norm(samples[:, None] - X, axis=-1), axis=1)
+    isolation = np.concatenate([gaps[:150, 1:6].mean(1), gaps[150:, :5].mean(1)])
+    errors = log_tail(errors, errors[:150])
+    isolation = log_tail(isolation, isolation[:150])
     for i, (name, color) in enumerate([("A", RED), ("B", PURPLE)]):
         point = samples[150 + i]
         left.scatter(*point, s=55, color=color, marker="X", zorder=3)
@@ -59,18 +66,16 @@ def draw(path):
     left.set(ylim=(-0.85, 1.35))
     left.legend(loc="upper right", fontsize=8)
     right.scatter(errors[:150], isolation[:150], s=9, color=BLUE)
-    scores = (errors + 1.5 * isolation) / 2.5
-    q1, q3 = np.quantile(np.log(scores[:150]), [0.25, 0.75])
-    threshold = np.exp(q3 + 1.5 * (q3 - q1))
-    x = np.geomspace(1e-4, 2.5 * threshold * 0.999, 300)
-    right.plot(x, (2.5 * threshold - x) / 1.5, color=ORANGE, ls="--", label="threshold")
+    scores = np.sqrt((errors**2 + 2 * isolation**2) / 3)
+    threshold = np.quantile(scores[:150], 0.98)
+    x = np.linspace(0, np.sqrt(3) * threshold, 300)
+    y = np.sqrt(np.maximum(3 * threshold**2 - x**2, 0) / 2)
+    right.plot(x, y, color=ORANGE, ls="--", label="threshold")
     right.set(
-        xscale="log",
-        yscale="log",
-        xlim=(1e-3, 1e3),
-        ylim=(1e-3, 3e4),
-        xlabel="reconstruction error",
-        ylabel="latent distance",
+        xlim=(0, None),
+        ylim=(0, None),
+        xlabel="a: reconstruction error",
+        ylabel="b: neighbor distance",
     )
-    right.legend(loc="lower left", fontsize=8)
+    right.legend(loc="upper right", fontsize=8)
     save(figure, path)

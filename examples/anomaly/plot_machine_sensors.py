@@ -18,6 +18,7 @@ dependence between the sensors does.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -25,7 +26,11 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import DenseAutoencoder, ReconstructionDetector
+from skae import (
+    ContributionDisplay,
+    DenseAutoencoder,
+    ReconstructionDetector,
+)
 
 rng = np.random.default_rng(0)
 
@@ -144,24 +149,36 @@ plt.show()
 # Which sensor is faulty
 # ----------------------
 #
-# ``error_map`` returns the squared error of each feature, relative to its
-# normal error. The means for each kind of fault indicate the faulty sensor,
-# or a sensor that depends on the same quantity.
+# ``explain`` returns the decrease of the anomaly score if a sensor had its
+# expected value. The means for each kind of fault name the faulty sensor.
 
-errors = np.stack(
-    [detector.error_map(X_test[faults == kind]).mean(0) for kind in kinds]
+contributions = np.stack(
+    [
+        detector.explain(X_test[faults == kind]).contributions.mean(0)
+        for kind in kinds
+    ]
 )
 
-print("fault             changed sensor   largest error     relative error")
-for kind, name, row in zip(kinds, changed, errors, strict=True):
-    largest = sensors[row.argmax()]
-    print(f"{kind:18}{name:17}{largest:18}{row.max():14.0f}")
+print("fault             changed sensor   largest contribution")
+for kind, name, row in zip(kinds, changed, contributions, strict=True):
+    print(f"{kind:18}{name:17}{sensors[row.argmax()]}")
 
 figure, ax = plt.subplots(figsize=(9, 3.4), layout="constrained")
-image = ax.imshow(errors, norm="log", cmap="viridis", aspect="auto")
+image = ax.imshow(contributions, cmap="viridis", aspect="auto")
 ax.set_yticks(range(len(kinds)), kinds)
 ax.set_xticks(range(len(sensors)), sensors, rotation=40, ha="right")
-figure.colorbar(image, ax=ax, label="mean relative error")
+figure.colorbar(image, ax=ax, label="mean decrease of the score")
+plt.show()
+
+# %%
+# A table or a plot explains one row, with the expected value of each sensor:
+
+row = np.flatnonzero(faults == "stuck")[:1]
+named = pd.DataFrame(X_test[row], columns=sensors)
+detector.fit(pd.DataFrame(X_train, columns=sensors))
+print(detector.explain(named).to_frame().head(4).round(2).to_string())
+
+ContributionDisplay.from_estimator(detector, named, max_features=5)
 plt.show()
 
 # %%

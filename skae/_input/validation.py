@@ -34,7 +34,7 @@ MAX_ABSOLUTE_VALUE = float(np.finfo(np.float32).max) / 4
 """Largest value of X, a quarter of the largest float32: latents and reconstructions are float32."""
 
 
-def check_rows(estimator, X, *, reset):
+def check_rows(estimator, X, *, reset, allow_nan=None):
     """Validate a table, and return it in its own dtype.
 
     Parameters
@@ -46,6 +46,8 @@ def check_rows(estimator, X, *, reset):
         Data as given by the user.
     reset : bool
         Whether this is a fit.
+    allow_nan : bool, default=None
+        Whether NaN is a missing value. None: the parameter `allow_nan` of the estimator, if any.
 
     Returns
     -------
@@ -56,7 +58,9 @@ def check_rows(estimator, X, *, reset):
     X = stream_if_large(X)
     rows = _check_table(estimator, X, min_samples=1 + reset)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    check_finite(rows, estimator=estimator, allow_nan=getattr(estimator, "allow_nan", False))
+    if allow_nan is None:
+        allow_nan = getattr(estimator, "allow_nan", False)
+    check_finite(rows, estimator=estimator, allow_nan=allow_nan)
     return rows
 
 

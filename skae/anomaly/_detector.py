@@ -1,84 +1,82 @@
-"""Anomaly detection by reconstruction errors and latent distances."""
+"""Anomaly detection by reconstruction errors and distances to normal samples."""
 
 import math
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
-from skae._input.units import measure_units, warn_if_other_units, without_unit_warnings
+from skae._input.units import measure_units, without_unit_warnings
 from skae._input.validation import resolve_seed
 from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
 from skae._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skae._typing import Auto, MatrixLike, RandomState
-from skae.anomaly._calibration import (
-    ROUNDING,
-    cross_fit,
-    error_scales,
-    held_out_errors,
-    mean_held_out_errors,
-    tukey_threshold,
-)
-from skae.anomaly._latent_distances import fit_latent_metric, mean_squared_distances
+from skae._typing import ArrayLike, Auto, MatrixLike, RandomState
+from skae.anomaly._explanation import ExplanationMixin
+from skae.anomaly._fitting import ScoreSettings, fit_scores, update_scores
 from skae.anomaly._preprocessing import (
+    accepts_missing_values,
     autoencoder_input,
+    drop_zero_weights,
+    fit_channel_scaler,
     fit_scaler,
-    should_standardize,
+    has_missing_values,
+    is_table,
     validate_rows,
     warn_unused_parameters,
 )
-from skae.anomaly._scores import evaluate, score_chunks, smoothing_kernels
+from skae.anomaly._thresholds import ThresholdMixin
 
 __all__ = ["ReconstructionDetector"]
 
-if TYPE_CHECKING:
-    from sklearn.neighbors import NearestNeighbors
 
-MAX_CROSS_FIT_ROWS = 5_000
-"""Maximum number of samples with cross-fitting by default. With more, overfitting is small."""
-
-
-class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimator):
+class ReconstructionDetector(
+    ThresholdMixin, ExplanationMixin, WrappedAutoencoderMixin, OutlierMixin, BaseEstimator
+):
     """Anomaly detector for tables and images, based on an autoencoder.
 
-    Anomalies have a large reconstruction error [1]_, or a latent vector far from its neighbors
-    [2]_. The score is a weighted sum of both, each relative to normal samples. Latent distances are
-    measured in reconstruction space, so that scaling the latent vectors changes no score. Errors of
-    images are smoothed, because slightly displaced edges are common in normal reconstructions.
+    Anomalies have a large reconstruction error [1]_, or they are far from their nearest neighbors
+    in the training set [2]_. Both are converted to tail probabilities of normal samples, and the
+    score is a weighted quadratic mean of their logarithms. Thresholds are calibrated by cross-fitting, so that
+    the false alarm rate can be set.
 
     Parameters
     ----------
     autoencoder : estimator, default=None
         Estimator with ``fit``, ``transform`` and ``inverse_transform``. A clone is fitted, except
         for a ``FrozenEstimator``, which is used as it is. None: a :class:`ConvAutoencoder` if X has
-        more than two dimensions, a :class:`DenseAutoencoder` otherwise.
+        more than two dimensions, a :class:`DenseAutoencoder` otherwise, with ``allow_nan=True`` if
+        X contains missing values.
     contamination : float or "auto", default="auto"
-        Proportion of anomalies in X, in (0, 0.5], which sets the threshold of `predict`. "auto":
-        Tukey's fence of the log scores, the third quartile plus 1.5 times the interquartile range.
+        Proportion of anomalies in X, in (0, 0.5], which sets the threshold of `predict`. "auto": a
+        false alarm rate of about 2 percent, extrapolated from the median and the third quartile of
+        the scores. `set_threshold` sets the false alarm rate without this extrapolation.
     n_neighbors : int, default=5
-        Number of neighbors of each latent vector. A neighbor at distance zero is excluded, because
-        it is assumed to be the sample itself.
-    code_weight : float, default=1.5
-        Weight of the latent distance, relative to the reconstruction error. With 0, the score is
-        the reconstruction error.
+        Number of neighbors of each sample. A neighbor at distance zero is excluded, because it is
+        assumed to be the sample itself.
+    neighbor_weight : float, default=2.0
+        Weight of the neighbor distance, relative to the reconstruction error. With 0, the score
+        depends on the reconstruction error only.
     smoothing : float or "auto", default="auto"
         Standard deviation, in pixels, of the Gaussian filter of images' errors. "auto": 1/28 of the
         shorter side. Use 0 to detect single anomalous pixels. Tables are never smoothed.
     standardize : bool or "auto", default="auto"
         Whether to standardize each feature before the autoencoder. "auto": True for tables, so that
-        units do not matter. False for a ``FrozenEstimator`` or an autoencoder of images.
+        units do not matter. The channels of images and signals are standardized if their standard
+        deviations differ by a factor of at least 4. False for a ``FrozenEstimator``.
     cross_fit : bool or "auto", default="auto"
         Whether to estimate normal errors by two-fold cross-fitting, which doubles the time of fit.
         The errors of each half of X are those of an autoencoder fitted on the other half. "auto":
         True for at most 5,000 samples.
+    trim : bool, default=True
+        Whether to leave outliers of X out of the normal samples: samples far from most others,
+        alone or in groups of up to a tenth of X. The autoencoder of a table is fitted without them.
     random_state : int, RandomState instance or None, default=None
         Seed of the two halves, of the sample for the neighbor search, and of an autoencoder with
         ``random_state=None``.
@@ -89,19 +87,16 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
         Fitted autoencoder.
     offset_ : float
         Threshold of the scores. Samples with a lower score are anomalies.
-    neighbors_ : NearestNeighbors
-        Neighbor search, fitted on at most 10,000 latent vectors of X, multiplied by `code_metric_`.
-    code_metric_ : ndarray of shape (n_components, n_components)
-        Matrix that maps latent vectors to a space with distances of reconstructions. The decoder is
-        approximated by the linear map that fits it best.
-    code_spread_ : float
-        Mean squared distance of the latent vectors of X to their neighbors. Distances in the
-        scores are relative to it.
+    calibration_scores_ : ndarray of shape (n_calibration,)
+        Scores of at most 10,000 training samples in ascending order, float64. The errors are
+        held-out errors if there was cross-fitting, and neighbors exclude the sample itself.
     error_scale_ : ndarray of shape (`n_features_in_`,)
         Normal squared error of each feature or smoothed pixel, in squared units of the
         autoencoder's input. Errors in `error_map` are relative to it.
     scaler_ : StandardScaler or None
-        Fitted scaler of X. None if X is not standardized.
+        Fitted scaler of X, flattened. None if X is not standardized.
+    n_outliers_ : int
+        Number of training samples that are not used as normal samples.
     n_features_in_ : int
         Number of values in a sample.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -114,10 +109,13 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
 
     Notes
     -----
-    X should be mostly normal in fit. With k neighbors, the score is
-    ``-(mean_j(e_j**2 / error_scale_j) + code_weight * mean_k(|z - z_k|**2) / code_spread)
-    / (1 + code_weight)``. Here e is the (smoothed) error of feature j, and z is the latent vector
-    times `code_metric_`. Normal samples have a mean score of about -1.
+    The score is ``-sqrt((a**2 + neighbor_weight * b**2) / (1 + neighbor_weight))``. Here a is
+    ``-log(p)`` for the probability p that a normal sample has a larger reconstruction error,
+    ``mean_j(e_j**2 / error_scale_j)``. b is the mean of the same value for the neighbor distances
+    of each view.
+    Tables have two views, standardized columns and normal scores of the columns, with Manhattan
+    distances. Images have one view, smoothed images of at most 16 x 16 blocks of pixels, with
+    Euclidean distances. Normal samples have a mean score of about -1.
 
     References
     ----------
@@ -140,20 +138,20 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
     """
 
     offset_: float
-    neighbors_: "NearestNeighbors"
-    code_metric_: NDArray[np.float64]
-    code_spread_: float
+    calibration_scores_: NDArray[np.float64]
     error_scale_: NDArray[np.float64]
     scaler_: StandardScaler | None
+    n_outliers_: int
 
     _parameter_constraints = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "code_weight": [Interval(Real, 0, None, closed="left")],
+        "neighbor_weight": [Interval(Real, 0, None, closed="left")],
         "smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "standardize": ["boolean", StrOptions({"auto"})],
         "cross_fit": ["boolean", StrOptions({"auto"})],
+        "trim": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -163,33 +161,43 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
         *,
         contamination: float | Auto = "auto",
         n_neighbors: int = 5,
-        code_weight: float = 1.5,
+        neighbor_weight: float = 2.0,
         smoothing: float | Auto = "auto",
         standardize: bool | Auto = "auto",
         cross_fit: bool | Auto = "auto",
+        trim: bool = True,
         random_state: RandomState = None,
     ) -> None:
         self.autoencoder = autoencoder
         self.contamination = contamination
         self.n_neighbors = n_neighbors
-        self.code_weight = code_weight
+        self.neighbor_weight = neighbor_weight
         self.smoothing = smoothing
         self.standardize = standardize
         self.cross_fit = cross_fit
+        self.trim = trim
         self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        """Return the tags: missing values are accepted wherever the autoencoder accepts them."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = accepts_missing_values(self.autoencoder)
+        return tags
 
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: MatrixLike, y: object = None) -> Self:
-        """Fit the autoencoder, the scales of errors and distances, and the threshold.
+    def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the autoencoder, the reference samples, and the threshold.
 
         Parameters
         ----------
         X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, with at least four samples and without missing values. Most samples
-            should be normal.
+            Table or images, with at least four samples. Most samples should be normal.
         y : Ignored
             Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, at least 0, in the tail probabilities and in the threshold. They
+            are passed to the autoencoder if its fit accepts them. Samples of weight 0 are removed.
 
         Returns
         -------
@@ -204,187 +212,94 @@ class ReconstructionDetector(WrappedAutoencoderMixin, OutlierMixin, BaseEstimato
         with restore_state_on_error(self):
             seed = resolve_seed(self.random_state)
             unfitted = self._clone_autoencoder(X, seed)
+            if sample_weight is not None:
+                X, weights = drop_zero_weights(stream_if_large(X), sample_weight)
             rows = self._fit_preprocessing(X, unfitted)
-            warn_unused_parameters(self, rows, unfitted)
-            self.autoencoder_ = clone(unfitted).fit(rows, None)
+            if self.autoencoder is None and has_missing_values(rows):
+                unfitted.set_params(allow_nan=True)
+            if sample_weight is None:
+                weights = None
+            inputs = autoencoder_input(X, rows, self.scaler_)
+            warn_unused_parameters(self, inputs, unfitted)
+            settings = ScoreSettings(
+                n_neighbors=self.n_neighbors,
+                smoothing=self.smoothing,
+                cross_fit=self.cross_fit,
+                trim=self.trim,
+                is_table=is_table(X, unfitted),
+                seed=seed,
+            )
             # a half of X without the outliers of the other half has the units of X
             with without_unit_warnings(not isinstance(unfitted, FrozenEstimator)):
-                self._calibrate(rows, unfitted, seed)
+                fitted = fit_scores(unfitted, rows, inputs, self.scaler_, weights, settings)
+            self.autoencoder_ = fitted.scorer.autoencoder
+            self.error_scale_ = fitted.scorer.error_scale
+            self._kernels = fitted.scorer.kernels
+            self._pooling = fitted.scorer.pooling
+            self._neighbor_weight = float(self.neighbor_weight)
+            self._window_size = len(fitted.weights)
+            self._false_alarm_rate = None
+            self._install_reference(fitted)
         return self
 
-    def _calibrate(self, rows, unfitted, seed):
-        """Fit scales, distances and the threshold on the autoencoder's input."""
-        from sklearn.neighbors import NearestNeighbors  # slow to import
+    @uses_default_torch_state
+    def partial_fit(self, X: MatrixLike, y: object = None) -> Self:
+        """Add samples to the normal samples, and drop the oldest, as a window over a stream.
 
-        self._code_weight = float(self.code_weight)
-        self._kernels = smoothing_kernels(self.autoencoder_, rows.shape[1:], self.smoothing)
-        self.code_metric_, codes, mean_squared_errors = fit_latent_metric(
-            self.autoencoder_, rows, self._kernels, seed
-        )
-        # one more neighbor, because one may be the sample itself
-        n_neighbors = min(self.n_neighbors + 1, len(codes))
-        self.neighbors_ = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
-        uses_cross_fit = self.cross_fit
-        if isinstance(uses_cross_fit, str):
-            uses_cross_fit = len(rows) <= MAX_CROSS_FIT_ROWS
-        held_out_halves = []
-        if uses_cross_fit:
-            held_out_halves = cross_fit(unfitted, rows, seed)
-            mean_squared_errors = mean_held_out_errors(held_out_halves, self._kernels)
-        self._fit_scales(codes, mean_squared_errors)
-        self.offset_ = self._compute_offset(rows, held_out_halves)
+        The autoencoder and the error scales are not changed. The number of normal samples remains
+        that of fit, at most 10,000. Outliers among them are trimmed, and the threshold is computed
+        again by the rule of `contamination`, or of the last call of `set_threshold`.
+
+        Parameters
+        ----------
+        X : array-like or torch.Tensor of shape (n_samples, ...)
+            Table or images, in the layout of fit. Without an earlier fit, `fit` is called.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The detector.
+        """
+        if not hasattr(self, "_reference"):
+            return self.fit(X)
+        with restore_state_on_error(self):
+            points, errors = self._evaluate(X)
+            self._install_reference(
+                update_scores(
+                    self._scorer(),
+                    self._reference,
+                    points,
+                    errors,
+                    n_neighbors=self.n_neighbors,
+                    trim=self.trim,
+                    max_samples=self._window_size,
+                )
+            )
+        return self
 
     def _fit_preprocessing(self, X, unfitted):
-        """Validate X, fit the scaler, and return the autoencoder's input."""
+        """Validate X, fit the scaler and the units, and return the validated rows."""
         X = stream_if_large(X)
         standardize = self.standardize
         if isinstance(standardize, str):
-            standardize = should_standardize(X, unfitted)
-        rows = validate_rows(self, X, standardize=standardize, reset=True)
+            standardize = is_table(X, unfitted) and not isinstance(unfitted, FrozenEstimator)
+        rows = validate_rows(
+            self,
+            X,
+            standardize=standardize,
+            allow_nan=accepts_missing_values(self.autoencoder),
+            reset=True,
+        )
         self.n_features_in_ = math.prod(rows.shape[1:])
         self.scaler_ = None
-        self._units = (0.0, 0.0)  # the autoencoder compares units of X that is not standardized
+        self._standardizes_table = bool(standardize)
         if standardize:
             self.scaler_ = fit_scaler(rows)
+        elif isinstance(self.standardize, str) and not isinstance(unfitted, FrozenEstimator):
+            self.scaler_ = fit_channel_scaler(rows, unfitted)
+        self._units = (0.0, 0.0)  # the autoencoder compares the units of its own input
+        if standardize:
             self._units = measure_units(rows)
-        return autoencoder_input(X, rows, self.scaler_)
-
-    def _fit_scales(self, codes, mean_squared_errors):
-        """Fit the scales of errors and distances, which are at least rounding errors."""
-        code_variance = codes.var(axis=0).sum()
-        self.error_scale_ = error_scales(mean_squared_errors, code_variance)
-        self._zero_distance = ROUNDING * code_variance
-        distances = mean_squared_distances(self.neighbors_, codes, self._zero_distance)
-        self.code_spread_ = max(float(distances.mean()), self._zero_distance)
-        if self.code_spread_ == 0:
-            self.code_spread_ = 1.0
-
-    def _compute_offset(self, rows, held_out_halves):
-        """Compute the threshold of the scores, from held-out errors if it is automatic."""
-        errors, distances = self._score_parts(rows)
-        if not isinstance(self.contamination, str):
-            scores = -self._combine(errors, distances)
-            return float(np.percentile(scores, 100 * self.contamination))
-        for indices, squared_errors in held_out_errors(held_out_halves, self._kernels):
-            errors[indices] = self._mean_scaled_errors(squared_errors)
-        return -tukey_threshold(self._combine(errors, distances))
-
-    @uses_default_torch_state
-    def score_samples(self, X: MatrixLike) -> NDArray[np.float64]:
-        """Compute the score of each sample.
-
-        Parameters
-        ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, in the layout of fit.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            Scores of at most 0, float64. Lower is more anomalous, and normal samples have a mean of
-            about -1.
-        """
-        return -self._combine(*self.score_parts(X))
-
-    @uses_default_torch_state
-    def score_parts(self, X: MatrixLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute the reconstruction error and the latent distance of each sample.
-
-        Parameters
-        ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, in the layout of fit.
-
-        Returns
-        -------
-        errors : ndarray of shape (n_samples,)
-            Mean of `error_map` over each sample, float64. Normal samples have a mean of about 1.
-        distances : ndarray of shape (n_samples,)
-            Mean squared distance of the latent vector to its neighbors, divided by `code_spread_`,
-            float64.
-        """
-        check_is_fitted(self)
-        rows = self._preprocess(X)
-        with without_unit_warnings(self.scaler_ is not None):  # _preprocess has compared the units
-            return self._score_parts(rows)
-
-    @uses_default_torch_state
-    def error_map(self, X: MatrixLike) -> NDArray[np.float32]:
-        """Compute the squared error of each feature or pixel.
-
-        Parameters
-        ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, in the layout of fit.
-
-        Returns
-        -------
-        errors : ndarray of the shape of X
-            Squared errors, smoothed for images, divided by `error_scale_`, float32.
-        """
-        check_is_fitted(self)
-        rows = self._preprocess(X)
-        errors = np.empty((len(rows), self.n_features_in_), np.float32)
-        with without_unit_warnings(self.scaler_ is not None):
-            for chunk in score_chunks(rows):
-                _, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
-                errors[chunk] = squared_errors / self.error_scale_
-        return errors.reshape(rows.shape)
-
-    def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
-        """Compute the difference of each score from the threshold.
-
-        Parameters
-        ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, in the layout of fit.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``: negative for anomalies.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: MatrixLike) -> NDArray[np.int64]:
-        """Classify samples as normal or anomalous.
-
-        Parameters
-        ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
-            Table or images, in the layout of fit.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            1 for normal samples, -1 for anomalies.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def _preprocess(self, X):
-        """Validate X and return the autoencoder's input."""
-        X = stream_if_large(X)
-        rows = validate_rows(self, X, standardize=self.scaler_ is not None, reset=False)
-        max_abs, small_share = self._units
-        warn_if_other_units(rows, max_abs, small_share=small_share)
-        return autoencoder_input(X, rows, self.scaler_)
-
-    def _combine(self, errors, distances):
-        """Compute the weighted mean of errors and distances."""
-        return (errors + self._code_weight * distances) / (1 + self._code_weight)
-
-    def _score_parts(self, rows):
-        """Compute the scaled errors and distances of preprocessed rows."""
-        errors = np.empty(len(rows))
-        distances = np.empty(len(rows))
-        for chunk in score_chunks(rows):
-            codes, _, squared_errors = evaluate(self.autoencoder_, rows[chunk], self._kernels)
-            errors[chunk] = self._mean_scaled_errors(squared_errors)
-            codes = codes @ self.code_metric_
-            squared_distances = mean_squared_distances(self.neighbors_, codes, self._zero_distance)
-            distances[chunk] = squared_distances / self.code_spread_
-        return errors, distances
-
-    def _mean_scaled_errors(self, squared_errors):
-        """Compute the mean over features of squared errors divided by their scale."""
-        return (squared_errors / self.error_scale_).mean(axis=1)
+        return rows

@@ -1,23 +1,36 @@
 """Input of a detector's autoencoder: validation and standardization of X."""
 
+import math
+
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
+from skae._input.image_layout import infer_layout
 from skae._input.streaming import StreamedRows
 from skae._input.validation import check_rows
+from skae._sklearn_compat import check_sample_weight
 from skae._warnings import warn_user
 from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, as_float64_rows, score_chunks
 
 __all__ = [
     "StandardizedRows",
+    "accepts_missing_values",
     "autoencoder_input",
+    "drop_zero_weights",
+    "fit_channel_scaler",
     "fit_scaler",
-    "should_standardize",
+    "has_missing_values",
+    "is_table",
+    "select_rows",
     "validate_rows",
     "warn_unused_parameters",
 ]
+
+MAX_CHANNEL_RATIO = 4.0
+"""Ratio of the standard deviations of channels above which their units are assumed to differ. The
+colors of photographs differ by less."""
 
 DEFAULT_NEIGHBORS = 5
 """Default of the parameter `n_neighbors`, which no warning is about."""
@@ -27,21 +40,21 @@ MIN_FIT_ROWS = 4
 
 
 class StandardizedRows:
-    """Table that standardizes its rows when it is sliced.
+    """Rows that are standardized when they are sliced.
 
     Parameters
     ----------
-    rows : ndarray, torch.Tensor, DataFrame or StreamedRows of shape (n_samples, n_features)
+    rows : ndarray, torch.Tensor, DataFrame or StreamedRows of shape (n_samples, ...)
         Rows before standardization.
     scaler : StandardScaler
-        Fitted scaler.
+        Fitted scaler of flattened rows.
     """
 
     def __init__(self, rows, scaler):
         self.rows = rows
         self.scaler = scaler
         self.shape = tuple(rows.shape)
-        self.ndim = 2
+        self.ndim = len(self.shape)
         self.dtype = np.dtype(np.float32)
 
     def __len__(self):
@@ -49,13 +62,14 @@ class StandardizedRows:
 
     def __getitem__(self, row_slice):
         start, stop, _ = row_slice.indices(len(self))
-        standardized = np.empty((stop - start, self.shape[1]), np.float32)
+        n_features = math.prod(self.shape[1:])
+        standardized = np.empty((stop - start, n_features), np.float32)
         for chunk in score_chunks(standardized):
             rows = as_float64_rows(self.rows[start + chunk.start : start + chunk.stop])
             standardized[chunk] = np.clip(
                 self.scaler.transform(rows), -MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE
             )
-        return standardized
+        return standardized.reshape(-1, *self.shape[1:])
 
 
 def _has_images(X):
@@ -63,14 +77,77 @@ def _has_images(X):
     return getattr(X, "ndim", 2) > 2
 
 
-def should_standardize(X, autoencoder):
-    """Return whether X is standardized by default: only tables, and only for a new fit."""
-    if _has_images(X) or isinstance(autoencoder, FrozenEstimator):
+def is_table(X, autoencoder):
+    """Return whether X is a table: it has two dimensions, and the autoencoder is not for images."""
+    return not _has_images(X) and not get_tags(autoencoder).input_tags.three_d_array
+
+
+def accepts_missing_values(autoencoder):
+    """Return whether NaN is a missing value for an autoencoder, or for the default autoencoder."""
+    if autoencoder is None:
+        return True
+    if isinstance(autoencoder, FrozenEstimator):
+        autoencoder = autoencoder.estimator
+    return bool(getattr(autoencoder, "allow_nan", False))
+
+
+def has_missing_values(rows):
+    """Return whether rows in memory contain NaN. Rows on disk are not read."""
+    if isinstance(rows, StreamedRows):
         return False
-    return not get_tags(autoencoder).input_tags.three_d_array
+    return any(np.isnan(as_float64_rows(rows[chunk])).any() for chunk in score_chunks(rows))
 
 
-def validate_rows(detector, X, *, standardize, reset):
+def select_rows(rows, indices):
+    """Return rows of an array, tensor or DataFrame by sorted indices."""
+    if hasattr(rows, "iloc"):
+        return rows.iloc[indices]
+    return rows[indices]
+
+
+def drop_zero_weights(X, sample_weight):
+    """Validate sample weights, and remove the samples of weight 0.
+
+    Parameters
+    ----------
+    X : array-like, torch.Tensor, DataFrame or StreamedRows of shape (n_samples, ...)
+        Samples.
+    sample_weight : array-like of shape (n_samples,)
+        Weights as given by the user.
+
+    Returns
+    -------
+    X : same type of shape (n_positive, ...)
+        Samples with positive weights.
+    weights : ndarray of shape (n_positive,)
+        Their weights, scaled to a mean of 1, float64.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, all are 0, or some are 0 and X is on disk.
+    """
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    weights = check_sample_weight(sample_weight, np.empty((len(X), 1)), dtype=np.float64)
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"Got sample_weight from {weights.min()} to {weights.max()}, but expected weights of at "
+            "least 0, not all of them 0."
+        )
+    positive = np.flatnonzero(weights)
+    if len(positive) < len(weights):
+        if isinstance(X, StreamedRows):
+            raise ValueError(
+                "Got sample_weight=0 with X on disk, which cannot be subset. Pass X without these "
+                "samples."
+            )
+        X = select_rows(X, positive)
+        weights = weights[positive]
+    return X, weights / weights.mean()
+
+
+def validate_rows(detector, X, *, standardize, allow_nan, reset):
     """Validate X and its number of samples.
 
     Parameters
@@ -80,7 +157,9 @@ def validate_rows(detector, X, *, standardize, reset):
     X : array-like, torch.Tensor, DataFrame or StreamedRows of shape (n_samples, ...)
         The user's data.
     standardize : bool
-        Whether X is standardized, which requires a table.
+        Whether X is standardized as a table, which requires two dimensions.
+    allow_nan : bool
+        Whether NaN is a missing value.
     reset : bool
         Whether this is a fit.
 
@@ -96,7 +175,7 @@ def validate_rows(detector, X, *, standardize, reset):
     """
     rows = X
     if standardize or not _has_images(X):
-        rows = check_rows(detector, X, reset=reset)
+        rows = check_rows(detector, X, reset=reset, allow_nan=allow_nan)
     min_samples = 1
     if reset:
         min_samples = MIN_FIT_ROWS
@@ -105,12 +184,62 @@ def validate_rows(detector, X, *, standardize, reset):
     return rows
 
 
-def fit_scaler(rows):
-    """Fit a scaler in chunks."""
+def fit_scaler(rows, weights=None):
+    """Fit a scaler of the columns of a table in chunks.
+
+    Missing values are ignored. The scale of a constant column is 1.
+    """
     scaler = StandardScaler().set_output(transform="default")
     for chunk in score_chunks(rows):
-        scaler.partial_fit(as_float64_rows(rows[chunk]))
+        chunk_weights = None if weights is None else weights[chunk]
+        scaler.partial_fit(as_float64_rows(rows[chunk]), sample_weight=chunk_weights)
     return scaler
+
+
+def fit_channel_scaler(rows, autoencoder):
+    """Fit a scaler of the channels of images or signals, if their units differ.
+
+    Parameters
+    ----------
+    rows : ndarray, torch.Tensor or StreamedRows of shape (n_samples, ...)
+        Images or signals.
+    autoencoder : estimator
+        Unfitted autoencoder with the parameters `image_shape`, `channel_axis` and `signals`.
+
+    Returns
+    -------
+    scaler : StandardScaler or None
+        Scaler of flattened images, equal for all pixels of a channel. None: there is one channel,
+        or the standard deviations of the channels differ by less than `MAX_CHANNEL_RATIO`.
+    """
+    names = ("image_shape", "channel_axis", "signals")
+    if not all(hasattr(autoencoder, name) for name in names):
+        return None
+    layout = infer_layout(rows, *(getattr(autoencoder, name) for name in names))
+    n_channels = layout.size[0]
+    if n_channels == 1:
+        return None
+    channel_of_feature = np.broadcast_to(np.arange(n_channels)[:, None, None], layout.size)
+    if not layout.channels_first:
+        channel_of_feature = np.moveaxis(channel_of_feature, 0, -1)
+    channel_of_feature = channel_of_feature.ravel()
+    scaler = fit_scaler(rows)
+    means = _channel_means(scaler.mean_, channel_of_feature)
+    variances = _channel_means(scaler.var_ + np.square(scaler.mean_), channel_of_feature)
+    variances = np.maximum(variances - np.square(means), 0)
+    positive = variances[variances > 0]
+    if len(positive) == 0 or positive.max() < MAX_CHANNEL_RATIO**2 * positive.min():
+        return None
+    scales = np.sqrt(np.where(variances > 0, variances, 1))
+    scaler.mean_ = means[channel_of_feature]
+    scaler.scale_ = scales[channel_of_feature]
+    scaler.var_ = variances[channel_of_feature]
+    return scaler
+
+
+def _channel_means(values, channel_of_feature):
+    """Return the mean of the values of each channel."""
+    return np.bincount(channel_of_feature, weights=values) / np.bincount(channel_of_feature)
 
 
 def autoencoder_input(X, rows, scaler):

@@ -5,6 +5,7 @@ plots the stored values again. matplotlib is an optional dependency, imported wh
 plotted: ``pip install skae[plot]``.
 """
 
+from skae.displays._contributions import ContributionDisplay
 from skae.displays._latent import LatentDisplay
 from skae.displays._reconstruction import ReconstructionDisplay
 from skae.displays._spectrum import SpectrumDisplay
@@ -12,6 +13,7 @@ from skae.displays._training import TrainingDisplay
 from skae.displays._traversal import TraversalDisplay
 
 __all__ = [
+    "ContributionDisplay",
     "LatentDisplay",
     "ReconstructionDisplay",
     "SpectrumDisplay",

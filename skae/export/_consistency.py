@@ -15,6 +15,7 @@ __all__ = [
     "check_detector",
     "check_mixture",
     "check_pipeline",
+    "check_reference",
     "check_restorer",
     "check_sampler",
     "check_standard_scaler",
@@ -225,24 +226,53 @@ def check_sampler(node, reader):
 
 
 def check_detector(node, reader):
-    """Check the latent dimensions, neighbors, scaler and smoothing of a detector."""
+    """Check the scaler, the smoothing and the reference samples of a detector."""
     state = node.state
-    k, d = len(state["code_metric_"]), len(state["error_scale_"])
-    _check_outputs(node, "autoencoder_", k)
-    neighbors = state["neighbors_"].state
-    _require("data" in neighbors, node, "a fitted search of neighbors")
-    n_rows, n_columns = neighbors["data"].shape
-    _require(n_columns == k, node, f"neighbors of {k} latent dimensions")
-    _require(2 <= neighbors["n_neighbors"] <= n_rows, node, f"2 to {n_rows} neighbors")
+    d = len(state["error_scale_"])
     scaler = state["scaler_"]
     if scaler is not None:
         _require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")
+    reference = state["_reference"].state
+    n_dimensions = reference["points"].shape[1]
+    pooling = state["_pooling"]
+    for matrices in (state["_kernels"], pooling):
+        if matrices is not None:
+            _check_matrices(node, [matrix.shape for matrix in matrices], d)
     if state["_kernels"] is not None:
-        vertical, horizontal = (kernel.shape for kernel in state["_kernels"])
-        is_square = len(vertical) == len(horizontal) == 2
-        is_square = is_square and vertical[0] == vertical[1] and horizontal[0] == horizontal[1]
-        _require(is_square and min(*vertical, *horizontal) > 0, node, "two square kernels")
-        _require(d % (vertical[0] * horizontal[0]) == 0, node, f"kernels of {d} pixels")
+        is_square = all(matrix.shape[0] == matrix.shape[1] for matrix in state["_kernels"])
+        _require(is_square, node, "two square kernels")
+    if pooling is None:
+        _require(n_dimensions == d, node, f"reference samples of {d} features")
+    else:
+        vertical, horizontal = (matrix.shape for matrix in pooling)
+        n_images = d // (vertical[1] * horizontal[0])
+        n_pooled = n_images * vertical[0] * horizontal[1]
+        _require(n_dimensions == n_pooled, node, f"reference samples of {n_pooled} pixels")
+
+
+def _check_matrices(node, shapes, n_features):
+    """Check the shapes of two matrices that smooth images of a number of features."""
+    _require(all(len(shape) == 2 and min(shape) > 0 for shape in shapes), node, "two matrices")
+    n_pixels = shapes[0][1] * shapes[1][0]
+    _require(n_features % n_pixels == 0, node, f"kernels of {n_features} pixels")
+
+
+def check_reference(node, reader):
+    """Check the neighbors, local scales and scalings of reference samples."""
+    n_rows, n_dimensions = node.state["points"].shape
+    for view in node.state["views"]:
+        distances = view.state["distances"].state
+        neighbors = distances["search"].state
+        _require("data" in neighbors, node, "a fitted search of neighbors")
+        shape = neighbors["data"].shape
+        _require(shape == (n_rows, n_dimensions), node, f"{n_rows} neighbors of {n_dimensions}")
+        _require(2 <= neighbors["n_neighbors"] <= n_rows, node, f"2 to {n_rows} neighbors")
+        is_complete = len(distances["local_scales"]) == n_rows
+        _require(is_complete, node, f"local scales of {n_rows} samples")
+        scaling = view.state["scaling"].state
+        array = scaling.get("mean", scaling.get("quantiles"))
+        is_complete = array.shape[-1] == n_dimensions and array.size > 0
+        _require(is_complete, node, f"a scaling of {n_dimensions} columns")
 
 
 def check_pipeline(node, reader):

@@ -197,6 +197,8 @@ AUTOENCODER_OPTIONAL = {
 USES_FITTED = {**N_FEATURES, "autoencoder_": Nested(AUTOENCODERS, is_estimator=True)}
 AUTOENCODER = Choice(Null(), Nested(AUTOENCODERS, is_estimator=True))
 
+MATRICES = Choice(Null(), Sequence(Array("f8"), 2, 2))
+
 ESTIMATORS = {
     "DenseAutoencoder": ClassSchema(
         DenseAutoencoder,
@@ -297,24 +299,29 @@ ESTIMATORS = {
             "autoencoder": AUTOENCODER,
             "contamination": Choice(AUTO, Real(above=0, high=0.5)),
             "n_neighbors": COUNT,
-            "code_weight": AT_LEAST_0,
+            "neighbor_weight": AT_LEAST_0,
             "smoothing": Choice(AUTO, AT_LEAST_0),
             "standardize": Choice(AUTO, Boolean()),
             "cross_fit": Choice(AUTO, Boolean()),
+            "trim": Boolean(),
             "random_state": SEED,
         },
         {
             **USES_FITTED,
             "offset_": ANY,
-            "neighbors_": Nested(("NearestNeighbors",), is_estimator=True),
-            "code_metric_": Array("f8", ("k", "k")),
-            "code_spread_": POSITIVE,
+            "calibration_scores_": Array("f8", ("n",), high=0),
             "error_scale_": Array("f8", ("d",), above=0),
             "scaler_": Choice(Null(), Nested(("StandardScaler",), is_estimator=True)),
-            "_code_weight": AT_LEAST_0,
-            "_zero_distance": AT_LEAST_0,
+            "n_outliers_": ANY_COUNT,
+            "_reference": Nested(("NormalReference",)),
+            "_calibration_weights": Array("f8", ("n",), above=0),
+            "_false_alarm_rate": Choice(Null(), Real(above=0, high=1)),
+            "_neighbor_weight": AT_LEAST_0,
+            "_standardizes_table": Boolean(),
+            "_window_size": COUNT,
             "_units": Sequence(AT_LEAST_0, 2, 2),
-            "_kernels": Choice(Null(), Sequence(Array("f8"), 2, 2)),
+            "_kernels": MATRICES,
+            "_pooling": MATRICES,
         },
         FEATURE_NAMES,
         consistency.check_detector,

@@ -16,9 +16,9 @@ from torch import nn
 
 from skae._files.writing import write_atomically
 from skae.anomaly import ReconstructionDetector
-from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, smooth
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
+from skae.export._onnx_detector import DetectorScore
 
 __all__ = ["to_onnx"]
 
@@ -163,67 +163,6 @@ class _Method(nn.Module):
         return self.network.decode(z, self.output_dtype).unflatten(1, self.sample_shape)
 
 
-class _DetectorScore(nn.Module):
-    """The method `score_samples` of a detector as a torch module."""
-
-    def __init__(self, detector, network, result_dtype):
-        super().__init__()
-        self.network = network
-        self.result_dtype = result_dtype
-        self.is_scaled = detector.scaler_ is not None
-        self.is_smoothed = detector._kernels is not None
-        buffers = {
-            "error_scale": detector.error_scale_,
-            "codes": detector.neighbors_._fit_X,
-            "metric": detector.code_metric_,
-        }
-        if self.is_smoothed:
-            vertical, horizontal = detector._kernels
-            buffers["vertical_kernel"] = vertical
-            buffers["horizontal_kernel"] = horizontal
-        if self.is_scaled:
-            buffers["mean"] = detector.scaler_.mean_
-            buffers["scale"] = detector.scaler_.scale_
-        for name, value in buffers.items():
-            self.register_buffer(name, torch.from_numpy(value.astype("float64")))
-        self.n_neighbors = detector.neighbors_.n_neighbors
-        self.zero_distance = detector._zero_distance
-        self.code_spread = detector.code_spread_
-        self.code_weight = detector._code_weight
-
-    def forward(self, x):
-        """Compute the score of each sample."""
-        x = x.flatten(1)
-        if self.is_scaled:
-            standardized = ((x.double() - self.mean) / self.scale).clamp(
-                -MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE
-            )
-            x = standardized.float()
-        z = self.network.encode(x)
-        kernels = None
-        if self.is_smoothed:
-            kernels = (self.vertical_kernel, self.horizontal_kernel)
-        x_hat = self.network.decode(z, self.result_dtype)
-        residual = smooth(x_hat.double() - x.double(), kernels)
-        errors = (residual.square() / self.error_scale).mean(1)  # (b,)
-        distances = self._code_distances(z)  # (b,)
-        code_scores = self.code_weight * distances / self.code_spread
-        return -(errors + code_scores) / (1 + self.code_weight)
-
-    def _code_distances(self, z):
-        """Compute the mean squared distance of each latent vector to its neighbors."""
-        # with this metric, sums and products of squares are accurate enough for distances
-        z = z.double() @ self.metric  # (b, k)
-        squares = (
-            z.square().sum(1, keepdim=True) + self.codes.square().sum(1) - 2 * z @ self.codes.mT
-        )  # (b, n)
-        nearest = squares.clamp(min=0).topk(self.n_neighbors, largest=False).values
-        # a training sample is its own nearest neighbor, and does not count
-        return torch.where(
-            nearest[:, 0] <= self.zero_distance, nearest[:, 1:].mean(1), nearest[:, :-1].mean(1)
-        )
-
-
 def _unfreeze(estimator):
     """Return the estimator inside a FrozenEstimator, also for the steps of a pipeline."""
     if isinstance(estimator, FrozenEstimator):
@@ -269,7 +208,7 @@ def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32)
                 f"Got a detector with {autoencoder!r}, but expected a DenseAutoencoder or a "
                 "ConvAutoencoder in it."
             )
-        module = _DetectorScore(
+        module = DetectorScore(
             estimator, _copy_network(autoencoder), getattr(torch, autoencoder._spec.result_dtype)
         )
     else:

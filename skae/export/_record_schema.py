@@ -3,6 +3,10 @@
 from skae._input.image_layout import ImageLayout
 from skae._input.targets import Targets
 from skae._training.fitted import FittedSpec
+from skae.anomaly._column_scaling import NormalScores, Standardization
+from skae.anomaly._neighbors import NeighborDistances
+from skae.anomaly._reference import NeighborView, NormalReference
+from skae.anomaly._tail_probability import TailProbability
 from skae.compression._context_model import ContextModel
 from skae.export import _consistency as consistency
 from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
@@ -130,6 +134,54 @@ RECORDS = {
         },
         {},
         consistency.check_context_model,
+    ),
+    "NormalReference": ClassSchema(
+        NormalReference,
+        {
+            "points": Array("f8", ("n", "p")),
+            "errors": Array("f8", ("n",), low=0),
+            "is_table": Boolean(),
+            "views": Sequence(Nested(("NeighborView",)), 1, 2),
+            "weights": Array("f8", ("n",), above=0),
+            "group_scores": Array("f8", ("n",), low=0),
+            "error_tail": Nested(("TailProbability",)),
+        },
+        {},
+        {},
+        consistency.check_reference,
+    ),
+    "NeighborView": ClassSchema(
+        NeighborView,
+        {
+            "scaling": Nested(("Standardization", "NormalScores")),
+            "distances": Nested(("NeighborDistances",)),
+            "tail": Nested(("TailProbability",)),
+        },
+    ),
+    "NeighborDistances": ClassSchema(
+        NeighborDistances,
+        {
+            "search": Nested(("NearestNeighbors",), is_estimator=True),
+            "local_scales": Array("f8", ("n",), above=0),
+            "zero_distance": AT_LEAST_0,
+        },
+    ),
+    "TailProbability": ClassSchema(
+        TailProbability,
+        {
+            "log_scores": Array("f8", ("m",)),
+            "values": Array("f8", ("m",), low=0),
+            "slope": AT_LEAST_0,
+            "min_score": POSITIVE,
+        },
+    ),
+    "Standardization": ClassSchema(
+        Standardization,
+        {"mean": Array("f8", ("d",)), "scale": Array("f8", ("d",), above=0)},
+    ),
+    "NormalScores": ClassSchema(
+        NormalScores,
+        {"quantiles": Array("f8", ("q", "d")), "scores": Array("f8", ("q", "d"))},
     ),
 }
 """Objects inside of estimators."""

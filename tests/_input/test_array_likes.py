@@ -343,7 +343,7 @@ def fitted(request):
         "codec": LatentCodec(dense, context=False, step=1.0, random_state=0),
     }[request.param]
     methods = {
-        "detector": ["score_samples", "predict", "error_map"],
+        "detector": ["score_samples", "predict", "error_map", "p_values"],
         "sampler": ["score_samples"],
         "codec": ["compress", "code_lengths"],
     }.get(request.param, methods)

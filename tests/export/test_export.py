@@ -150,7 +150,7 @@ def test_an_estimator_in_two_places_is_saved_once(tmp_path):
 
 
 def test_skops_needs_trust_for_known_types_only(tmp_path):
-    """Beside classes of skae, skops asks for trust in three types of NumPy and scikit-learn only."""
+    """Beside classes of skae, skops asks for trust in four types of NumPy and scikit-learn only."""
     untrusted = set()
     for estimator, X, compute in USES.values():
         fitted = clone(estimator).fit(X, None)
@@ -162,6 +162,7 @@ def test_skops_needs_trust_for_known_types_only(tmp_path):
         "numpy.dtype",
         "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._dist_metrics.ManhattanDistance64",
     }
 
 

@@ -80,6 +80,8 @@ def set_at(*keys, value):
 
 STATE = ("state",)
 SPEC = ("state", "_spec", "object", "state")
+VIEW = ("state", "_reference", "object", "state", "views", 0, "object", "state")
+NEIGHBORS = (*VIEW, "distances", "object", "state", "search", "estimator", "state")
 NETWORK = (*SPEC, "network", "object", "state")
 POINTER = {"shape": {"tuple": [4]}, "typestr": "<f8", "data": {"tuple": [1, False]}, "version": 3}
 COMPILE = {"dict": {"compile": True, "compile__options": {"dict": {"cpp.cxx": "sh"}}}}
@@ -224,12 +226,12 @@ OTHER = {
     ),
     "one-neighbor": (
         "detector",
-        set_at(*STATE, "neighbors_", "estimator", "state", "n_neighbors", value=1),
+        set_at(*NEIGHBORS, "n_neighbors", value=1),
         "2 to 60 neighbors",
     ),
     "many-processes": (
         "detector",
-        set_at(*STATE, "neighbors_", "estimator", "state", "n_jobs", value=10**9),
+        set_at(*NEIGHBORS, "n_jobs", value=10**9),
         "n_jobs",
     ),
     "masked-pixels-without-mask": (
@@ -252,6 +254,9 @@ def test_forged_files_of_other_estimators_are_value_errors(files, tmp_path, name
     (tmp_path / "x").write_bytes(forge(files[file], change))
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "x")
+
+
+SEARCH = "_reference.views[0].distances.search"
 
 
 def scale_by(name, factor):
@@ -299,8 +304,24 @@ INCONSISTENT = {
         "table of each",
     ),
     "a-step-of-zero": ("codec", scale_by("steps_", 0), "numbers from 0"),
-    "fewer-neighbors": ("detector", resize("neighbors_.data", (2, 2)), "neighbors"),
-    "neighbors-of-other-width": ("detector", resize("neighbors_.data", (60, 3)), "neighbors of 2"),
+    "fewer-neighbors": ("detector", resize(f"{SEARCH}.data", (2, 5)), "60 neighbors of 5"),
+    "neighbors-of-other-width": (
+        "detector",
+        resize(f"{SEARCH}.data", (60, 3)),
+        "60 neighbors of 5",
+    ),
+    "fewer-local-scales": (
+        "detector",
+        resize("_reference.views[1].distances.local_scales", (2,)),
+        "numbers from 0",
+    ),
+    "a-scaling-of-other-width": (
+        "detector",
+        resize("_reference.views[1].scaling.quantiles", (60, 4)),
+        "size|scaling of 5",
+    ),
+    "fewer-reference-samples": ("detector", resize("_reference.errors", (3,)), "size"),
+    "a-negative-tail": ("detector", scale_by("_reference.error_tail.values", -1), "numbers from 0"),
     "an-error-scale-of-zero": ("detector", scale_by("error_scale_", 0), "numbers from 0"),
     "a-scaler-of-other-width": ("detector", resize("scaler_.mean_", (4,)), "size"),
     "a-scaler-without-scale": ("pipeline", scale_by("steps[0][1].scale_", 0), "numbers from 0"),

@@ -178,7 +178,8 @@ PARAMETERS = {
         ],
         "contamination": [0.1, 0.5, 0.6, *NUMBERS],
         "n_neighbors": [*SMALL, *NUMBERS],
-        "code_weight": [0.5, *NUMBERS],
+        "neighbor_weight": [0.5, *NUMBERS],
+        "trim": BOOLEANS,
         "smoothing": [0.5, 100.0, *NUMBERS],
         "standardize": BOOLEANS,
         "cross_fit": BOOLEANS,
@@ -229,7 +230,8 @@ METHODS = {
     "DenseAutoencoder": AUTOENCODER,
     "ConvAutoencoder": AUTOENCODER,
     "ReconstructionDetector": [
-        *("score_samples", "predict", "decision_function", "error_map", "score_parts", "other"),
+        *("score_samples", "predict", "decision_function", "error_map", "score_parts", "p_values"),
+        *("explain", "other"),
     ],
     "LatentSampler": ["sample", "interpolate", "score_samples", "score", "other"],
     "LatentCodec": [

@@ -1,0 +1,133 @@
+"""Explanation of the anomaly scores of a Pipeline, in the columns of its input."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skae._input.rows import chunk_slices
+from skae.anomaly._explanation import (
+    MAX_REPLACED_VALUES,
+    N_CANDIDATES,
+    Explanation,
+    find_expected,
+    quantile_candidates,
+)
+
+__all__ = ["explain_pipeline"]
+
+
+def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explanation:
+    """Compute the contributions of the columns of X to the anomaly scores of a Pipeline.
+
+    The columns are those before all steps of the Pipeline, such as scalers, encoders and a
+    ``ColumnTransformer``. The contribution of a column is the decrease of the anomaly score if the
+    column had its expected value. This is the value of the column in `background` with the lowest
+    score, given the other columns of the sample. Values between those of `background` are tried for
+    columns of floats.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        Fitted Pipeline or detector with ``score_samples``, where lower is more anomalous.
+    X : pandas.DataFrame or array-like of shape (n_samples, n_columns)
+        Samples to explain.
+    background : pandas.DataFrame or array-like of shape (n_background, n_columns)
+        Normal samples, such as the training set.
+
+    Returns
+    -------
+    explanation : Explanation
+        Contributions, expected values and values in the columns of X. The contribution of a missing
+        value is 0.
+
+    Raises
+    ------
+    ValueError
+        If the columns of X and `background` differ, or a column of `background` has no value.
+    """
+    check_is_fitted(pipeline)
+    if not hasattr(X, "iloc"):
+        X = np.asarray(X)
+        background = np.asarray(background)
+    if len(X.shape) != 2 or X.shape[1:] != background.shape[1:]:
+        raise ValueError(
+            f"Got X of shape {tuple(X.shape)} and a background of shape {tuple(background.shape)}, "
+            "but expected tables with equal columns."
+        )
+    n_samples, n_columns = X.shape
+    names = [f"x{j}" for j in range(n_columns)]
+    if hasattr(X, "columns"):
+        names = [str(name) for name in X.columns]
+    anomaly_scores = -np.asarray(pipeline.score_samples(X), dtype=np.float64)
+    contributions = np.empty((n_samples, n_columns))
+    values = np.empty((n_samples, n_columns), object)
+    expected = np.empty((n_samples, n_columns), object)
+    for j in range(n_columns):
+        column = np.asarray(_column(X, j))
+        normal = np.asarray(_column(background, j))
+        normal = normal[~_is_missing(normal)]
+        if len(normal) == 0:
+            raise ValueError(f"Got a background without a value in the column {names[j]!r}.")
+        is_float = normal.dtype.kind == "f"
+        if is_float:
+            candidates = quantile_candidates(normal.astype(np.float64))
+        else:
+            different, counts = np.unique(normal, return_counts=True)
+            candidates = different[np.argsort(-counts, kind="stable")[:N_CANDIDATES]]
+        lowest, expected[:, j] = _replace(pipeline, X, j, candidates, is_float)
+        decrease = np.maximum(anomaly_scores - lowest, 0)
+        contributions[:, j] = np.where(_is_missing(column), 0, decrease)
+        values[:, j] = column
+    if all(np.asarray(_column(X, j)).dtype.kind in "iuf" for j in range(n_columns)):
+        values = values.astype(np.float64)
+        expected = expected.astype(np.float64)
+    return Explanation(contributions, expected, values, names, anomaly_scores)
+
+
+def _replace(pipeline, X, j, candidates, is_float):
+    """Return the lowest anomaly scores and the expected values of a column, in chunks."""
+    n_rows = max(1, MAX_REPLACED_VALUES // (X.shape[1] * N_CANDIDATES))
+    lowest, expected = [], []
+    for chunk in chunk_slices(len(X), n_rows):
+        samples = X.iloc[chunk] if hasattr(X, "iloc") else X[chunk]
+
+        def replaced_scores(values, samples=samples):
+            """Return the anomaly scores of the samples with other values of the column."""
+            rows = np.repeat(np.arange(len(samples)), values.shape[1])
+            replaced = _with_column(samples, rows, j, values.ravel())
+            return -np.asarray(pipeline.score_samples(replaced)).reshape(values.shape)
+
+        scores, found = find_expected(
+            replaced_scores, len(samples), candidates, is_numeric=is_float
+        )
+        lowest.append(scores)
+        expected.append(found)
+    return np.concatenate(lowest), np.concatenate(expected)
+
+
+def _column(X, j):
+    """Return a column of an array or a DataFrame."""
+    if hasattr(X, "iloc"):
+        return X.iloc[:, j]
+    return X[:, j]
+
+
+def _is_missing(column) -> NDArray[np.bool_]:
+    """Return a mask of NaN and None."""
+    return np.array([value is None or value != value for value in column], dtype=bool)
+
+
+def _with_column(X, rows, j, values):
+    """Return rows of X with other values in a column, of the dtype of the column."""
+    if not hasattr(X, "iloc"):
+        replaced = X[rows]
+        replaced[:, j] = values
+        return replaced
+    import pandas as pd
+
+    replaced = X.iloc[rows].reset_index(drop=True)
+    replaced.isetitem(j, pd.Series(values, dtype=X.dtypes.iloc[j]))
+    return replaced

@@ -1,0 +1,77 @@
+"""Explanations of pipelines in the columns of their input."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skae import ReconstructionDetector
+from skae.anomaly import explain_pipeline
+
+
+@pytest.fixture(scope="module")
+def machines():
+    """Return normal machines: load and power agree, and each model has its own temperature."""
+    rng = np.random.default_rng(0)
+    model = rng.choice(["a", "b", "c"], 400)
+    load = rng.uniform(1, 5, 400)
+    return pd.DataFrame(
+        {
+            "model": pd.Categorical(model),
+            "load": load,
+            "power": 2 * load + 0.1 * rng.normal(size=400),
+            "temperature": pd.Series(model).map({"a": 20, "b": 40, "c": 60}) + rng.normal(size=400),
+            "count": rng.integers(0, 5, 400),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline(machines):
+    """Return a pipeline of an encoder, a scaler and a detector."""
+    encoder = make_column_transformer(
+        (OneHotEncoder(), ["model"]), remainder=StandardScaler(), sparse_threshold=0
+    )
+    return make_pipeline(encoder, ReconstructionDetector(PCA(3), random_state=0)).fit(machines)
+
+
+def test_faults_are_named_in_the_columns_of_the_user(pipeline, machines):
+    """A wrong number and a wrong category are named, with expected values in their units."""
+    faulty = machines.iloc[:3].copy()
+    faulty.loc[0, "power"] = 30.0
+    faulty.loc[1, "temperature"] = {"a": 60.0, "b": 20.0, "c": 20.0}[faulty.model[1]]
+    explanation = explain_pipeline(pipeline, faulty, machines)
+    frames = [explanation.to_frame(i) for i in range(3)]
+    assert frames[0].feature[0] == "power"
+    assert frames[0].expected[0] == pytest.approx(2 * faulty.load[0], abs=1)
+    assert frames[1].feature[0] in ("temperature", "model")
+    assert frames[2].contribution.max() < frames[0].contribution.max() / 2
+    assert set(explanation.expected[:, 0]) <= {"a", "b", "c"}
+    np.testing.assert_allclose(explanation.anomaly_scores, -pipeline.score_samples(faulty))
+
+
+def test_arrays_and_missing_values(machines):
+    """Arrays have columns x0, x1, ...; a missing value contributes 0."""
+    X = machines[["load", "power"]].to_numpy()
+    scaler = StandardScaler().set_output(transform="default")
+    fitted = make_pipeline(scaler, ReconstructionDetector(random_state=0))
+    X_missing = np.where(np.random.default_rng(1).random(X.shape) < 0.05, np.nan, X)
+    fitted.fit(X_missing)
+    faulty = np.array([[2.0, 30.0], [np.nan, 4.0]])
+    explanation = explain_pipeline(fitted, faulty, X_missing)
+    assert explanation.feature_names == ["x0", "x1"]
+    assert explanation.values.dtype == explanation.expected.dtype == np.float64
+    assert explanation.contributions[0].argmax() == 1
+    assert explanation.contributions[1, 0] == 0
+
+
+def test_invalid_tables_raise(pipeline, machines):
+    """Other columns in the background, or a column without a value, are errors."""
+    with pytest.raises(ValueError, match="expected tables with equal columns"):
+        explain_pipeline(pipeline, machines.iloc[:2], machines.drop(columns="count"))
+    empty = machines.assign(load=np.nan)
+    with pytest.raises(ValueError, match="background without a value in the column 'load'"):
+        explain_pipeline(pipeline, machines.iloc[:2], empty)
