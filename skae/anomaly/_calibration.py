@@ -158,7 +158,7 @@ def conformal_threshold(scores, weights, rate):
     mean_weight = weights.mean()
     lower_weights = np.cumsum(weights) - weights
     p_values = (mean_weight + lower_weights) / (mean_weight + weights.sum())
-    is_low = p_values <= rate * (1 + ROUNDING)
+    is_low = p_values <= rate
     if not is_low.any():
         return -np.inf
     return float(scores[np.flatnonzero(is_low)[-1]])

@@ -19,7 +19,7 @@ from skae._persistence import restore_state_on_error
 from skae._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skae._typing import ArrayLike, Auto, MatrixLike, RandomState
 from skae.anomaly._explanation import ExplanationMixin
-from skae.anomaly._fitting import ScoreSettings, fit_scores, update_scores
+from skae.anomaly._fitting import ScoreSettings, Window, fit_scores, update_scores
 from skae.anomaly._preprocessing import (
     accepts_missing_values,
     autoencoder_input,
@@ -246,9 +246,10 @@ class ReconstructionDetector(
     def partial_fit(self, X: MatrixLike, y: object = None) -> Self:
         """Add samples to the normal samples, and drop the oldest, as a window over a stream.
 
-        The autoencoder and the error scales are not changed. The number of normal samples remains
-        that of fit, at most 10,000. Outliers among them are trimmed, and the threshold is computed
-        again by the rule of `contamination`, or of the last call of `set_threshold`.
+        The autoencoder and the error scales are not changed. The number of samples remains that of
+        fit, at most 10,000, and earlier outliers are dropped first. Outliers are trimmed again, and
+        the threshold is computed again by the rule of `contamination`, or of the last call of
+        `set_threshold`.
 
         Parameters
         ----------
@@ -270,8 +271,8 @@ class ReconstructionDetector(
                 update_scores(
                     self._scorer(),
                     self._reference,
-                    points,
-                    errors,
+                    self._outliers,
+                    Window(points, errors, errors, np.ones(len(points))),
                     n_neighbors=self.n_neighbors,
                     trim=self.trim,
                     max_samples=self._window_size,

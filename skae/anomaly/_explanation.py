@@ -166,7 +166,7 @@ class ExplanationMixin(InferenceMixin):
         groups : mapping of str to list of int or str, default=None
             Indices or names of columns that are replaced together, such as the columns of a one-hot
             encoded category. A group is one feature of the result, in place of its first column.
-            Its values are names of the columns with the largest values.
+            Its values are names of the columns with the largest values, or None if all are 0.
 
         Returns
         -------
@@ -190,7 +190,8 @@ class ExplanationMixin(InferenceMixin):
         if hasattr(self, "feature_names_in_"):
             names = [str(name) for name in self.feature_names_in_]
         features = _resolve_groups(groups, names)
-        anomaly_scores = -self._score_table(table)
+        anomaly_scores = -self.score_samples(X)
+        before = -self._score_as_new(table)
         contributions = np.empty((len(table), len(features)))
         values, expected = np.empty((2, *contributions.shape), object if groups else np.float64)
         for i, (name, columns) in enumerate(features.items()):
@@ -198,15 +199,15 @@ class ExplanationMixin(InferenceMixin):
                 candidates = frequent_rows(self._reference.points[:, columns])
                 best, found = self._replace(table, columns, candidates, is_numeric=False)
                 labels = np.array([names[j] for j in columns], object)
-                values[:, i] = labels[np.nan_to_num(table[:, columns]).argmax(axis=1)]
-                expected[:, i] = labels[found.argmax(axis=1)]
+                values[:, i] = _largest_column(table[:, columns], labels)
+                expected[:, i] = _largest_column(found, labels)
             else:
                 candidates = quantile_candidates(self._reference.points[:, columns[0]])
                 best, found = self._replace(table, columns, candidates, is_numeric=True)
                 values[:, i] = table[:, columns[0]]
                 expected[:, i] = found
             is_missing = np.isnan(table[:, columns]).any(axis=1)
-            contributions[:, i] = np.where(is_missing, 0, np.maximum(anomaly_scores - best, 0))
+            contributions[:, i] = np.where(is_missing, 0, np.maximum(before - best, 0))
         return Explanation(contributions, expected, values, list(features), anomaly_scores)
 
     def _replace(self, table, columns, candidates, *, is_numeric):
@@ -220,7 +221,7 @@ class ExplanationMixin(InferenceMixin):
                 """Return the anomaly scores of the samples with other values of the columns."""
                 replaced = np.repeat(samples, values.shape[1], axis=0)
                 replaced[:, columns] = values.reshape(len(replaced), len(columns))
-                return -self._score_table(replaced).reshape(values.shape[:2])
+                return -self._score_as_new(replaced).reshape(values.shape[:2])
 
             parts.append(
                 find_expected(replaced_scores, len(samples), candidates, is_numeric=is_numeric)
@@ -232,14 +233,14 @@ class ExplanationMixin(InferenceMixin):
         """Attribute the reconstruction errors to pixels."""
         rows, inputs = self._preprocess(X)
         shape = rows.shape
-        errors, distances = self.score_parts(X)
-        error_map = self.error_map(X).reshape(len(rows), -1).astype(np.float64)
-        mean_errors = error_map.mean(axis=1, keepdims=True)
-        without_pixel = mean_errors - error_map / error_map.shape[1]
+        points, mean_errors = self._evaluate_rows(rows, inputs)
+        errors, distances = self._reference.parts(points, mean_errors, as_new=True)
+        error_map = np.nan_to_num(self.error_map(X)).reshape(len(rows), -1).astype(np.float64)
+        n_observed = np.maximum((~np.isnan(as_float64_rows(rows[:]))).sum(axis=1), 1)
+        without_pixel = mean_errors[:, None] - error_map / n_observed[:, None]
         tail = self._reference.error_tail
-        scores = self._combine(errors, distances)
         better = self._combine(tail(np.maximum(without_pixel, 0)), distances[:, None])
-        contributions = np.maximum(better - scores[:, None], 0)
+        contributions = np.maximum(better - self._combine(errors, distances)[:, None], 0)
         reconstructions = np.concatenate(
             [evaluate(self.autoencoder_, inputs[chunk], None)[0] for chunk in score_chunks(inputs)]
         )
@@ -250,8 +251,14 @@ class ExplanationMixin(InferenceMixin):
             reconstructions.reshape(shape),
             as_float64_rows(rows[:]).reshape(shape),
             [],
-            -scores,
+            -self.score_samples(X),
         )
+
+
+def _largest_column(rows, labels):
+    """Return the label of the largest value of each row, or None if no value is positive."""
+    rows = np.nan_to_num(rows)
+    return np.where(rows.max(axis=1) > 0, labels[rows.argmax(axis=1)], None)
 
 
 def _resolve_groups(groups, names):
@@ -264,13 +271,18 @@ def _resolve_groups(groups, names):
     """
     group_of = {}
     columns_of = {}
+    if groups is not None and not isinstance(groups, Mapping):
+        raise ValueError(f"Got groups={groups!r}, but expected a dict of lists of columns.")
     for group, members in (groups or {}).items():
+        if isinstance(members, (str, Integral)):
+            raise ValueError(f"Got the group {group!r} of {members!r}, but expected a list.")
         columns = []
         for member in members:
             column = member
             if isinstance(member, str) and member in names:
                 column = names.index(member)
-            is_column = isinstance(column, Integral) and 0 <= column < len(names)
+            is_index = isinstance(column, Integral) and not isinstance(column, bool)
+            is_column = is_index and 0 <= column < len(names)
             if not is_column or column in group_of:
                 raise ValueError(
                     f"Got the column {member!r} in the group {group!r}, but expected the index or "
@@ -281,6 +293,9 @@ def _resolve_groups(groups, names):
         if not columns:
             raise ValueError(f"Got the group {group!r} without columns.")
         columns_of[group] = columns
+    for group in columns_of:
+        if group in names and names.index(group) not in group_of:
+            raise ValueError(f"Got the group {group!r}, but a column outside has the same name.")
     features = {}
     for j, name in enumerate(names):
         if j in group_of:

@@ -29,7 +29,7 @@ from skae.anomaly._scores import (
 )
 from skae.anomaly._trimming import find_outliers, group_distances
 
-__all__ = ["FittedScores", "ScoreSettings", "fit_scores", "update_scores"]
+__all__ = ["FittedScores", "ScoreSettings", "Window", "fit_scores", "update_scores"]
 
 MAX_CROSS_FIT_ROWS = 5_000
 """Maximum number of samples with cross-fitting by default. With more, overfitting is small."""
@@ -67,6 +67,34 @@ class ScoreSettings:
 
 
 @dataclass
+class Window:
+    """Samples of which the reference is fitted.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_samples, n_dimensions)
+        Points for the neighbor search.
+    errors : ndarray of shape (n_samples,)
+        Mean scaled errors, held-out if possible.
+    fitted_errors : ndarray of shape (n_samples,)
+        Mean scaled errors of the fitted autoencoder.
+    weights : ndarray of shape (n_samples,)
+        Sample weights.
+    """
+
+    points: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    fitted_errors: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def select(self, mask):
+        """Return the samples of a boolean mask."""
+        return Window(
+            self.points[mask], self.errors[mask], self.fitted_errors[mask], self.weights[mask]
+        )
+
+
+@dataclass
 class FittedScores:
     """Fitted scores, and the parts of the scores of the sampled training rows.
 
@@ -82,6 +110,8 @@ class FittedScores:
         Neighbor scores of these rows as training samples.
     is_outlier : ndarray of shape (n_sampled,)
         Rows that were trimmed.
+    outliers : Window
+        These rows.
     weights : ndarray of shape (n_sampled,)
         Sample weights.
     """
@@ -92,6 +122,7 @@ class FittedScores:
     neighbor_scores: NDArray[np.float64]
     group_scores: NDArray[np.float64]
     is_outlier: NDArray[np.bool_]
+    outliers: Window
     weights: NDArray[np.float64]
 
 
@@ -149,7 +180,8 @@ def fit_scores(autoencoder, rows, inputs, scaler, weights, settings):
         pooling = pooling_kernels(fitted_autoencoder, inputs.shape[1:], kernels)
     error_scale = error_scales(mean_squared_errors, variance)
     scorer = Scorer(fitted_autoencoder, kernels, pooling, error_scale, scaler)
-    points, errors = _evaluate_sample(scorer, rows, inputs, sampled)
+    points, fitted_errors = _evaluate_sample(scorer, rows, inputs, sampled)
+    errors = fitted_errors.copy()
     for indices, squared_errors in held_out_errors(halves, kernels):
         positions = np.searchsorted(sampled, train[indices])
         positions = np.minimum(positions, len(sampled) - 1)
@@ -164,13 +196,14 @@ def fit_scores(autoencoder, rows, inputs, scaler, weights, settings):
     sampled_weights = np.ones(len(sampled))
     if weights is not None:
         sampled_weights = weights[sampled]
-    return _fit_reference(
-        scorer, points, errors, distances, is_outlier, sampled_weights, settings.n_neighbors
-    )
+    window = Window(points, errors, fitted_errors, sampled_weights)
+    return _fit_reference(scorer, window, distances, is_outlier, settings.n_neighbors)
 
 
-def update_scores(scorer, reference, points, errors, *, n_neighbors, trim, max_samples):
+def update_scores(scorer, reference, outliers, new, *, n_neighbors, trim, max_samples):
     """Add samples to the reference, drop the oldest, and fit the reference again.
+
+    Earlier outliers are dropped first.
 
     Parameters
     ----------
@@ -178,10 +211,8 @@ def update_scores(scorer, reference, points, errors, *, n_neighbors, trim, max_s
         Of the fitted detector.
     reference : NormalReference
         Reference before the update.
-    points : ndarray of shape (n_samples, n_dimensions)
-        Points of the new samples.
-    errors : ndarray of shape (n_samples,)
-        Their mean scaled errors.
+    outliers, new : Window
+        Earlier outliers, and new samples.
     n_neighbors : int
         Number of neighbors.
     trim : bool
@@ -194,34 +225,41 @@ def update_scores(scorer, reference, points, errors, *, n_neighbors, trim, max_s
     fitted : FittedScores
         With the new reference.
     """
-    weights = np.concatenate([reference.weights, np.ones(len(points))])[-max_samples:]
-    points = np.concatenate([reference.points, points])[-max_samples:]
-    errors = np.concatenate([reference.errors, errors])[-max_samples:]
-    distances = group_distances(points)
-    is_outlier = np.zeros(len(points), bool)
+    normal = Window(reference.points, reference.errors, reference.fitted_errors, reference.weights)
+    window = Window(
+        *(
+            np.concatenate([getattr(part, name) for part in (outliers, normal, new)])[-max_samples:]
+            for name in ("points", "errors", "fitted_errors", "weights")
+        )
+    )
+    distances = group_distances(window.points)
+    is_outlier = np.zeros(len(window.points), bool)
     if trim:
         is_outlier = find_outliers(distances)
-    return _fit_reference(scorer, points, errors, distances, is_outlier, weights, n_neighbors)
+    return _fit_reference(scorer, window, distances, is_outlier, n_neighbors)
 
 
-def _fit_reference(scorer, points, errors, distances, is_outlier, weights, n_neighbors):
-    """Fit the reference without the outliers, and score all points."""
+def _fit_reference(scorer, window, distances, is_outlier, n_neighbors):
+    """Fit the reference without the outliers, and score all samples."""
     is_normal = ~is_outlier
+    normal = window.select(is_normal)
     reference, normal_errors, normal_neighbors = NormalReference.fit(
-        points[is_normal],
-        errors[is_normal],
+        normal.points,
+        normal.errors,
+        normal.fitted_errors,
         distances[is_normal],
-        weights[is_normal],
+        normal.weights,
         n_neighbors,
         is_table=scorer.pooling is None,
     )
-    parts = np.empty((3, len(points)))
+    parts = np.empty((3, len(is_outlier)))
+    outliers = window.select(is_outlier)
     parts[:, is_normal] = normal_errors, normal_neighbors, reference.group_scores
     if is_outlier.any():
-        outlier_parts = reference.parts(points[is_outlier], errors[is_outlier])
+        outlier_parts = reference.parts(outliers.points, outliers.errors)
         parts[:2, is_outlier] = outlier_parts
         parts[2, is_outlier] = outlier_parts[1]
-    return FittedScores(scorer, reference, *parts, is_outlier, weights)
+    return FittedScores(scorer, reference, *parts, is_outlier, outliers, window.weights)
 
 
 def _is_streamed(inputs):

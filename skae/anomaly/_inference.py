@@ -1,5 +1,6 @@
 """Scores and predictions of a fitted detector."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,10 +146,14 @@ class InferenceMixin:
                 errors.append(chunk_errors)
         return np.concatenate(points), np.concatenate(errors)
 
-    def _score_table(self, table):
-        """Compute the scores of a table of shape (n_samples, n_features), float64 and valid."""
+    def _score_as_new(self, table):
+        """Compute the scores of valid rows, float64, of which training samples count as new."""
         inputs = autoencoder_input(table, table, self.scaler_)
-        return self._combine(*self._reference.parts(*self._evaluate_rows(table, inputs)))
+        with warnings.catch_warnings():
+            # an autoencoder without a scaler was fitted on a table with column names
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            points, errors = self._evaluate_rows(table, inputs)
+        return self._combine(*self._reference.parts(points, errors, as_new=True))
 
     def _preprocess(self, X):
         """Validate X; return the rows and the autoencoder's input."""

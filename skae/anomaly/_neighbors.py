@@ -75,22 +75,24 @@ class NeighborDistances:
         )
         return distances, mean_distances / distances.local_scales[neighbors].mean(axis=1)
 
-    def _find(self, rows):
+    def _find(self, rows, *, as_new=False):
         """Return mean distances, the neighbors, and the equal normal samples or -1."""
         distances, indices = self.search.kneighbors(rows)
-        is_itself = distances[:, 0] <= self.zero_distance
+        is_itself = (distances[:, 0] <= self.zero_distance) & (not as_new)
         columns = is_itself[:, None] + np.arange(distances.shape[1] - 1)
         neighbors = np.take_along_axis(indices, columns, axis=1)
         mean_distances = np.take_along_axis(distances, columns, axis=1).mean(axis=1)
         return mean_distances, neighbors, np.where(is_itself, indices[:, 0], -1)
 
-    def score(self, rows):
+    def score(self, rows, *, as_new=False):
         """Compute the scores of samples, and the normal samples that are equal to them.
 
         Parameters
         ----------
         rows : ndarray of shape (n_samples, n_features)
             Samples, float64.
+        as_new : bool, default=False
+            Whether a normal sample at distance zero is another sample, and counts as a neighbor.
 
         Returns
         -------
@@ -99,5 +101,5 @@ class NeighborDistances:
         twins : ndarray of shape (n_samples,)
             Index of the normal sample at distance zero, or -1.
         """
-        mean_distances, neighbors, twins = self._find(rows)
+        mean_distances, neighbors, twins = self._find(rows, as_new=as_new)
         return mean_distances / self.local_scales[neighbors].mean(axis=1), twins

@@ -1,5 +1,6 @@
 """Explanation of the anomaly scores of a Pipeline, in the columns of its input."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,7 @@ def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explan
         If the columns of X and `background` differ, or a column of `background` has no value.
     """
     check_is_fitted(pipeline)
-    if not hasattr(X, "iloc"):
-        X = np.asarray(X)
-        background = np.asarray(background)
-    if len(X.shape) != 2 or X.shape[1:] != background.shape[1:]:
-        raise ValueError(
-            f"Got X of shape {tuple(X.shape)} and a background of shape {tuple(background.shape)}, "
-            "but expected tables with equal columns."
-        )
+    X, background = _align(X, background)
     n_samples, n_columns = X.shape
     names = [f"x{j}" for j in range(n_columns)]
     if hasattr(X, "columns"):
@@ -68,20 +62,21 @@ def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explan
     for j in range(n_columns):
         column = np.asarray(_column(X, j))
         normal = np.asarray(_column(background, j))
+        is_float = _column(background, j).dtype.kind == "f"
         normal = normal[~_is_missing(normal)]
         if len(normal) == 0:
             raise ValueError(f"Got a background without a value in the column {names[j]!r}.")
-        is_float = normal.dtype.kind == "f"
         if is_float:
             candidates = quantile_candidates(normal.astype(np.float64))
         else:
-            different, counts = np.unique(normal, return_counts=True)
-            candidates = different[np.argsort(-counts, kind="stable")[:N_CANDIDATES]]
+            frequent = Counter(normal.tolist()).most_common(N_CANDIDATES)
+            candidates = np.empty(len(frequent), object)
+            candidates[:] = [value for value, _ in frequent]
         lowest, expected[:, j] = _replace(pipeline, X, j, candidates, is_float)
         decrease = np.maximum(anomaly_scores - lowest, 0)
         contributions[:, j] = np.where(_is_missing(column), 0, decrease)
         values[:, j] = column
-    if all(np.asarray(_column(X, j)).dtype.kind in "iuf" for j in range(n_columns)):
+    if all(np.asarray(_column(X, j)).dtype.kind in "biuf" for j in range(n_columns)):
         values = values.astype(np.float64)
         expected = expected.astype(np.float64)
     return Explanation(contributions, expected, values, names, anomaly_scores)
@@ -116,18 +111,41 @@ def _column(X, j):
 
 
 def _is_missing(column) -> NDArray[np.bool_]:
-    """Return a mask of NaN and None."""
-    return np.array([value is None or value != value for value in column], dtype=bool)
+    """Return a mask of NaN, None and missing values of pandas."""
+    missing = {"NAType", "NaTType", "NoneType"}
+    return np.array(
+        [type(value).__name__ in missing or bool(value != value) for value in column], dtype=bool
+    )
+
+
+def _align(X, background):
+    """Return X and the background as tables with equal columns and dtypes."""
+    if not hasattr(X, "iloc"):
+        X = np.asarray(X)
+        background = np.asarray(background)
+        if X.dtype.kind in "biuf" and background.dtype.kind in "biuf":
+            X = X.astype(np.result_type(X, background))
+    elif hasattr(background, "iloc") and set(X.columns) == set(background.columns):
+        background = background[X.columns]
+        is_float = [dtype.kind == "f" for dtype in background.dtypes]
+        is_int = [dtype.kind in "iu" for dtype in X.dtypes]
+        converted = [a and b for a, b in zip(is_float, is_int, strict=True)]
+        X = X.astype(dict.fromkeys(X.columns[converted], np.float64))
+    else:
+        background = None
+    if background is None or len(X.shape) != 2 or X.shape[1:] != background.shape[1:]:
+        raise ValueError("Got X and a background of other columns, but expected equal columns.")
+    return X, background
 
 
 def _with_column(X, rows, j, values):
     """Return rows of X with other values in a column, of the dtype of the column."""
     if not hasattr(X, "iloc"):
         replaced = X[rows]
-        replaced[:, j] = values
+        replaced[:, j] = values.astype(X.dtype)
         return replaced
     import pandas as pd
 
     replaced = X.iloc[rows].reset_index(drop=True)
-    replaced.isetitem(j, pd.Series(values, dtype=X.dtypes.iloc[j]))
+    replaced.isetitem(j, pd.Series(values.tolist()).astype(X.dtypes.iloc[j]))
     return replaced

@@ -192,7 +192,13 @@ def fit_scaler(rows, weights=None):
     scaler = StandardScaler().set_output(transform="default")
     for chunk in score_chunks(rows):
         chunk_weights = None if weights is None else weights[chunk]
-        scaler.partial_fit(as_float64_rows(rows[chunk]), sample_weight=chunk_weights)
+        with np.errstate(invalid="ignore"):  # of columns without any value
+            scaler.partial_fit(as_float64_rows(rows[chunk]), sample_weight=chunk_weights)
+    is_empty = np.isnan(scaler.mean_)
+    if is_empty.any():
+        scaler.mean_[is_empty] = 0
+        scaler.var_[is_empty] = 0
+        scaler.scale_[is_empty] = 1
     return scaler
 
 

@@ -12,6 +12,9 @@ from skae.anomaly._tail_probability import TailProbability
 
 __all__ = ["NeighborView", "NormalReference"]
 
+EQUAL_ERRORS = 1e-4
+"""Difference of the errors of equal samples, which are computed in float32."""
+
 
 @dataclass
 class NeighborView:
@@ -39,9 +42,9 @@ class NeighborView:
         tail = TailProbability.fit(scores, weights)
         return cls(scaling, distances, tail), tail(scores)
 
-    def score(self, points):
+    def score(self, points, *, as_new=False):
         """Return negative log tail probabilities and the indices of equal reference samples."""
-        scores, twins = self.distances.score(self.scaling.transform(points))
+        scores, twins = self.distances.score(self.scaling.transform(points), as_new=as_new)
         return self.tail(scores), twins
 
 
@@ -58,6 +61,8 @@ class NormalReference:
         Rows of the table, or smoothed and pooled images, float64.
     errors : ndarray of shape (n_reference,)
         Mean scaled reconstruction errors, held-out if there was cross-fitting, float64.
+    fitted_errors : ndarray of shape (n_reference,)
+        Mean scaled errors of the fitted autoencoder, float64.
     is_table : bool
         Whether the points are rows of a table.
     views : list of NeighborView
@@ -73,6 +78,7 @@ class NormalReference:
 
     points: NDArray[np.float64]
     errors: NDArray[np.float64]
+    fitted_errors: NDArray[np.float64]
     is_table: bool
     views: list[NeighborView]
     weights: NDArray[np.float64]
@@ -81,7 +87,7 @@ class NormalReference:
 
     @classmethod
     def fit(
-        cls, points, errors, group_distances, weights, n_neighbors, *, is_table
+        cls, points, errors, fitted_errors, group_distances, weights, n_neighbors, *, is_table
     ) -> tuple[Self, NDArray[np.float64], NDArray[np.float64]]:
         """Fit the views and the tail probabilities.
 
@@ -90,7 +96,9 @@ class NormalReference:
         points : ndarray of shape (n_reference, n_dimensions)
             Normal samples.
         errors : ndarray of shape (n_reference,)
-            Their mean scaled errors.
+            Their mean scaled errors, held-out if possible.
+        fitted_errors : ndarray of shape (n_reference,)
+            Their mean scaled errors with the fitted autoencoder.
         group_distances : ndarray of shape (n_reference,)
             Their distances to a tenth of the training set.
         weights : ndarray of shape (n_reference,)
@@ -126,10 +134,12 @@ class NormalReference:
             view_scores.append(scores)
         error_tail = TailProbability.fit(errors, weights, typical_score=1.0)
         group_scores = TailProbability.fit(group_distances, weights)(group_distances)
-        reference = cls(points, errors, is_table, views, weights, group_scores, error_tail)
+        reference = cls(
+            points, errors, fitted_errors, is_table, views, weights, group_scores, error_tail
+        )
         return reference, error_tail(errors), np.mean(view_scores, axis=0)
 
-    def parts(self, points, errors):
+    def parts(self, points, errors, *, as_new=False):
         """Compute the two parts of the anomaly score.
 
         A sample that is equal to a reference sample is assumed to be this training sample. It has
@@ -142,6 +152,8 @@ class NormalReference:
             Samples, as in fit.
         errors : ndarray of shape (n_samples,)
             Their mean scaled errors.
+        as_new : bool, default=False
+            Whether training samples are scored like new samples.
 
         Returns
         -------
@@ -152,11 +164,15 @@ class NormalReference:
         """
         view_scores = []
         for view in self.views:
-            scores, equal_samples = view.score(points)
+            scores, equal_samples = view.score(points, as_new=as_new)
             view_scores.append(scores)
             if view is self.views[0]:
                 twins = equal_samples
-        is_training_sample = twins >= 0
+        if as_new:
+            return self.error_tail(errors), np.mean(view_scores, axis=0)
+        # two different images may have equal points
+        difference = np.abs(errors - self.fitted_errors[twins])
+        is_training_sample = (twins >= 0) & (difference <= EQUAL_ERRORS * (1 + errors))
         errors = np.where(is_training_sample, self.errors[twins], errors)
         neighbor_scores = np.where(
             is_training_sample, self.group_scores[twins], np.mean(view_scores, axis=0)

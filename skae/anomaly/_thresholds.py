@@ -40,6 +40,7 @@ class ThresholdMixin(InferenceMixin):
         """Set the reference samples, the calibration scores and the threshold."""
         self._reference: NormalReference = fitted.reference
         self.n_outliers_ = int(fitted.is_outlier.sum())
+        self._outliers = fitted.outliers
         scores = self._combine(fitted.error_scores, fitted.neighbor_scores)
         weights = fitted.weights
         order = np.argsort(scores, kind="stable")

@@ -234,6 +234,8 @@ def check_detector(node, reader):
         _require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")
     reference = state["_reference"].state
     n_dimensions = reference["points"].shape[1]
+    is_equal = state["_outliers"].state["points"].shape[1] == n_dimensions
+    _require(is_equal, node, f"outliers of {n_dimensions} dimensions")
     pooling = state["_pooling"]
     for matrices in (state["_kernels"], pooling):
         if matrices is not None:

@@ -314,6 +314,7 @@ ESTIMATORS = {
             "scaler_": Choice(Null(), Nested(("StandardScaler",), is_estimator=True)),
             "n_outliers_": ANY_COUNT,
             "_reference": Nested(("NormalReference",)),
+            "_outliers": Nested(("Window",)),
             "_calibration_weights": Array("f8", ("n",), above=0),
             "_false_alarm_rate": Choice(Null(), Real(above=0, high=1)),
             "_neighbor_weight": AT_LEAST_0,

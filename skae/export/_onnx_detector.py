@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from skae.anomaly._column_scaling import MAX_STANDARDIZED, Standardization
+from skae.anomaly._reference import EQUAL_ERRORS
 from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, smooth
 
 __all__ = ["DetectorScore"]
@@ -40,6 +41,7 @@ class DetectorScore(nn.Module):
         reference = detector._reference
         _register(self, "error_scale", detector.error_scale_)
         _register(self, "held_out_errors", reference.errors)
+        _register(self, "fitted_errors", reference.fitted_errors)
         _register(self, "group_scores", reference.group_scores)
         self.error_tail = _Tail(reference.error_tail)
         self.views = nn.ModuleList(_View(view) for view in reference.views)
@@ -70,6 +72,8 @@ class DetectorScore(nn.Module):
             if view is self.views[0]:
                 is_training_sample, twins = is_reference, equal_samples
         neighbor_scores = torch.stack(view_scores).mean(0)  # (b,)
+        difference = (errors - self.fitted_errors[twins]).abs()
+        is_training_sample = is_training_sample & (difference <= EQUAL_ERRORS * (1 + errors))
         errors = torch.where(is_training_sample, self.held_out_errors[twins], errors)
         neighbor_scores = torch.where(is_training_sample, self.group_scores[twins], neighbor_scores)
         total = self.error_tail(errors).square() + self.neighbor_weight * neighbor_scores.square()

@@ -4,6 +4,7 @@ from skae._input.image_layout import ImageLayout
 from skae._input.targets import Targets
 from skae._training.fitted import FittedSpec
 from skae.anomaly._column_scaling import NormalScores, Standardization
+from skae.anomaly._fitting import Window
 from skae.anomaly._neighbors import NeighborDistances
 from skae.anomaly._reference import NeighborView, NormalReference
 from skae.anomaly._tail_probability import TailProbability
@@ -140,6 +141,7 @@ RECORDS = {
         {
             "points": Array("f8", ("n", "p")),
             "errors": Array("f8", ("n",), low=0),
+            "fitted_errors": Array("f8", ("n",), low=0),
             "is_table": Boolean(),
             "views": Sequence(Nested(("NeighborView",)), 1, 2),
             "weights": Array("f8", ("n",), above=0),
@@ -149,6 +151,15 @@ RECORDS = {
         {},
         {},
         consistency.check_reference,
+    ),
+    "Window": ClassSchema(
+        Window,
+        {
+            "points": Array("f8", ("n", "p")),
+            "errors": Array("f8", ("n",), low=0),
+            "fitted_errors": Array("f8", ("n",), low=0),
+            "weights": Array("f8", ("n",), above=0),
+        },
     ),
     "NeighborView": ClassSchema(
         NeighborView,

@@ -235,6 +235,18 @@ def test_the_number_of_reference_samples_is_limited():
     assert len(detector._reference.points) == MAX_REFERENCE_ROWS - detector.n_outliers_
 
 
+def test_images_with_equal_blocks_are_not_equal():
+    """An image with the block means of a training image has its own error."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 1, 32)
+    X = ramp[:, None] * ramp * rng.random((40, 1, 1)) + 0.05 * rng.random((40, 32, 32))
+    board = np.indices((32, 32)).sum(0) % 2 * 2 - 1
+    autoencoder = ConvAutoencoder(2, n_filters=2, **FAST)
+    detector = ReconstructionDetector(autoencoder, smoothing=0, random_state=0).fit(X)
+    assert (detector.predict(X[:3] + 5 * board) == -1).all()
+    assert (detector.score_samples(X[:3] + 5 * board) < detector.score_samples(X[:3]) - 5).all()
+
+
 # ---------------------------------------- input
 
 

@@ -85,12 +85,41 @@ def test_groups_of_columns_are_one_feature():
     assert explanation.to_frame(0).shape == (3, 4)
 
 
+def test_training_samples_are_explained_like_new_samples(detector, iris):
+    """A training sample and a sample next to it have nearly the same contributions."""
+    own = detector.explain(iris[0][:20])
+    near = detector.explain(iris[0][:20] + 1e-6)
+    np.testing.assert_allclose(own.contributions, near.contributions, atol=0.1)
+    np.testing.assert_allclose(own.anomaly_scores, -detector.score_samples(iris[0][:20]))
+
+
+def test_a_group_without_a_category_has_no_value():
+    """The value of a one-hot group of zeros is None."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=100), np.eye(3)[rng.integers(0, 3, 100)]])
+    detector = ReconstructionDetector(PCA(2), random_state=0).fit(X)
+    explanation = detector.explain([[0.0, 0, 0, 0]], groups={"kind": [1, 2, 3]})
+    assert explanation.values[0, 1] is None
+    assert explanation.expected[0, 1] in ("x1", "x2", "x3")
+
+
 @pytest.mark.parametrize(
-    "groups", [{"a": []}, {"a": [9]}, {"a": ["unknown"]}, {"a": [0, 1], "b": [1]}, {"a": [0.5]}]
+    "groups",
+    [
+        {"a": []},
+        {"a": [9]},
+        {"a": ["unknown"]},
+        {"a": [0, 1], "b": [1]},
+        {"a": [0.5]},
+        {"a": [True]},
+        {"a": 0},
+        {"x0": [1, 2]},
+        ["x0", "x1"],
+    ],
 )
 def test_invalid_groups_raise(detector, iris, groups):
     """A group that is empty, unknown, or shares a column is an error."""
-    with pytest.raises(ValueError, match=r"Got the (column|group)"):
+    with pytest.raises(ValueError, match=r"Got (the column|the group|groups=)"):
         detector.explain(iris[1][:2], groups=groups)
 
 

@@ -70,8 +70,35 @@ def test_arrays_and_missing_values(machines):
 
 def test_invalid_tables_raise(pipeline, machines):
     """Other columns in the background, or a column without a value, are errors."""
-    with pytest.raises(ValueError, match="expected tables with equal columns"):
+    with pytest.raises(ValueError, match="expected equal columns"):
         explain_pipeline(pipeline, machines.iloc[:2], machines.drop(columns="count"))
     empty = machines.assign(load=np.nan)
     with pytest.raises(ValueError, match="background without a value in the column 'load'"):
         explain_pipeline(pipeline, machines.iloc[:2], empty)
+
+
+def test_columns_are_matched_by_name_and_dtype(pipeline, machines):
+    """The order of the background does not matter, and integers are compared with floats."""
+    faulty = machines.iloc[:2].copy()
+    faulty["power"] = 30.0
+    expected = explain_pipeline(pipeline, faulty, machines)
+    other = machines[machines.columns[::-1]]
+    same = explain_pipeline(pipeline, faulty, other)
+    np.testing.assert_array_equal(same.contributions, expected.contributions)
+    integers = faulty.astype({"power": np.int64})
+    from_integers = explain_pipeline(pipeline, integers, machines)
+    np.testing.assert_array_equal(from_integers.contributions, expected.contributions)
+
+
+def test_columns_of_mixed_and_nullable_types(machines):
+    """Nullable integers, strings and mixed columns have candidates, and NA contributes 0."""
+    table = machines[["load", "power"]].assign(
+        text=pd.array(["a", "b"] * 200, dtype="string"),
+        whole=pd.array([1, 2, None, 4] * 100, dtype="Int64"),
+        mixed=[1, "x"] * 200,
+    )
+    numbers = make_column_transformer((StandardScaler(), ["load", "power"]))
+    fitted = make_pipeline(numbers, ReconstructionDetector(PCA(1), random_state=0)).fit(table)
+    explanation = explain_pipeline(fitted, table.iloc[:4], table)
+    assert explanation.contributions.shape == (4, 5)
+    np.testing.assert_array_equal(explanation.contributions[:, 2:], 0)

@@ -174,3 +174,25 @@ def test_channels_of_other_units_are_scaled():
         assert detector.scaler_.scale_.shape == (128,)
     one_channel = ReconstructionDetector(ConvAutoencoder(**conv), random_state=0).fit(X[..., 0])
     assert one_channel.scaler_ is None
+
+
+def test_partial_fit_keeps_outliers_in_the_window():
+    """With contamination, one new sample hardly changes the threshold of a set with outliers."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([related(200, 0), 15 + rng.normal(size=(20, 8))])
+    detector = ReconstructionDetector(PCA(3), contamination=0.09, random_state=0).fit(X)
+    assert detector.n_outliers_ == 20
+    detector.partial_fit(X[:1] + 0.01)
+    assert detector.n_outliers_ == 19
+    assert len(detector.calibration_scores_) == 220
+    assert (detector.predict(X[:200]) == -1).mean() < 0.03
+
+
+def test_columns_without_values_are_accepted():
+    """A column of NaN only is imputed by 0, with the warning of the autoencoder."""
+    X = related(60, 0)
+    X[:, 4] = np.nan
+    autoencoder = DenseAutoencoder(2, **FAST, allow_nan=True)
+    with pytest.warns(UserWarning, match="Got only NaN"):
+        detector = ReconstructionDetector(autoencoder, random_state=0).fit(X)
+    assert np.isfinite(detector.score_samples(X)).all()
