@@ -43,8 +43,8 @@ class ReconstructionDetector(
 
     Anomalies have a large reconstruction error [1]_, or they are far from their nearest neighbors
     in the training set [2]_. Both are converted to tail probabilities of normal samples, and the
-    score is a weighted quadratic mean of their logarithms. Thresholds are calibrated by cross-fitting, so that
-    the false alarm rate can be set.
+    score is a weighted quadratic mean of their logarithms. Thresholds are calibrated by
+    cross-fitting, so that the false alarm rate can be set.
 
     Parameters
     ----------

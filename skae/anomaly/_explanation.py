@@ -104,7 +104,7 @@ def frequent_rows(rows):
 
 
 def find_expected(replaced_scores, n_samples, candidates, *, is_numeric):
-    """Find the values with the lowest anomaly score of each sample.
+    """Compute the values with the lowest anomaly score of each sample.
 
     Parameters
     ----------

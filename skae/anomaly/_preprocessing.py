@@ -132,8 +132,8 @@ def drop_zero_weights(X, sample_weight):
     weights = check_sample_weight(sample_weight, np.empty((len(X), 1)), dtype=np.float64)
     if weights.min() < 0 or weights.max() == 0:
         raise ValueError(
-            f"Got sample_weight from {weights.min()} to {weights.max()}, but expected weights of at "
-            "least 0, not all of them 0."
+            f"Got sample_weight from {weights.min()} to {weights.max()}, but expected weights of "
+            "at least 0, not all of them 0."
         )
     positive = np.flatnonzero(weights)
     if len(positive) < len(weights):

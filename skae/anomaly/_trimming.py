@@ -62,7 +62,7 @@ def group_distances(points):
 
 
 def find_outliers(distances):
-    """Find samples that are far from most others.
+    """Return a mask of samples that are far from most others.
 
     Parameters
     ----------
