@@ -194,12 +194,6 @@ def compare_tables(args, methods, recorder):
         return
     summarize("all", "mean/tables", results, methods, recorder, n_seeds)
     recorder.record("mean/tables/n_tables", len(results), "count", n_seeds)
-    if len(results) > 1:
-        for label, key, part in (
-            ("tables used for development", "tables-development", results[1::2]),
-            ("other tables", "tables-other", results[::2]),
-        ):
-            summarize(label, f"mean/{key}", part, methods, recorder, n_seeds)
     record_seconds("mean/tables", results, methods, recorder, n_seeds)
 
 
