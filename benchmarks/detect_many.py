@@ -9,19 +9,11 @@ left out. All methods see the same random training rows, standardized.
 """
 
 import argparse
-import importlib.util
 from pathlib import Path
 
+import detect
 import numpy as np
 from common import Recorder, print_header, print_row, timed
-from detect import (
-    isolation_forest,
-    local_outlier_factor,
-    nearest_neighbors,
-    one_class_svm,
-    pyod_auto_encoder,
-    skae_detector,
-)
 from scipy.stats import rankdata, wilcoxon
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -36,16 +28,10 @@ def pyod_ecod(X, T, seed):
 
 def list_methods():
     """Return the label and the scoring function of each method by its name in keys."""
-    methods = {
-        "skae": ("ReconstructionDetector", skae_detector),
-        "neighbors": ("5 nearest neighbors", nearest_neighbors),
-        "isolation_forest": ("IsolationForest", isolation_forest),
-        "lof": ("LocalOutlierFactor", local_outlier_factor),
-        "svm": ("OneClassSVM", lambda X, T, seed: one_class_svm(X, T, seed, 10_000)),
-    }
-    if importlib.util.find_spec("pyod"):
+    methods = detect.list_methods(svm_rows=10_000)
+    if "pyod_pca" in methods:
+        del methods["pyod_pca"]
         methods["pyod_ecod"] = ("PyOD ECOD", pyod_ecod)
-        methods["pyod_autoencoder"] = ("PyOD AutoEncoder", pyod_auto_encoder)
     return methods
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
+from skae.anomaly._scores import MAX_STANDARDIZED_VALUE
+
 __all__ = ["NormalScores", "Standardization"]
 
 MAX_QUANTILES = 256
@@ -15,9 +17,6 @@ MAX_QUANTILES = 256
 MAX_NORMAL_SCORE = 4.0
 """Largest absolute normal score. QuantileTransformer maps the minimum and the maximum of a column
 to 5.2 standard deviations, far from all other values."""
-
-MAX_STANDARDIZED = 1e15
-"""Largest absolute standardized value, so that distances are finite."""
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Standardization:
     def transform(self, rows):
         """Standardize rows of shape (n_samples, n_features)."""
         standardized = (rows - self.mean) / self.scale
-        return np.clip(standardized, -MAX_STANDARDIZED, MAX_STANDARDIZED)
+        return np.clip(standardized, -MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE)
 
 
 @dataclass

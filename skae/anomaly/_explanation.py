@@ -13,6 +13,7 @@ from skae._devices import uses_default_torch_state
 from skae._input.rows import chunk_slices
 from skae._typing import MatrixLike
 from skae.anomaly._inference import InferenceMixin
+from skae.anomaly._preprocessing import autoencoder_input
 from skae.anomaly._scores import as_float64_rows, evaluate, score_chunks
 
 __all__ = [
@@ -191,26 +192,26 @@ class ExplanationMixin(InferenceMixin):
             names = [str(name) for name in self.feature_names_in_]
         features = _resolve_groups(groups, names)
         anomaly_scores = -self.score_samples(X)
-        before = -self._score_as_new(table)
+        before = -self._score_as_new(table, self._named_inputs(table, X))
         contributions = np.empty((len(table), len(features)))
         values, expected = np.empty((2, *contributions.shape), object if groups else np.float64)
         for i, (name, columns) in enumerate(features.items()):
             if name in (groups or {}):
                 candidates = frequent_rows(self._reference.points[:, columns])
-                best, found = self._replace(table, columns, candidates, is_numeric=False)
+                best, found = self._replace(X, table, columns, candidates, is_numeric=False)
                 labels = np.array([names[j] for j in columns], object)
                 values[:, i] = _largest_column(table[:, columns], labels)
                 expected[:, i] = _largest_column(found, labels)
             else:
                 candidates = quantile_candidates(self._reference.points[:, columns[0]])
-                best, found = self._replace(table, columns, candidates, is_numeric=True)
+                best, found = self._replace(X, table, columns, candidates, is_numeric=True)
                 values[:, i] = table[:, columns[0]]
                 expected[:, i] = found
             is_missing = np.isnan(table[:, columns]).any(axis=1)
             contributions[:, i] = np.where(is_missing, 0, np.maximum(before - best, 0))
         return Explanation(contributions, expected, values, list(features), anomaly_scores)
 
-    def _replace(self, table, columns, candidates, *, is_numeric):
+    def _replace(self, X, table, columns, candidates, *, is_numeric):
         """Return the lowest anomaly scores and the expected values of columns, in chunks."""
         n_rows = max(1, MAX_REPLACED_VALUES // (table.shape[1] * N_CANDIDATES))
         parts = []
@@ -221,13 +222,25 @@ class ExplanationMixin(InferenceMixin):
                 """Return the anomaly scores of the samples with other values of the columns."""
                 replaced = np.repeat(samples, values.shape[1], axis=0)
                 replaced[:, columns] = values.reshape(len(replaced), len(columns))
-                return -self._score_as_new(replaced).reshape(values.shape[:2])
+                inputs = self._named_inputs(replaced, X)
+                return -self._score_as_new(replaced, inputs).reshape(values.shape[:2])
 
             parts.append(
                 find_expected(replaced_scores, len(samples), candidates, is_numeric=is_numeric)
             )
         lowest, expected = zip(*parts, strict=True)
         return np.concatenate(lowest), np.concatenate(expected)
+
+    def _named_inputs(self, table, X):
+        """Return the autoencoder's input for replaced rows, with the column names of X if needed.
+
+        Without a scaler, an autoencoder may be fitted on a table with column names.
+        """
+        if self.scaler_ is not None or not hasattr(X, "columns"):
+            return autoencoder_input(table, table, self.scaler_)
+        if hasattr(X, "iloc"):
+            return type(X)(table, columns=X.columns)
+        return type(X)(table, schema=list(X.columns))
 
     def _explain_images(self, X):
         """Attribute the reconstruction errors to pixels."""

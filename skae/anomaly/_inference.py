@@ -1,6 +1,5 @@
 """Scores and predictions of a fitted detector."""
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,13 +145,9 @@ class InferenceMixin:
                 errors.append(chunk_errors)
         return np.concatenate(points), np.concatenate(errors)
 
-    def _score_as_new(self, table):
-        """Compute the scores of valid rows, float64, of which training samples count as new."""
-        inputs = autoencoder_input(table, table, self.scaler_)
-        with warnings.catch_warnings():
-            # an autoencoder without a scaler was fitted on a table with column names
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            points, errors = self._evaluate_rows(table, inputs)
+    def _score_as_new(self, rows, inputs):
+        """Compute the scores of validated rows, of which training samples count as new."""
+        points, errors = self._evaluate_rows(rows, inputs)
         return self._combine(*self._reference.parts(points, errors, as_new=True))
 
     def _preprocess(self, X):

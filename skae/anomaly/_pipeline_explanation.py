@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skae._input.rows import chunk_slices
+from skae.anomaly._detector import ReconstructionDetector
 from skae.anomaly._explanation import (
     MAX_REPLACED_VALUES,
     N_CANDIDATES,
@@ -56,6 +58,7 @@ def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explan
     if hasattr(X, "columns"):
         names = [str(name) for name in X.columns]
     anomaly_scores = -np.asarray(pipeline.score_samples(X), dtype=np.float64)
+    before = _anomaly_scores(pipeline, X)
     contributions = np.empty((n_samples, n_columns))
     values = np.empty((n_samples, n_columns), object)
     expected = np.empty((n_samples, n_columns), object)
@@ -73,13 +76,25 @@ def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explan
             candidates = np.empty(len(frequent), object)
             candidates[:] = [value for value, _ in frequent]
         lowest, expected[:, j] = _replace(pipeline, X, j, candidates, is_float)
-        decrease = np.maximum(anomaly_scores - lowest, 0)
+        decrease = np.maximum(before - lowest, 0)
         contributions[:, j] = np.where(_is_missing(column), 0, decrease)
         values[:, j] = column
     if all(np.asarray(_column(X, j)).dtype.kind in "biuf" for j in range(n_columns)):
         values = values.astype(np.float64)
         expected = expected.astype(np.float64)
     return Explanation(contributions, expected, values, names, anomaly_scores)
+
+
+def _anomaly_scores(pipeline, X):
+    """Return anomaly scores, of which training samples of a detector of skae count as new."""
+    detector = pipeline
+    if isinstance(pipeline, Pipeline):
+        detector = pipeline[-1]
+    if not isinstance(detector, ReconstructionDetector):
+        return -np.asarray(pipeline.score_samples(X), dtype=np.float64)
+    if detector is not pipeline:
+        X = pipeline[:-1].transform(X)
+    return -detector._score_as_new(*detector._preprocess(X))
 
 
 def _replace(pipeline, X, j, candidates, is_float):
@@ -93,7 +108,7 @@ def _replace(pipeline, X, j, candidates, is_float):
             """Return the anomaly scores of the samples with other values of the column."""
             rows = np.repeat(np.arange(len(samples)), values.shape[1])
             replaced = _with_column(samples, rows, j, values.ravel())
-            return -np.asarray(pipeline.score_samples(replaced)).reshape(values.shape)
+            return _anomaly_scores(pipeline, replaced).reshape(values.shape)
 
         scores, found = find_expected(
             replaced_scores, len(samples), candidates, is_numeric=is_float

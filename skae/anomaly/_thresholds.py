@@ -111,7 +111,7 @@ class ThresholdMixin(InferenceMixin):
             n_scores = len(self.calibration_scores_)
             raise ValueError(
                 f"Got false_alarm_rate={false_alarm_rate}, but {n_scores} calibration scores allow "
-                f"no rate below {1 / (n_scores + 1):.2g}. Increase the rate, or fit on more rows."
+                f"no rate below {1 / (n_scores + 1):.4g}. Increase the rate, or fit on more rows."
             )
         self.offset_ = offset
         self._false_alarm_rate = float(false_alarm_rate)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skae.anomaly._column_scaling import MAX_STANDARDIZED, Standardization
+from skae.anomaly._column_scaling import Standardization
 from skae.anomaly._reference import EQUAL_ERRORS
 from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, smooth
 
@@ -127,7 +127,7 @@ class _Scaling(nn.Module):
         """Scale rows of shape (b, d)."""
         if self.is_standardization:
             standardized = (rows - self.mean) / self.scale
-            return standardized.clamp(-MAX_STANDARDIZED, MAX_STANDARDIZED)
+            return standardized.clamp(-MAX_STANDARDIZED_VALUE, MAX_STANDARDIZED_VALUE)
         return _interpolate(rows, self.quantiles, self.scores)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.decomposition import PCA
@@ -144,3 +145,14 @@ def test_the_contribution_of_a_pixel_is_its_error():
         explanation.to_frame()
     with pytest.raises(ValueError, match="images have no columns"):
         detector.explain(damaged, groups={"a": [0]})
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_an_autoencoder_fitted_with_names_gets_names(iris, make, recwarn):
+    """Without a scaler, the autoencoder receives the column names of X, and does not warn."""
+    names = ["a", "b", "c", "d"]
+    table = make({name: iris[0][:, j] for j, name in enumerate(names)})
+    detector = ReconstructionDetector(PCA(2), standardize=False, random_state=0).fit(table)
+    explanation = detector.explain(table[:5])
+    assert explanation.feature_names == names
+    assert not recwarn.list

@@ -102,3 +102,14 @@ def test_columns_of_mixed_and_nullable_types(machines):
     explanation = explain_pipeline(fitted, table.iloc[:4], table)
     assert explanation.contributions.shape == (4, 5)
     np.testing.assert_array_equal(explanation.contributions[:, 2:], 0)
+
+
+def test_training_rows_are_explained_like_new_rows(pipeline, machines):
+    """A training row and a row next to it have nearly the same contributions."""
+    own = machines.iloc[:8]
+    near = own.assign(load=own.load + 1e-7)
+    np.testing.assert_allclose(
+        explain_pipeline(pipeline, own, machines).contributions,
+        explain_pipeline(pipeline, near, machines).contributions,
+        atol=0.05,
+    )
