@@ -18,6 +18,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "output_container",
     "visual_block",
     "wants_tensor",
 ]
@@ -33,10 +34,12 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], 
 
 def wants_tensor(estimator, X):
     """Return whether output is a tensor: X is a tensor and ``set_output`` is at its default."""
-    return (
-        isinstance(X, torch.Tensor)
-        and _get_output_config("transform", estimator)["dense"] == "default"
-    )
+    return isinstance(X, torch.Tensor) and output_container(estimator) == "default"
+
+
+def output_container(estimator):
+    """Return the container that ``set_output`` selected: "default", "pandas" or "polars"."""
+    return _get_output_config("transform", estimator)["dense"]
 
 
 def visual_block(name, estimator):

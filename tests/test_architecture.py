@@ -37,8 +37,10 @@ INNER_FLOORS = {
         ["dtypes", "cells"],
         ["tensors", "tables", "batching"],
         ["array_likes", "units"],
-        ["streaming", "image_layout", "missing_values", "targets"],
-        ["validation"],
+        ["streaming", "image_layout", "missing_values", "table_columns", "targets"],
+        ["table_encoding"],
+        ["table_schema"],
+        ["table_output", "validation"],
         ["training_data"],
     ],
     "_training": [

@@ -7,7 +7,15 @@ import numbers
 
 import numpy as np
 
-__all__ = ["check_no_units", "fill_mask", "numbers_of", "refuse", "type_name"]
+__all__ = [
+    "MAX_ABSOLUTE_VALUE",
+    "check_no_units",
+    "fill_mask",
+    "invalid_number",
+    "numbers_of",
+    "refuse",
+    "type_name",
+]
 
 ADVICE = {
     "text": "Encode it first, for example by OneHotEncoder in a ColumnTransformer.",
@@ -55,6 +63,9 @@ NAMED_KINDS = {"NaTType": "dates", "Period": "dates", "Interval": "intervals"}
 
 MISSING_TYPES = ("NoneType", "NAType", "MaskedConstant")
 """Types of objects that stand for a missing value."""
+
+MAX_ABSOLUTE_VALUE = float(np.finfo(np.float32).max) / 4
+"""Largest value of X, a quarter of the largest float32: latents and reconstructions are float32."""
 
 DIMENSIONLESS = ("", "1", "dimensionless")
 """Names of the unit of plain numbers."""
@@ -264,3 +275,40 @@ def _place(index, column, names):
     if names is not None:
         label = f" ({names[column]!r})"
     return f" in column {column}{label}{row}"
+
+
+def invalid_number(value, column, label, row, *, allow_nan, name="X"):
+    """Return the error for NaN, infinity, or a number that is too large for float32.
+
+    Parameters
+    ----------
+    value : float
+        The invalid number.
+    column, row : int
+        Its position.
+    label : object
+        Name of the column; None without a name.
+    allow_nan : bool or None
+        Parameter of the estimator, or None if it has none.
+    name : str, default="X"
+        Name of X in the message.
+
+    Returns
+    -------
+    error : ValueError
+        The error to raise.
+    """
+    kind = f"a value too large for float32 ({value}, more than {MAX_ABSOLUTE_VALUE:.3g})"
+    action = "Scale the data."
+    if np.isnan(value):
+        kind = "NaN"
+        action = "Impute missing values first."
+        if allow_nan is False:
+            action = "Set allow_nan=True to accept NaN as missing values, or impute them first."
+    elif np.isinf(value):
+        kind = "infinity"
+        action = "Replace infinite values by finite ones."
+    place = f"column {column}"
+    if label is not None and label != column:
+        place = f"column {column} ({label!r})"
+    return ValueError(f"Input {name} contains {kind} in {place}, row {row}. {action}")

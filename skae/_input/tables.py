@@ -4,7 +4,7 @@ import numpy as np
 
 from skae._input.cells import check_no_units, numbers_of, refuse
 
-__all__ = ["plain_table"]
+__all__ = ["column_numbers", "package_of", "plain_table"]
 
 KINDS_OF_PANDAS = (
     ("category", "categories"),
@@ -61,16 +61,50 @@ def plain_table(X, name="X"):
         If a column has text, dates, durations, categories, complex numbers or units. The message
         names the column.
     """
-    packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
-    if "polars" in packages:
+    package = package_of(X)
+    if package == "polars":
         return _plain_polars(X, name)
-    if "pandas" in packages:
+    if package == "pandas":
         return _plain_pandas(X, name)
     values = np.asarray(X)
     if values.dtype.kind in "biuf":
         return X
     names = getattr(X, "column_names", X.columns)
     return numbers_of(values, name, names=list(names))
+
+
+def package_of(X):
+    """Return "pandas" or "polars" for their data frames, and an empty string for other objects."""
+    packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
+    for package in ("polars", "pandas"):
+        if package in packages:
+            return package
+    return ""
+
+
+def column_numbers(X, column, names, name="X"):
+    """Return a column of a data frame of pandas or polars as an array of numbers.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_samples, n_features)
+        Table.
+    column : int
+        Index of the column.
+    names : list
+        Labels of all columns, for messages.
+    name : str, default="X"
+        Name of X in messages.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples,)
+        Missing values of nullable columns are NaN.
+    """
+    if package_of(X) == "polars":
+        _check_polars_dtype(X.dtypes[column], column, names, name)
+        return _polars_column(X[:, column], column, name, names)
+    return _pandas_column(X.iloc[:, column], column, name, names)
 
 
 def _plain_pandas(X, name):
@@ -109,21 +143,26 @@ def _plain_polars(X, name):
     """Convert a DataFrame of polars, unless all columns have plain numeric dtypes."""
     names = list(X.columns)
     is_plain = True
-    for column, (label, dtype) in enumerate(X.schema.items()):
-        word = dtype.base_type().__name__
-        place = f" in column {column} ({label!r})"
-        if word in KINDS_OF_POLARS:
-            raise refuse(KINDS_OF_POLARS[word], name, place, f" (dtype {dtype!s:.60})")
-        if word not in ("Boolean", "Null", "Object") and not dtype.is_numeric():
-            raise ValueError(
-                f"Got nested values{place} of {name} (dtype {dtype!s:.60}), but expected real "
-                "numbers. Use one column for each value, for example by X.unnest or "
-                "Expr.list.to_struct."
-            )
-        is_plain &= dtype.is_numeric() and word not in WIDE_POLARS
+    for column, dtype in enumerate(X.dtypes):
+        _check_polars_dtype(dtype, column, names, name)
+        is_plain &= dtype.is_numeric() and dtype.base_type().__name__ not in WIDE_POLARS
     if is_plain:
         return X
     return np.column_stack([_polars_column(X[:, i], i, name, names) for i in range(X.shape[1])])
+
+
+def _check_polars_dtype(dtype, column, names, name):
+    """Raise an error if a column of polars has no numbers."""
+    word = dtype.base_type().__name__
+    place = f" in column {column} ({names[column]!r})"
+    if word in KINDS_OF_POLARS:
+        raise refuse(KINDS_OF_POLARS[word], name, place, f" (dtype {dtype!s:.60})")
+    if word not in ("Boolean", "Null", "Object") and not dtype.is_numeric():
+        raise ValueError(
+            f"Got nested values{place} of {name} (dtype {dtype!s:.60}), but expected real "
+            "numbers. Use one column for each value, for example by X.unnest or "
+            "Expr.list.to_struct."
+        )
 
 
 def _polars_column(series, column, name, names):

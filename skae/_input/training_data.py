@@ -62,7 +62,7 @@ class TrainingData:
         data : TrainingData
             The checked data.
         """
-        rows = estimator._check_X(X, reset=not resume)
+        rows = estimator._check_X(X, reset=not resume, sample_weight=sample_weight)
         weights = check_weights(sample_weight, rows)
         validation_rows = None
         if X_val is not None:

@@ -10,9 +10,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
 from skae._input.array_likes import as_numpy
+from skae._input.cells import MAX_ABSOLUTE_VALUE, invalid_number
 from skae._input.dtypes import as_ndarray, as_supported, dtype_name
 from skae._input.rows import row_chunks
 from skae._input.streaming import StreamedRows, stream_if_large
+from skae._input.table_schema import EncodedTable
 from skae._input.tables import plain_table
 from skae._sklearn_compat import check_sample_weight
 
@@ -24,14 +26,12 @@ __all__ = [
     "check_rows",
     "check_sizes",
     "check_weights",
+    "encode_table",
     "resolve_seed",
 ]
 
 MIN_RELATIVE_WEIGHT = 1e-15
 """Weights below this fraction of the largest count as zero: they change a sum by rounding only."""
-
-MAX_ABSOLUTE_VALUE = float(np.finfo(np.float32).max) / 4
-"""Largest value of X, a quarter of the largest float32: latents and reconstructions are float32."""
 
 
 def check_rows(estimator, X, *, reset, allow_nan=None):
@@ -62,6 +62,44 @@ def check_rows(estimator, X, *, reset, allow_nan=None):
         allow_nan = getattr(estimator, "allow_nan", False)
     check_finite(rows, estimator=estimator, allow_nan=allow_nan)
     return rows
+
+
+def encode_table(estimator, X, schema, *, allow_nan, reset):
+    """Validate a table with categories, and encode it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As in `check_rows`.
+    X : DataFrame, ndarray or EncodedTable of shape (n_samples, n_columns)
+        Table as given by the user.
+    schema : TableSchema
+        Columns of fit.
+    allow_nan : bool
+        Whether missing values are accepted.
+    reset : bool
+        Whether this is a fit.
+
+    Returns
+    -------
+    X : EncodedTable
+        Encoded table.
+    """
+    min_samples = 1 + reset
+    if len(X) < min_samples:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
+            f"{min_samples} is required by {type(estimator).__name__}."
+        )
+    if not isinstance(X, EncodedTable):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return EncodedTable(schema.encode(X, allow_nan=allow_nan), schema)
+    if reset:
+        estimator.n_features_in_ = len(schema.columns)
+        if all(isinstance(label, str) for label in X.columns):
+            estimator.feature_names_in_ = np.array(X.columns, dtype=object)
+    check_finite(X.rows, estimator=estimator, allow_nan=allow_nan)
+    return X
 
 
 def check_codes(Z, n_components, *, shorter=False):
@@ -202,32 +240,15 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
         if not invalid.any():
             continue
         row, column = (int(i) for i in np.argwhere(invalid)[0])
-        kind, action = _invalid_value(rows[row, column], estimator)
-        raise ValueError(
-            f"Input {name} contains {kind} in column {column}{_feature_name(estimator, column)}, "
-            f"row {first + chunk.start + row}. {action}"
+        names = getattr(estimator, "feature_names_in_", None)
+        raise invalid_number(
+            rows[row, column],
+            column,
+            None if names is None else names[column],
+            first + chunk.start + row,
+            allow_nan=getattr(estimator, "allow_nan", None),
+            name=name,
         )
-
-
-def _invalid_value(value, estimator):
-    """Return the kind of an invalid value and an action, for a message."""
-    if np.isnan(value):
-        action = "Impute missing values first."
-        if not getattr(estimator, "allow_nan", True):
-            action = "Set allow_nan=True to accept NaN as missing values, or impute them first."
-        return "NaN", action
-    if np.isinf(value):
-        return "infinity", "Replace infinite values by finite ones."
-    kind = f"a value too large for float32 ({value}, more than {MAX_ABSOLUTE_VALUE:.3g})"
-    return kind, "Scale the data."
-
-
-def _feature_name(estimator, column):
-    """Return the name of a column for a message, or an empty string."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        return ""
-    return f" ({names[column]!r})"
 
 
 def check_weights(sample_weight, X):

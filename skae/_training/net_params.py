@@ -3,8 +3,9 @@
 import copy
 
 import numpy as np
+from sklearn.base import clone
 
-__all__ = ["compile_settings", "extra_settings", "own_settings"]
+__all__ = ["compile_settings", "copy_parameter", "extra_settings", "own_settings"]
 
 OWN_KEYS = (
     "module",
@@ -124,3 +125,12 @@ def _check_callback(callback, callbacks):
             f"Got net_params with callbacks={callbacks!r}, but expected a list of skorch "
             "callbacks, or of pairs (name, callback)."
         )
+
+
+def copy_parameter(value):
+    """Return a copy of a parameter that does not change with the user's object."""
+    if isinstance(value, dict):
+        return own_settings(value)
+    if hasattr(value, "get_params"):
+        return clone(value)
+    return value  # functions are compared by identity

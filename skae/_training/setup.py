@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from sklearn.base import clone
 
 from skae._devices import has_memory_for, is_bfloat16_faster, resolve_device
 from skae._input.batching import Batches, RowDataset, StreamedBatches
@@ -23,7 +22,7 @@ from skae._training.initialization import (
     warn_if_few_components,
 )
 from skae._training.net import AutoencoderNet, make_net
-from skae._training.net_params import extra_settings, own_settings
+from skae._training.net_params import copy_parameter, extra_settings
 from skae._training.objective import Objective, resolve_objective
 from skae._training.optimizers import resolve_optimizer
 from skae._training.pca import PCAResult
@@ -342,7 +341,7 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
     net = getattr(estimator, "net_", None)
     if net is None or net.optimizer is None or net.made_with != values:
         setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, warm_up=None)
-        setup.net.made_with = [_copy_parameter(value) for value in values]
+        setup.net.made_with = [copy_parameter(value) for value in values]
         return setup
     net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
     net.generator = net.iterator_train__generator = setup.generator
@@ -352,22 +351,20 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
     return setup
 
 
-def _copy_parameter(value):
-    """Return a copy of a parameter that does not change with the user's object."""
-    if isinstance(value, dict):
-        return own_settings(value)
-    if hasattr(value, "get_params"):
-        return clone(value)
-    return value  # functions are compared by identity
-
-
 def _common_setup(estimator, data, seed, *, resume, one_pass):
     """Initialize or reuse a network, and resolve plan and precision."""
     generator = torch.Generator().manual_seed(seed)
     device = resolve_device(estimator.device)
     extra = extra_settings(estimator.net_params)
     objective = resolve_objective(estimator)
-    corrupt = corruption_of_samples(objective.corruption, allow_nan=estimator.allow_nan)
+    column_of_feature = None
+    if estimator._has_categories:
+        column_of_feature = torch.from_numpy(estimator._table.column_of_feature)
+    corrupt = corruption_of_samples(
+        objective.corruption,
+        allow_nan=estimator.allow_nan,
+        column_of_feature=column_of_feature,
+    )
     if resume:
         check_resumable(estimator, objective, data.rows)
         network, spec, pca = estimator.net_.module_, estimator._spec, None

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
+from skae._input.table_schema import EncodedTable
 from skae._input.units import measure_units, without_unit_warnings
 from skae._input.validation import resolve_seed
 from skae._meta_estimator import WrappedAutoencoderMixin
@@ -24,7 +25,9 @@ from skae.anomaly._preprocessing import (
     accepts_missing_values,
     autoencoder_input,
     drop_zero_weights,
+    encode_if_table,
     fit_channel_scaler,
+    fit_detector_table,
     fit_scaler,
     has_missing_values,
     is_table,
@@ -214,6 +217,9 @@ class ReconstructionDetector(
             unfitted = self._clone_autoencoder(X, seed)
             if sample_weight is not None:
                 X, weights = drop_zero_weights(stream_if_large(X), sample_weight)
+            self._table = fit_detector_table(X, unfitted)
+            allow_nan = accepts_missing_values(self.autoencoder)
+            X = encode_if_table(self, X, allow_nan=allow_nan, reset=True)
             rows = self._fit_preprocessing(X, unfitted)
             if self.autoencoder is None and has_missing_values(rows):
                 unfitted.set_params(allow_nan=True)
@@ -284,7 +290,9 @@ class ReconstructionDetector(
         """Validate X, fit the scaler and the units, and return the validated rows."""
         X = stream_if_large(X)
         standardize = self.standardize
-        if isinstance(standardize, str):
+        if isinstance(X, EncodedTable):
+            standardize = False  # columns are standardized already
+        elif isinstance(standardize, str):
             standardize = is_table(X, unfitted) and not isinstance(unfitted, FrozenEstimator)
         rows = validate_rows(
             self,
@@ -293,7 +301,8 @@ class ReconstructionDetector(
             allow_nan=accepts_missing_values(self.autoencoder),
             reset=True,
         )
-        self.n_features_in_ = math.prod(rows.shape[1:])
+        if self._table is None:
+            self.n_features_in_ = math.prod(rows.shape[1:])
         self.scaler_ = None
         self._standardizes_table = bool(standardize)
         if standardize:

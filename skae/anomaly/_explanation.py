@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
 from skae._input.rows import chunk_slices
+from skae._input.table_schema import EncodedTable
 from skae._typing import MatrixLike
 from skae.anomaly._inference import InferenceMixin
 from skae.anomaly._preprocessing import autoencoder_input
@@ -91,6 +92,39 @@ class Explanation:
             }
         )
         return frame.sort_values("contribution", ascending=False, ignore_index=True)
+
+
+@dataclass
+class ExplainedFeature:
+    """A feature of an explanation: a column, or columns that are replaced together.
+
+    Attributes
+    ----------
+    name : str
+        Name of the feature.
+    columns : list of int
+        Encoded columns.
+    labels : ndarray of shape (n_columns,) or None
+        Labels of the columns of a group or a category; None for a number.
+    mean, scale : float
+        Units of a number.
+    is_integer : bool
+        Whether the numbers are integers.
+    """
+
+    name: str
+    columns: list[int]
+    labels: NDArray[np.object_] | None = None
+    mean: float = 0.0
+    scale: float = 1.0
+    is_integer: bool = False
+
+    def to_units(self, values):
+        """Convert standardized numbers to units of X."""
+        values = values * self.scale + self.mean
+        if self.is_integer:  # a table is encoded as float32
+            return np.rint(values)
+        return values
 
 
 def quantile_candidates(column):
@@ -187,29 +221,55 @@ class ExplanationMixin(InferenceMixin):
             return self._explain_images(X)
         rows, _ = self._preprocess(X)
         table = as_float64_rows(rows[:])
-        names = [f"x{j}" for j in range(self.n_features_in_)]
-        if hasattr(self, "feature_names_in_"):
-            names = [str(name) for name in self.feature_names_in_]
-        features = _resolve_groups(groups, names)
+        features = self._explained_features(groups)
         anomaly_scores = -self.score_samples(X)
         before = -self._score_as_new(table, self._named_inputs(table, X))
         contributions = np.empty((len(table), len(features)))
-        values, expected = np.empty((2, *contributions.shape), object if groups else np.float64)
-        for i, (name, columns) in enumerate(features.items()):
-            if name in (groups or {}):
-                candidates = frequent_rows(self._reference.points[:, columns])
-                best, found = self._replace(X, table, columns, candidates, is_numeric=False)
-                labels = np.array([names[j] for j in columns], object)
-                values[:, i] = _largest_column(table[:, columns], labels)
-                expected[:, i] = _largest_column(found, labels)
-            else:
+        has_labels = any(feature.labels is not None for feature in features)
+        values, expected = np.empty((2, *contributions.shape), object if has_labels else np.float64)
+        for i, feature in enumerate(features):
+            columns = feature.columns
+            if feature.labels is None:
                 candidates = quantile_candidates(self._reference.points[:, columns[0]])
                 best, found = self._replace(X, table, columns, candidates, is_numeric=True)
-                values[:, i] = table[:, columns[0]]
-                expected[:, i] = found
+                values[:, i] = feature.to_units(table[:, columns[0]])
+                expected[:, i] = feature.to_units(found)
+            else:
+                candidates = frequent_rows(self._reference.points[:, columns])
+                best, found = self._replace(X, table, columns, candidates, is_numeric=False)
+                values[:, i] = _largest_column(table[:, columns], feature.labels)
+                expected[:, i] = _largest_column(found, feature.labels)
             is_missing = np.isnan(table[:, columns]).any(axis=1)
             contributions[:, i] = np.where(is_missing, 0, np.maximum(before - best, 0))
-        return Explanation(contributions, expected, values, list(features), anomaly_scores)
+        names = [feature.name for feature in features]
+        return Explanation(contributions, expected, values, names, anomaly_scores)
+
+    def _explained_features(self, groups):
+        """Return the features of an explanation: columns of X, groups, or columns of a table."""
+        if self._table is None:
+            names = [f"x{j}" for j in range(self.n_features_in_)]
+            if hasattr(self, "feature_names_in_"):
+                names = [str(name) for name in self.feature_names_in_]
+            return _resolve_groups(groups, names)
+        if groups is not None:
+            raise ValueError(
+                "Got groups with a table with categories, whose columns are explained as a whole. "
+                "Pass groups=None."
+            )
+        features = []
+        for column, encoded in zip(self._table.columns, self._table.slices, strict=True):
+            columns = list(range(encoded.start, encoded.stop))
+            name = str(column.label)
+            if column.is_category:
+                labels = np.empty(len(column.decoded), object)
+                labels[:] = column.decoded
+                features.append(ExplainedFeature(name, columns, labels))
+            else:
+                is_integer = "int" in column.dtype.lower()
+                features.append(
+                    ExplainedFeature(name, columns, None, column.mean, column.scale, is_integer)
+                )
+        return features
 
     def _replace(self, X, table, columns, candidates, *, is_numeric):
         """Return the lowest anomaly scores and the expected values of columns, in chunks."""
@@ -236,6 +296,8 @@ class ExplanationMixin(InferenceMixin):
 
         Without a scaler, an autoencoder may be fitted on a table with column names.
         """
+        if self._table is not None:
+            return EncodedTable(table.astype(np.float32), self._table)
         if self.scaler_ is not None or not hasattr(X, "columns"):
             return autoencoder_input(table, table, self.scaler_)
         if hasattr(X, "iloc"):
@@ -275,7 +337,7 @@ def _largest_column(rows, labels):
 
 
 def _resolve_groups(groups, names):
-    """Return the columns of each feature of an explanation, by its name.
+    """Return the features of an explanation: groups, and columns that are in no group.
 
     Raises
     ------
@@ -309,10 +371,12 @@ def _resolve_groups(groups, names):
     for group in columns_of:
         if group in names and names.index(group) not in group_of:
             raise ValueError(f"Got the group {group!r}, but a column outside has the same name.")
-    features = {}
+    features = []
+    labels = np.array(names, object)
     for j, name in enumerate(names):
-        if j in group_of:
-            features[group_of[j]] = columns_of[group_of[j]]
-        else:
-            features[name] = [j]
+        if j not in group_of:
+            features.append(ExplainedFeature(name, [j]))
+        elif min(columns_of[group_of[j]]) == j:
+            columns = columns_of[group_of[j]]
+            features.append(ExplainedFeature(group_of[j], columns, labels[columns]))
     return features

@@ -1,5 +1,6 @@
 """Scores and predictions of a fitted detector."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,12 @@ from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
 from skae._input.units import warn_if_other_units, without_unit_warnings
 from skae._typing import MatrixLike
-from skae.anomaly._preprocessing import accepts_missing_values, autoencoder_input, validate_rows
+from skae.anomaly._preprocessing import (
+    accepts_missing_values,
+    autoencoder_input,
+    encode_if_table,
+    validate_rows,
+)
 from skae.anomaly._scores import Scorer, evaluate, score_chunks
 
 __all__ = ["InferenceMixin"]
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.preprocessing import StandardScaler
 
+    from skae._input.table_schema import TableSchema
     from skae.anomaly._reference import NormalReference
 
 
@@ -35,6 +42,7 @@ class InferenceMixin:
     _units: tuple[float, float]
     _standardizes_table: bool
     _neighbor_weight: float
+    _table: "TableSchema | None" = None
     _reference: "NormalReference"
 
     @uses_default_torch_state
@@ -89,15 +97,18 @@ class InferenceMixin:
         -------
         errors : ndarray of the shape of X
             Squared errors, smoothed for images, divided by `error_scale_`, float32. The error of a
-            missing value is NaN in tables.
+            missing value is NaN in tables. The error of a category is the sum over its indicators.
         """
         check_is_fitted(self)
         rows, inputs = self._preprocess(X)
-        errors = np.empty((len(rows), self.n_features_in_), np.float32)
+        errors = np.empty((len(rows), math.prod(rows.shape[1:])), np.float32)
         with without_unit_warnings(self._standardizes_table):
             for chunk in score_chunks(rows):
                 _, squared_errors = evaluate(self.autoencoder_, inputs[chunk], self._kernels)
                 errors[chunk] = squared_errors / self.error_scale_
+        if self._table is not None:
+            starts = [features.start for features in self._table.slices]
+            return np.add.reduceat(errors, starts, axis=1)
         return errors.reshape(rows.shape)
 
     def decision_function(self, X: MatrixLike) -> NDArray[np.float64]:
@@ -152,13 +163,12 @@ class InferenceMixin:
 
     def _preprocess(self, X):
         """Validate X; return the rows and the autoencoder's input."""
-        X = stream_if_large(X)
+        allow_nan = accepts_missing_values(self.autoencoder_)
+        X = encode_if_table(self, X, allow_nan=allow_nan, reset=False)
+        if self._table is None:
+            X = stream_if_large(X)
         rows = validate_rows(
-            self,
-            X,
-            standardize=self._standardizes_table,
-            allow_nan=accepts_missing_values(self.autoencoder_),
-            reset=False,
+            self, X, standardize=self._standardizes_table, allow_nan=allow_nan, reset=False
         )
         if self._standardizes_table:
             max_abs, small_share = self._units

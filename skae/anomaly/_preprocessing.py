@@ -9,7 +9,9 @@ from sklearn.utils import get_tags
 
 from skae._input.image_layout import infer_layout
 from skae._input.streaming import StreamedRows
-from skae._input.validation import check_rows
+from skae._input.table_columns import as_table
+from skae._input.table_schema import EncodedTable, fit_table_schema
+from skae._input.validation import check_rows, encode_table
 from skae._sklearn_compat import check_sample_weight
 from skae._warnings import warn_user
 from skae.anomaly._scores import MAX_STANDARDIZED_VALUE, as_float64_rows, score_chunks
@@ -19,7 +21,9 @@ __all__ = [
     "accepts_missing_values",
     "autoencoder_input",
     "drop_zero_weights",
+    "encode_if_table",
     "fit_channel_scaler",
+    "fit_detector_table",
     "fit_scaler",
     "has_missing_values",
     "is_table",
@@ -147,6 +151,41 @@ def drop_zero_weights(X, sample_weight):
     return X, weights / weights.mean()
 
 
+def fit_detector_table(X, autoencoder):
+    """Describe the columns of X if X is a table with categories that the autoencoder accepts.
+
+    Parameters
+    ----------
+    X : array-like, torch.Tensor, DataFrame or StreamedRows of shape (n_samples, ...)
+        The user's data.
+    autoencoder : estimator
+        Not yet fitted, or a FrozenEstimator.
+
+    Returns
+    -------
+    schema : TableSchema or None
+        None without categories.
+    """
+    if isinstance(autoencoder, FrozenEstimator):
+        schema = getattr(autoencoder, "_table", None)
+    elif hasattr(autoencoder, "categorical_features") and not _has_images(X):
+        schema = fit_table_schema(as_table(X, autoencoder.categorical_features), autoencoder)
+    else:
+        return None
+    if schema is None or not schema.has_categories:
+        return None
+    return schema
+
+
+def encode_if_table(detector, X, *, allow_nan, reset):
+    """Encode X if the table of fit has categories; return other data unchanged."""
+    schema = detector._table
+    if schema is None:
+        return X
+    X = as_table(X, list(range(len(schema.columns))))
+    return encode_table(detector, X, schema, allow_nan=allow_nan, reset=reset)
+
+
 def validate_rows(detector, X, *, standardize, allow_nan, reset):
     """Validate X and its number of samples.
 
@@ -174,7 +213,9 @@ def validate_rows(detector, X, *, standardize, allow_nan, reset):
         If X is invalid or has too few samples.
     """
     rows = X
-    if standardize or not _has_images(X):
+    if isinstance(X, EncodedTable):
+        rows = X.rows
+    elif standardize or not _has_images(X):
         rows = check_rows(detector, X, reset=reset, allow_nan=allow_nan)
     min_samples = 1
     if reset:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skae._input.dtypes import as_ndarray
 from skae._input.rows import chunk_slices
+from skae._input.table_schema import EncodedTable
 from skae.networks.layers import double_products
 
 __all__ = [
@@ -181,7 +182,7 @@ def evaluate(autoencoder, rows, kernels):
     ----------
     autoencoder : estimator
         Fitted autoencoder.
-    rows : ndarray, torch.Tensor or DataFrame of shape (n_samples, ...)
+    rows : ndarray, torch.Tensor, DataFrame or EncodedTable of shape (n_samples, ...)
         One chunk of the autoencoder's input.
     kernels : tuple of ndarray or None
         Result of `smoothing_kernels`.
@@ -200,8 +201,11 @@ def evaluate(autoencoder, rows, kernels):
         If a reconstruction contains NaN.
     """
     with double_products():  # scores are float64
-        codes = autoencoder.transform(rows)
-        reconstructions = as_float64_rows(autoencoder.inverse_transform(codes))
+        if isinstance(rows, EncodedTable):
+            reconstructions = as_float64_rows(autoencoder.reconstruct(rows))
+        else:
+            codes = autoencoder.transform(rows)
+            reconstructions = as_float64_rows(autoencoder.inverse_transform(codes))
     if np.isnan(reconstructions).any():
         raise ValueError("Got a reconstruction with NaN. Check the autoencoder.")
     errors = reconstructions - as_float64_rows(rows)

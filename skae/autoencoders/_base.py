@@ -18,7 +18,7 @@ from torch.nn import functional
 from skae._devices import uses_default_torch_state
 from skae._input.streaming import stream_if_large
 from skae._input.training_data import TrainingData
-from skae._input.units import computing_dtype, output_dtype, warn_if_other_units
+from skae._input.units import warn_if_other_units
 from skae._input.validation import (
     check_code_names,
     check_codes,
@@ -28,7 +28,7 @@ from skae._input.validation import (
 )
 from skae._options import OptionsMixin
 from skae._persistence import NetworkPersistenceMixin, restore_state_on_error
-from skae._sklearn_compat import fit_context, wants_tensor
+from skae._sklearn_compat import fit_context
 from skae._training.fit import fit_in_one_pass, fit_or_restore
 from skae._training.net import AutoencoderNet
 from skae._typing import ArrayLike, MatrixLike
@@ -39,6 +39,7 @@ from skae.autoencoders._inference import (
     explained_variance,
     reconstruction_errors,
 )
+from skae.autoencoders._output import OutputMixin
 from skae.autoencoders._parameters import (
     OPTION_WORDS,
     PARAMETER_CONSTRAINTS,
@@ -51,6 +52,7 @@ __all__ = ["BaseAutoencoder"]
 
 class BaseAutoencoder(
     SummaryMixin,
+    OutputMixin,
     OptionsMixin,
     NetworkPersistenceMixin,
     CallbackSupportMixin,
@@ -92,7 +94,7 @@ class BaseAutoencoder(
     _takes_images = False
 
     @abstractmethod
-    def _check_X(self, X, *, reset):
+    def _check_X(self, X, *, reset, sample_weight=None):
         """Return X as checked flat rows; `reset` is true in fit, and stores the layout of X."""
 
     @abstractmethod
@@ -221,7 +223,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         rows = self._known_rows(X)
-        return self._to_output(
+        return self._to_array(
             apply_in_chunks(self.net_, self.net_.encode, rows, self.n_components_), X
         )
 
@@ -243,6 +245,8 @@ class BaseAutoencoder(
         X_original : ndarray or torch.Tensor
             Reconstructions in the shape of fit, in units of X. float32, or float64 if float32 has
             too few digits for the mean of X in fit; with ``output_dtype="input"``, the dtype of X.
+            A data frame with the columns and dtypes of fit if X of fit had categories, or if
+            ``set_output`` selects data frames.
         """
         check_is_fitted(self)
         codes = check_codes(X, self.n_components_, shorter=self._spec.network.bottleneck.is_nested)
@@ -258,8 +262,8 @@ class BaseAutoencoder(
             check_reconstructions(x_hat)
             return x_hat
 
-        X_original = apply_in_chunks(self.net_, decode, codes, self.n_features_in_, dtype)
-        return self._restore_layout(self._to_output(X_original, X, always=True), None)
+        X_original = apply_in_chunks(self.net_, decode, codes, self.net_.module_.n_features, dtype)
+        return self._to_output_layout(X_original, X, None)
 
     @overload
     def reconstruct(self, X: torch.Tensor) -> torch.Tensor: ...
@@ -279,9 +283,12 @@ class BaseAutoencoder(
         X_hat : ndarray or torch.Tensor
             Reconstructions in the shape of X, in units of X. float32, or float64 if float32 has
             too few digits for the mean of X in fit; with ``output_dtype="input"``, the dtype of X.
+            A data frame with the columns and dtypes of fit if X of fit had categories, or if
+            ``set_output`` selects data frames.
         """
         check_is_fitted(self)
-        X = stream_if_large(X)
+        if not self._has_categories:
+            X = stream_if_large(X)
         rows = self._known_rows(X)
         net = self.net_
         dtype, computing = self._reconstruction_dtypes()
@@ -289,8 +296,8 @@ class BaseAutoencoder(
         def reconstruct(x):
             return net.decode(net.encode(x), computing)
 
-        X_hat = apply_in_chunks(net, reconstruct, rows, self.n_features_in_, dtype)
-        return self._restore_layout(self._to_output(X_hat, X, always=True), np.shape(X))
+        X_hat = apply_in_chunks(net, reconstruct, rows, net.module_.n_features, dtype)
+        return self._to_output_layout(X_hat, X, np.shape(X))
 
     @uses_default_torch_state
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
@@ -305,9 +312,11 @@ class BaseAutoencoder(
         -------
         errors : ndarray of shape (n_samples,)
             Mean squared error of each sample over its known values, float64, in squared units of X.
+            If X of fit had categories, a mean over the columns, each standardized.
         """
         check_is_fitted(self)
-        return reconstruction_errors(self.net_, self._known_rows(X))
+        errors = reconstruction_errors(self.net_, self._known_rows(X))
+        return errors * (self.net_.module_.n_features / self.n_features_in_)
 
     @uses_default_torch_state
     def score(
@@ -355,23 +364,6 @@ class BaseAutoencoder(
             check_finite(rows)  # allow_nan was set after fit
         spec = self._spec
         warn_if_other_units(rows, spec.max_abs, small_share=spec.small_share, dtype=spec.dtype)
-        return rows
-
-    def _reconstruction_dtypes(self):
-        """Return the dtypes in which reconstructions are returned, and computed."""
-        spec = self._spec
-        dtype = output_dtype(self.output_dtype, spec.dtype, spec.result_dtype)
-        return dtype, computing_dtype(dtype, spec.result_dtype)
-
-    def _to_output(self, result, X, *, always=False):
-        """Return a tensor if X is one, else an array."""
-        wanted = isinstance(X, torch.Tensor) if always else wants_tensor(self, X)
-        if wanted:
-            return result
-        return result.cpu().numpy()
-
-    def _restore_layout(self, rows, shape):
-        """Return reconstructions in the layout of fit, or in `shape`; tables stay as they are."""
         return rows
 
     def __sklearn_tags__(self) -> Tags:

@@ -353,7 +353,7 @@ class ConvAutoencoder(BaseAutoencoder):
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _check_X(self, X, *, reset):
+    def _check_X(self, X, *, reset, sample_weight=None):
         X = stream_if_large(X)
         if not reset:
             return check_rows(self, self._layout.flatten(X), reset=False)
@@ -381,6 +381,10 @@ class ConvAutoencoder(BaseAutoencoder):
             n_filters=int(n_filters),
             fine=bool(options["head_sizes"]),
         )
+
+    @property
+    def _has_image_layout(self):
+        return not self._layout.flat
 
     def _restore_layout(self, rows, shape):
         return self._layout.unflatten(rows, shape)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
 
 from skae._input.missing_values import MAX_IMPUTED_FEATURES
-from skae._input.validation import check_rows, check_sizes
-from skae._sklearn_compat import StrOptions
+from skae._input.table_columns import as_table
+from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
+from skae._input.validation import check_rows, check_sizes, check_weights, encode_table
+from skae._sklearn_compat import Interval, RealNotInt, StrOptions
 from skae._typing import (
     Activation,
     Auto,
@@ -20,7 +23,7 @@ from skae._typing import (
 from skae.autoencoders._base import BaseAutoencoder
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
-from skae.losses import LossOption
+from skae.losses import LossOption, resolve_loss
 from skae.networks import DenseNetwork
 from skae.networks.config import DenseConfig
 from skae.penalties import PenaltyOption
@@ -136,6 +139,24 @@ class DenseAutoencoder(BaseAutoencoder):
         Other missing values are imputed by the mean. The mask is an input of the network.
         `reconstruct` imputes every missing value. A column without any value is imputed by 0,
         with a warning.
+    categorical_features : array-like of str, int or bool, "from_dtype" or None, \
+            default="from_dtype"
+        Columns of categories: names, indices or a mask. "from_dtype": columns of a data frame with
+        a categorical dtype or text, and then also boolean columns. None: all columns are numbers.
+        If X has categories, numbers are standardized. Categories become indicators, scaled so that
+        each column has a total variance of 1. `reconstruct` and `inverse_transform` then return a
+        data frame as in fit, with the most likely category of each cell. Data frames always have
+        the data types of fit.
+    handle_unknown : {"error", "ignore", "infrequent_if_exist"}, default="error"
+        Encoding of categories that are not in X of fit: an error, no indicator, or the indicator
+        of infrequent categories if there is one. As in scikit-learn's ``OneHotEncoder``.
+    min_frequency : int or float, default=None
+        Number of samples, or fraction of the samples, below which categories are infrequent and
+        share one indicator. It decodes to the most frequent of them.
+    max_categories : int, default=None
+        Maximum number of indicators of a column. The rarest categories share one indicator. If
+        this and `min_frequency` are None, more than 255 categories, and text with mostly different values,
+        raise an error.
     output_dtype : {"auto", "input"}, default="auto"
         Data type of `reconstruct` and `inverse_transform`. "auto": float32, neither rounded nor
         clipped, or float64 if float32 has too few digits for the mean of X in fit. "input": the
@@ -256,6 +277,14 @@ class DenseAutoencoder(BaseAutoencoder):
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "handle_unknown": [StrOptions(set(HANDLE_UNKNOWN))],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
     }
     _network_class = DenseNetwork
 
@@ -281,6 +310,12 @@ class DenseAutoencoder(BaseAutoencoder):
         device: str = "auto",
         precision: Precision = "auto",
         allow_nan: bool = False,
+        categorical_features: Sequence[int | str | bool] | Literal["from_dtype"] | None = (
+            "from_dtype"
+        ),
+        handle_unknown: Literal["error", "ignore", "infrequent_if_exist"] = "error",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
         output_dtype: OutputDtype = "auto",
         net_params: Keywords | None = None,
         random_state: RandomState = None,
@@ -306,13 +341,32 @@ class DenseAutoencoder(BaseAutoencoder):
         self.device = device
         self.precision = precision
         self.allow_nan = allow_nan
+        self.categorical_features = categorical_features
+        self.handle_unknown = handle_unknown
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.output_dtype = output_dtype
         self.net_params = net_params
         self.random_state = random_state
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _check_X(self, X, *, reset):
+    def _check_X(self, X, *, reset, sample_weight=None):
+        X = as_table(X, self.categorical_features)
+        if reset:
+            weights = None
+            if hasattr(X, "columns"):
+                weights = check_weights(sample_weight, X)
+            self._table = fit_table_schema(X, self, weights)
+            if self._has_categories and resolve_loss(self.loss).bounds is not None:
+                raise ValueError(
+                    f"Got loss={self.loss!r} with categories in X, but expected a loss without "
+                    "bounds, because columns are standardized. Use loss='squared_error', or encode "
+                    "the categories before the autoencoder."
+                )
+        if self._has_categories:
+            table = encode_table(self, X, self._table, allow_nan=self.allow_nan, reset=reset)
+            return table.rows
         return check_rows(self, X, reset=reset)
 
     def _network_config(self, options, loss):

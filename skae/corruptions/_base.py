@@ -165,7 +165,7 @@ class FunctionCorruption(Corruption):
         return self.function(x, generator)
 
 
-def corruption_of_samples(corruption, *, allow_nan=False):
+def corruption_of_samples(corruption, *, allow_nan=False, column_of_feature=None):
     """Return the corruption as a function of an autoencoder's samples.
 
     Parameters
@@ -175,6 +175,9 @@ def corruption_of_samples(corruption, *, allow_nan=False):
     allow_nan : bool, default=False
         Whether samples may have missing values. Then masked values become missing values, and
         other corruptions see the mean for each missing value.
+    column_of_feature : torch.Tensor of shape (d,), default=None
+        Column of the table that each encoded feature belongs to. All features of a column are then
+        masked together. None: each feature is a column.
 
     Returns
     -------
@@ -187,6 +190,8 @@ def corruption_of_samples(corruption, *, allow_nan=False):
     if allow_nan:
         fill_value = math.nan
     corruption = corruption.resolve(level=AUTO_LEVEL, fill_value=fill_value, low=None, high=None)
+    if column_of_feature is not None and corruption.masks:
+        return partial(_mask_columns, corruption, column_of_feature)
     if allow_nan and not corruption.masks:
         return partial(_corrupt_observed, corruption)
     return partial(corrupt, corruption, allow_nan)
@@ -205,6 +210,14 @@ def corrupt(corruption, allow_nan, x, generator):
 def _corrupt_observed(corruption, x, generator):
     """Return x corrupted where it is observed; the corruption gets means for missing values."""
     return torch.where(x.isnan(), x, corrupt(corruption, True, x.nan_to_num(0.0), generator))
+
+
+def _mask_columns(corruption, column_of_feature, x, generator):
+    """Return x with the masked columns replaced by the `fill_value` of the corruption."""
+    n_columns = int(column_of_feature.max()) + 1
+    masked = clone(corruption).set_params(fill_value=math.nan)
+    mask = masked(torch.zeros(len(x), n_columns), generator).isnan()
+    return x.masked_fill(mask[:, column_of_feature].to(x.device), corruption.fill_value)
 
 
 def _check_result(corrupted, x, allow_nan):

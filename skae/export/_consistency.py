@@ -19,6 +19,7 @@ __all__ = [
     "check_restorer",
     "check_sampler",
     "check_standard_scaler",
+    "check_table_column",
     "check_targets",
 ]
 
@@ -97,7 +98,8 @@ def check_autoencoder(node, reader):
     config = spec["network"]
     expected = node.name.replace("Autoencoder", "Config")
     _require(config.name == expected, node, f"a network of class {expected}")
-    d, k = state["n_features_in_"], state["n_components_"]
+    k = state["n_components_"]
+    d = _n_encoded_features(node)
     _require(config.state["n_features"] == d, node, f"a network of {d} features")
     _require(config.state["n_components"] == k, node, f"a network of {k} latent dimensions")
     _check_head(node, config.state["head_sizes"], spec["targets"])
@@ -113,6 +115,32 @@ def check_autoencoder(node, reader):
     except NETWORK_ERRORS as error:
         raise ValueError(f"The network options do not match each other: {error}") from error
     _require(z.shape == (2, k) and x_hat.shape == (2, d), node, "a network of other shapes")
+
+
+def _n_encoded_features(node):
+    """Return the number of features of the network, after a check of the columns of a table."""
+    d = node.state["n_features_in_"]
+    table = node.state.get("_table")
+    if table is None:
+        return d
+    columns = [column.state for column in table.state["columns"]]
+    _require(len(columns) == d, node, f"a table of {d} columns")
+    return sum(max(1, len(column["frequencies"])) for column in columns)
+
+
+def check_table_column(node, reader):
+    """Check that each indicator of a column has a frequency."""
+    state = node.state
+    n_indicators = 0
+    if state["is_category"]:
+        n_indicators = len(state["categories"]) + (len(state["infrequent"]) > 0)
+        _require(n_indicators > 0, node, "categories")
+    is_complete = len(state["frequencies"]) == n_indicators
+    _require(is_complete, node, f"frequencies of {n_indicators} categories")
+    used = [*state["categories"], *state["infrequent"]]
+    is_unique = len(set(used)) == len(used)
+    is_known = state["levels"] is None or set(used) <= set(state["levels"])
+    _require(is_unique and is_known, node, "different categories of the dtype")
 
 
 def _check_head(node, head_sizes, targets):
@@ -228,7 +256,8 @@ def check_sampler(node, reader):
 def check_detector(node, reader):
     """Check the scaler, the smoothing and the reference samples of a detector."""
     state = node.state
-    d = len(state["error_scale_"])
+    d = _n_encoded_features(node)
+    _require(len(state["error_scale_"]) == d, node, f"error scales of {d} features")
     scaler = state["scaler_"]
     if scaler is not None:
         _require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")

@@ -4,6 +4,7 @@ To add a parameter or a fitted attribute, add it to the table of its class. To a
 options, such as a loss, add it to `OPTION_PARAMETERS`.
 """
 
+from skae._input.table_schema import HANDLE_UNKNOWN
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
@@ -11,7 +12,15 @@ from skae.bottlenecks import BOTTLENECKS
 from skae.compression import LatentCodec
 from skae.corruptions import IMAGE_CORRUPTIONS
 from skae.export import _consistency as consistency
-from skae.export._compound_kinds import Array, Choice, Keywords, Nested, Sequence, Weights
+from skae.export._compound_kinds import (
+    Array,
+    Choice,
+    Keywords,
+    Nested,
+    Sequence,
+    Strings,
+    Weights,
+)
 from skae.export._fields import (
     ANY,
     ANY_COUNT,
@@ -133,6 +142,19 @@ SHARED_ARCHITECTURE = {
     "allow_nan": Boolean(),
 }
 DENSE_PARAMETERS = {"hidden_layer_sizes": Choice(AUTO, COUNT, SIZES, COUNTS)}
+TABLE_PARAMETERS = {
+    "categorical_features": Choice(
+        Null(),
+        Word("from_dtype"),
+        Sequence(Choice(Text(), Boolean(), Int(0, MAX_COUNT))),
+        Strings(),
+        Array("biu", ("n_categorical",)),
+    ),
+    "handle_unknown": Word(*HANDLE_UNKNOWN),
+    "min_frequency": Choice(Null(), COUNT, Real(above=0, high=1)),
+    "max_categories": Choice(Null(), COUNT),
+}
+TABLE = Choice(Null(), Nested(("TableSchema",)))
 CONV_PARAMETERS = {
     "n_filters": AUTO_OR_COUNT,
     "image_shape": Choice(AUTO, Sequence(COUNT, 2, 3), COUNTS),
@@ -202,9 +224,9 @@ MATRICES = Choice(Null(), Sequence(Array("f8"), 2, 2))
 ESTIMATORS = {
     "DenseAutoencoder": ClassSchema(
         DenseAutoencoder,
-        {**AUTOENCODER_PARAMETERS, **DENSE_PARAMETERS},
+        {**AUTOENCODER_PARAMETERS, **DENSE_PARAMETERS, **TABLE_PARAMETERS},
         AUTOENCODER_FITTED,
-        AUTOENCODER_OPTIONAL,
+        {**AUTOENCODER_OPTIONAL, "_table": TABLE},
         consistency.check_autoencoder,
     ),
     "ConvAutoencoder": ClassSchema(
@@ -310,7 +332,7 @@ ESTIMATORS = {
             **USES_FITTED,
             "offset_": ANY,
             "calibration_scores_": Array("f8", ("n",), high=0),
-            "error_scale_": Array("f8", ("d",), above=0),
+            "error_scale_": Array("f8", ("n_encoded",), above=0),
             "scaler_": Choice(Null(), Nested(("StandardScaler",), is_estimator=True)),
             "n_outliers_": ANY_COUNT,
             "_reference": Nested(("NormalReference",)),
@@ -323,6 +345,7 @@ ESTIMATORS = {
             "_units": Sequence(AT_LEAST_0, 2, 2),
             "_kernels": MATRICES,
             "_pooling": MATRICES,
+            "_table": TABLE,
         },
         FEATURE_NAMES,
         consistency.check_detector,

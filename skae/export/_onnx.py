@@ -114,6 +114,13 @@ def to_onnx(
 
 def _resolve_method(estimator, method):
     """Return the method to export, and check that the estimator has this method."""
+    table = getattr(estimator, "_table", None)
+    if table is not None and table.has_categories:
+        raise ValueError(
+            f"Got {type(estimator).__name__} of a table with categories, but ONNX models of skae "
+            "have numbers as input. Encode the categories before the autoencoder, for example by "
+            "OneHotEncoder, or save the estimator with skae.export.save."
+        )
     is_detector = isinstance(estimator, ReconstructionDetector)
     if method is None:
         if is_detector:

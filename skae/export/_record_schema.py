@@ -1,6 +1,8 @@
 """The schema of objects inside of skae's estimators: network configurations, layouts, models."""
 
 from skae._input.image_layout import ImageLayout
+from skae._input.table_encoding import TableColumn
+from skae._input.table_schema import HANDLE_UNKNOWN, TableSchema
 from skae._input.targets import Targets
 from skae._training.fitted import FittedSpec
 from skae.anomaly._column_scaling import NormalScores, Standardization
@@ -18,13 +20,17 @@ from skae.export._estimator_schema import (
     PENALTY_OBJECT,
 )
 from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
-from skae.export._kinds import Boolean, Null, Real, Text, Word
+from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
 from skae.networks.config import ConvConfig, DenseConfig, UNetConfig
 from skae.networks.layers import ACTIVATIONS
 
 __all__ = ["RECORDS"]
 
 DTYPE_NAME = Text(20, r"|bool|bfloat16|float(16|32|64|128)|longdouble|u?int(8|16|32|64)")
+
+CATEGORY = Choice(Text(), Boolean(), Int(-(2**53), 2**53), ANY)
+COLUMN_DTYPE = Text(80, r"|[A-Za-z0-9_]{1,40}(\[[A-Za-z0-9_, .]{1,36}\])?")
+"""Names of dtypes of NumPy, pandas and polars; empty for no dtype."""
 
 NETWORK_FIELDS = {
     "n_features": COUNT,
@@ -92,6 +98,33 @@ RECORDS = {
             "channels_first": Boolean(),
             "flat": Boolean(),
             "signals": Boolean(),
+        },
+    ),
+    "TableColumn": ClassSchema(
+        TableColumn,
+        {
+            "label": Choice(Text(), Int(-(2**53), 2**53)),
+            "dtype": COLUMN_DTYPE,
+            "is_category": Boolean(),
+            "mean": ANY,
+            "scale": POSITIVE,
+            "categories": Sequence(CATEGORY),
+            "frequencies": Sequence(Real(0, high=1)),
+            "infrequent": Sequence(CATEGORY),
+            "levels": Choice(Null(), Sequence(CATEGORY)),
+            "levels_dtype": COLUMN_DTYPE,
+            "is_ordered": Boolean(),
+        },
+        {},
+        {},
+        consistency.check_table_column,
+    ),
+    "TableSchema": ClassSchema(
+        TableSchema,
+        {
+            "package": Word("", "pandas", "polars"),
+            "columns": Sequence(Nested(("TableColumn",)), 1),
+            "handle_unknown": Word(*HANDLE_UNKNOWN),
         },
     ),
     "Targets": ClassSchema(

@@ -131,6 +131,10 @@ SHARED = {
 PARAMETERS = {
     "DenseAutoencoder": {
         **SHARED,
+        "categorical_features": ["from_dtype", *WORDS, [0], [True], ["c0"], [99], [[0]], (), 1.5],
+        "handle_unknown": ["error", "ignore", "infrequent_if_exist", *WORDS],
+        "min_frequency": [*NUMBERS, *SMALL, 0.1],
+        "max_categories": [*NUMBERS, *SMALL],
         "hidden_layer_sizes": [
             *NUMBERS,
             4,
