@@ -51,6 +51,7 @@ UNITS = (
     "rows/s",
     "nats",
     "distance",
+    "TFLOP/s",
 )
 """Units of values. Errors have the unit "mse" or "ratio"; accuracies and areas under curves are ratios between 0 and 1."""
 
