@@ -70,13 +70,13 @@ GRAPHS = {"cuda": CudaGraph}
 class StepRecorder:
     """Steps of one training: the first ones as they are, later ones recorded where possible.
 
-    A step is recorded for one shape of batches. Batches of other shapes, such as the last of an
-    epoch, are processed as usual.
+    A step is recorded for the shape of the first batch. Batches of other shapes, such as the last
+    of an epoch, are processed as usual.
     """
 
     def __init__(self):
         self.n_steps = 0
-        self.graph = None
+        self.graph = self.layout = None
         self.batch = None
 
     def run(self, net, batch):
@@ -96,39 +96,35 @@ class StepRecorder:
         """
         if not is_recordable(net, batch):
             return net.update_weights(batch)
-        if self.batch is not None:
-            return self._run_recorded(net, batch)
         if self.graph is None:
             self._begin(net, batch)
         if self.n_steps < N_EAGER_STEPS:
             self.n_steps += 1
             return self.graph.warm_up(lambda: net.update_weights(batch))
-        self.batch = type(batch)(*(None if one is None else one.clone() for one in batch))
-        self.graph.record(lambda: net.update_weights(self.batch))
+        if _layout(batch) != self.layout:
+            return net.update_weights(batch)
+        if self.batch is None:
+            self.batch = type(batch)(*(None if one is None else one.clone() for one in batch))
+            self.graph.record(lambda: net.update_weights(self.batch))
+        else:
+            for recorded, values in zip(self.batch, batch, strict=True):
+                if recorded is not None:
+                    recorded.copy_(values)
         return self.graph.replay()
 
     def _begin(self, net, batch):
         """Create a graph, and move the learning rates to the device, from which it reads them."""
         device = batch.X.device
+        self.layout = _layout(batch)
         self.graph = GRAPHS[device.type](device)
         for group in net.optimizer_.param_groups:
             group["capturable"] = device.type == "cuda"
             if net.sets_learning_rate_:
                 group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=device)
 
-    def _run_recorded(self, net, batch):
-        """Replay the step for a batch of the recorded shape, or process another batch as usual."""
-        pairs = list(zip(self.batch, batch, strict=True))
-        for recorded, values in pairs:
-            if _layout(recorded) != _layout(values):
-                return net.update_weights(batch)
-        for recorded, values in pairs:
-            if recorded is not None:
-                recorded.copy_(values)
-        return self.graph.replay()
-
     def release(self, optimizer):
-        """Free the memory of the recorded step, and restore the settings of the optimizer."""
+        """Free the gradients and the recorded step, and restore the settings of the optimizer."""
+        optimizer.zero_grad(set_to_none=True)
         if self.graph is not None:
             for group in optimizer.param_groups:
                 group["capturable"] = False
@@ -166,8 +162,6 @@ def is_recordable(net, batch):
     )
 
 
-def _layout(values):
-    """Return shape and dtype of an optional tensor."""
-    if values is None:
-        return None
-    return values.shape, values.dtype
+def _layout(batch):
+    """Return the shapes and dtypes of a batch."""
+    return [None if values is None else (values.shape, values.dtype) for values in batch]

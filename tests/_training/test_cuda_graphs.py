@@ -114,6 +114,14 @@ def test_other_batches_run_as_usual(graphs):
     assert graphs[0].n_warm_up + graphs[0].n_replays == N_STEPS
 
 
+def test_the_shape_of_the_first_batch_is_recorded(graphs):
+    """The fourth batch is the last of an epoch, and smaller than the others."""
+    dense(batch_size=40, max_iter=20).fit(rows())
+    # 20 epochs of 3 batches of 40 rows, and one of 10 rows, of which the first epoch runs as usual
+    assert graphs[0].n_warm_up == 3
+    assert graphs[0].n_replays == 19 * 3
+
+
 def test_a_restorer_is_recorded(graphs, monkeypatch):
     """The steps of a restorer draw their noise outside of the recording."""
     X = np.random.default_rng(0).random((16, 16, 16)).astype(np.float32)
@@ -167,6 +175,7 @@ def test_the_optimizer_is_restored(graphs):
     assert group["capturable"] is False
     assert net.recorder_.graph is None
     assert net.recorder_.batch is None
+    assert all(weight.grad is None for weight in net.module_.parameters())
     autoencoder.partial_fit(X)
     assert len(graphs) == 2
 
