@@ -57,8 +57,7 @@ class AutoencoderNet(NeuralNet):
         Number of chunks in which a batch is processed. Their gradients are added, so the step is
         the same and needs less memory. The number increases if the device has too little memory.
     static : bool, default=False
-        Whether steps may become a CUDA graph: all batches of one shape need the same operations,
-        without random numbers, and without waiting for the device.
+        Whether the operations of a step are fixed and draw no random numbers; see `StepRecorder`.
     monitor : callable, default=None
         Called with the net at the end of each epoch, before the callbacks. Its attribute ``done``
         ends the training.
@@ -261,9 +260,8 @@ class AutoencoderNet(NeuralNet):
         """Compute the gradients of a batch, and apply the optimizer."""
         step = self._compute_gradients(batch)
         if self.clip:
-            self.usual_norm_ = clip_gradients(
-                self.module_.parameters(), self.usual_norm_, self.clip
-            )
+            weights = self.module_.parameters()
+            self.usual_norm_ = clip_gradients(weights, self.usual_norm_, self.clip)
         if self.notifies_batches_:
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch[:2])

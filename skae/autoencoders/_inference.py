@@ -14,7 +14,7 @@ MAX_CHUNK_ROWS = 1024
 """The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
 
 GPU_CHUNK_FACTOR = 16
-"""Size of the chunks on a GPU, relative to those on the CPU: each chunk costs launches and copies."""
+"""Size of chunks on a GPU relative to the CPU: each chunk costs launches and copies."""
 
 
 def inference_chunks(net, n_samples):
