@@ -71,8 +71,8 @@ class StepRecorder:
     """Steps of one training: the first ones as they are, later ones recorded where possible.
 
     A step can be recorded if it has the same operations for all batches of one shape, draws no
-    random numbers, and does not wait for the device. It is recorded for the shape of the first batch. Batches of other shapes, such as the last
-    of an epoch, are processed as usual.
+    random numbers, and does not wait for the device. It is recorded for the shape of the first
+    batch. Batches of other shapes, such as the last of an epoch, are processed as usual.
     """
 
     def __init__(self):
