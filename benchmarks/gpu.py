@@ -407,13 +407,17 @@ class Sections:
         images, _ = self.data.fashion_mnist()
         gray = self.data.gray()[0]
         digits = load_digits()
+        n = 200 if self.quick else None
         device = {"device": self.args.device, "random_state": 0}
         cases = {
-            "digits": (lambda: DenseAutoencoder(**device), digits.data),
-            "digits-conv": (lambda: ConvAutoencoder(**device), digits.images),
-            "table": (lambda: DenseAutoencoder(8, **device), np.tile(digits.data, (10, 1))),
+            "digits": (lambda: DenseAutoencoder(**device), digits.data[:n]),
+            "digits-conv": (lambda: ConvAutoencoder(**device), digits.images[:n]),
+            "table": (lambda: DenseAutoencoder(8, **device), np.tile(digits.data[:n], (10, 1))),
             "dense-huber": (lambda: DenseAutoencoder(32, loss="huber", **device), flat(images)),
-            "conv": (lambda: ConvAutoencoder(32, max_iter=2, **device), images),
+            "conv": (
+                lambda: ConvAutoencoder(32, max_iter=1 if self.quick else 3, **device),
+                images,
+            ),
             "restorer": (lambda: ImageRestorer(Gaussian(25 / 255), max_iter=1, **device), gray),
         }
         for name, (make, X) in cases.items():

@@ -3,10 +3,12 @@
 import json
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 import torch
 from common import print_header, print_row
+from sklearn.exceptions import ConvergenceWarning
 
 __all__ = ["Report"]
 
@@ -96,7 +98,9 @@ class Report:
             self._add(name, "", f"before {self.seconds:g} s", "not run")
             return
         try:
-            function()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                function()
         except Exception as error:
             self.tracebacks[name] = traceback.format_exc()
             self._add(
