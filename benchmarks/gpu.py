@@ -579,8 +579,10 @@ class Sections:
             self.report.figure("streaming/file", n * width / 1e6, "MB")
             self.report.note("streaming/writing", f"{time.perf_counter() - start:.1f} s")
             X = np.memmap(path, np.uint8, "r", shape=(n, width))
-            batch = 256 if self.quick else 8192
-            make = lambda: self._dense(max_iter=1, batch_size=batch).fit(X)  # noqa: E731
+            parameters = {"max_iter": 1, "batch_size": 8192}
+            if self.quick:
+                parameters["hidden_layer_sizes"] = (16,)
+            make = lambda: self._dense(**parameters).fit(X)  # noqa: E731
             (seconds, fitted), peak = self._peak_memory(lambda: timed(make))
             self.report.figure("streaming/fit_time", seconds)
             self.report.figure("streaming/fit_rate", n / seconds, "rows/s")
