@@ -601,7 +601,7 @@ class Sections:
         """Compare a detector that is fitted on the device with one that is fitted on the CPU."""
         X, T = (flat(images) for images in self.data.fashion_mnist())
         train, normal = X[:4000], T[:500]
-        odd = np.random.default_rng(0).permuted(normal, axis=1)
+        odd = flat(normal.reshape(-1, 28, 28)[:, ::-1])  # upside down
         labels = np.r_[np.zeros(len(normal)), np.ones(len(odd))]
         areas = {}
         for device in ("cpu", self.args.device):
