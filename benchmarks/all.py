@@ -48,6 +48,8 @@ class Job:
         Modules that the job requires besides the dependencies of skae.
     all_cores : bool, default=False
         Whether to use all cores; otherwise the job has one thread.
+    gpu : bool, default=False
+        Whether the job requires a CUDA GPU, except with ``--quick``.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Job:
     minutes: int
     packages: tuple = ()
     all_cores: bool = False
+    gpu: bool = False
 
 
 JOBS = [
@@ -204,6 +207,14 @@ JOBS = [
         25,
     ),
     Job(
+        "gpu",
+        "gpu.py --data {data}",
+        "--device cpu --quick --only peaks persistence",
+        5,
+        all_cores=True,
+        gpu=True,
+    ),
+    Job(
         "memory_file",
         "memory.py --only file",
         "--only file --scale 0.00001 --max-iter 1",
@@ -230,6 +241,7 @@ def find_data(folder):
         )
     }
     paths["mnist"] = paths.pop("mnist.npz")
+    paths["data"] = folder
     if paths["fashion-mnist"] is None or not paths["fashion-mnist"].exists():
         paths["fashion-mnist"] = SYSTEM_FASHION_MNIST
     return {name: path if path and path.exists() else None for name, path in paths.items()}
@@ -243,6 +255,7 @@ def generate_data(folder):
     paths = {name: folder / name for name in ("adbench", "oddbench", "train400", "set12", "kodak")}
     for path in paths.values():
         path.mkdir()
+    paths["data"] = folder
     for name in ("1_first", "2_second"):
         X = rng.normal(size=(120, 3)) @ rng.normal(size=(3, 6)) + 0.1 * rng.normal(size=(120, 6))
         y = np.arange(120) % 12 == 0
@@ -271,8 +284,10 @@ def generate_data(folder):
 # --------------------------------------------------------------------------------------------------------------- jobs
 
 
-def missing_requirement(job, paths):
+def missing_requirement(job, paths, *, quick=False):
     """Return the reason why a job cannot run, or None."""
+    if job.gpu and not quick and not has_gpu():
+        return "no CUDA GPU"
     for name, path in paths.items():
         if f"{{{name}}}" in job.command and path is None:
             return f"no data: {name}"
@@ -280,6 +295,13 @@ def missing_requirement(job, paths):
         if importlib.util.find_spec(package) is None:
             return f"not installed: {package}"
     return None
+
+
+def has_gpu():
+    """Return whether a CUDA GPU is available; the import of torch takes seconds."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def run_job(job, paths, log, results, *, quick):
@@ -309,7 +331,7 @@ def run_all(jobs, paths, logs, results, *, quick, required):
     """Run jobs and return the lines of the report and the number of failures."""
     report, n_failures = [], 0
     for job in jobs:
-        reason = missing_requirement(job, paths)
+        reason = missing_requirement(job, paths, quick=quick)
         if reason:
             n_failures += required
             report.append(f"{'failed' if required else 'skipped'}  {job.name}: {reason}")

@@ -1,5 +1,7 @@
 """Read, format and write the data file of measured figures, `benchmarks/results.json`.
 
+    python benchmarks/results.py FILE       # add the figures of a data file from another machine
+
 The module needs the standard library only, so that the documentation and the check of the README can use it.
 
 A key is a path of lower-case words: ``script/data/.../quantity``, for example ``detect/tables/mean/skae/roc_auc``. The file
@@ -14,6 +16,7 @@ Each value refers to the run that measured it. A later run replaces the values w
 a run without values is removed.
 """
 
+import argparse
 import difflib
 import hashlib
 import json
@@ -25,6 +28,7 @@ from pathlib import Path
 
 __all__ = [
     "RESULTS_PATH",
+    "add_figures",
     "describe_run",
     "format_value",
     "lookup",
@@ -51,6 +55,7 @@ UNITS = (
     "rows/s",
     "nats",
     "distance",
+    "TFLOP/s",
 )
 """Units of values. Errors have the unit "mse" or "ratio"; accuracies and areas under curves are ratios between 0 and 1."""
 
@@ -138,6 +143,32 @@ def merge(values, run, path=RESULTS_PATH):
     write(results, path)
 
 
+def add_figures(source, path=RESULTS_PATH):
+    """Add the figures of another data file, such as one from another machine.
+
+    Parameters
+    ----------
+    source : str or Path
+        Data file of `merge`.
+    path : str or Path, default=RESULTS_PATH
+        Data file that receives the figures. It keeps its other figures.
+
+    Returns
+    -------
+    n_figures : int
+        Number of figures of the source.
+    """
+    results = read(source)
+    for name, run in results["runs"].items():
+        values = {
+            key: {field: entry[field] for field in ("value", "unit", "seeds")}
+            for key, entry in results["values"].items()
+            if entry["run"] == name
+        }
+        merge(values, run, path)
+    return len(results["values"])
+
+
 def split_reference(reference):
     """Split ``KEY|FORMAT`` into the key and the format, which is empty if it is missing."""
     key, _, spec = reference.partition("|")
@@ -205,3 +236,15 @@ def describe_run(run):
     ]
     threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
     return f"{measured}, {', '.join(versions)}; {threads} on {run['processor']}."
+
+
+def main():
+    """Add the figures of a data file to `benchmarks/results.json`."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("file", type=Path)
+    arguments = parser.parse_args()
+    print(f"{add_figures(arguments.file)} figures")
+
+
+if __name__ == "__main__":
+    main()

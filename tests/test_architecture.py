@@ -60,6 +60,7 @@ INNER_FLOORS = {
             "progress",
             "validation_split",
         ],
+        ["cuda_graphs"],
         ["net", "initialization", "convergence_warnings", "plan"],
         ["finished_fits", "setup"],
         ["fit"],

@@ -71,6 +71,9 @@ def dense():
     a = DenseAutoencoder(2, max_iter=2, random_state=0).fit(ROWS)
     z = a.transform(ROWS)
     later = DenseAutoencoder(2, random_state=0).partial_fit(ROWS).partial_fit(ROWS)
+    reduced = DenseAutoencoder(
+        2, max_iter=4, precision="bfloat16", early_stopping=False, random_state=0
+    ).fit(ROWS)
     return [
         z,
         a.inverse_transform(z),
@@ -78,6 +81,7 @@ def dense():
         a.reconstruction_error(ROWS),
         a.score(ROWS),
         later.transform(ROWS),
+        reduced.transform(ROWS),
         pickle.loads(pickle.dumps(a)).transform(ROWS),
         "Layers" in a._repr_html_(),
     ]

@@ -21,7 +21,12 @@ in its argument are replaced by the names of rows and columns::
 - ``:bold:`` marks the minimum or the maximum of each row.
 - ``:optional:`` leaves cells without a figure empty.
 
-An unknown key is a warning, and ``sphinx-build -W`` fails.
+An unknown key is a warning, and ``sphinx-build -W`` fails. The content of ``if-measured`` is left out as long as the file has
+no figure of a prefix, and the content of ``unless-measured`` from then on::
+
+    .. if-measured:: gpu
+
+       A default fit takes :measured:`gpu/fashion-mnist/dense/fit_time|.2f` seconds.
 """
 
 import importlib.util
@@ -180,6 +185,29 @@ class MeasuredTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class IfMeasured(SphinxDirective):
+    """Print the content if the file has a figure whose key begins with a prefix."""
+
+    required_arguments = 1
+    has_content = True
+    is_wanted = True
+
+    def run(self):
+        """Return the content, or nothing."""
+        self.env.note_dependency(str(self.config.measured_results))
+        prefix = f"{self.arguments[0].rstrip('/')}/"
+        keys = read_results(self.config)["values"]
+        if any(key.startswith(prefix) for key in keys) != self.is_wanted:
+            return []
+        return self.parse_content_to_nodes()
+
+
+class UnlessMeasured(IfMeasured):
+    """Print the content if the file has no figure whose key begins with a prefix."""
+
+    is_wanted = False
+
+
 def describe_runs(results, names):
     """Return a paragraph on one run, or a list of several runs, as lines of reStructuredText."""
     sentences = []
@@ -198,4 +226,6 @@ def setup(app):
     app.add_config_value("measured_results", BENCHMARKS / "results.json", "env", types=[str, Path])
     app.add_role("measured", MeasuredRole())
     app.add_directive("measured-table", MeasuredTable)
+    app.add_directive("if-measured", IfMeasured)
+    app.add_directive("unless-measured", UnlessMeasured)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset, Subset
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import chunk_slices, take_rows
+from skae.networks.layers import to_device
 
 __all__ = [
     "Batch",
@@ -57,7 +58,10 @@ def _rows_at(values, index, device=None):
     """Return the rows of an optional tensor at `index`, moved to `device` if one is given."""
     if values is None:
         return None
-    return values[index].to(device)
+    values = values[index]
+    if device is None:
+        return values
+    return to_device(values, device)
 
 
 def _device(X):

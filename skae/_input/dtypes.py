@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skae._input.rows import RowSource, row_chunks
+from skae.networks.layers import to_device
 
 __all__ = [
     "ClippedRows",
@@ -55,9 +56,9 @@ def to_tensor(rows, device="cpu"):
     if rows.dtype in WIDE_DTYPES:
         return rows
     if rows.dtype in NARROW_DTYPES:
-        return rows.to(device)
+        return to_device(rows, device)
     if rows.is_floating_point():
-        return rows.to(device, torch.float32)
+        return to_device(rows.float(), device)
     return rows.to(torch.int64)
 
 
@@ -201,7 +202,8 @@ def min_and_max(X):
     low, high = math.inf, -math.inf
     for chunk in row_chunks(len(X), math.prod(X.shape[1:])):
         values = to_tensor(X[chunk])
-        values = values[~values.isnan()]
+        if values.is_floating_point():
+            values = values[~values.isnan()]
         if len(values):
             low = min(low, float(values.min()))
             high = max(high, float(values.max()))

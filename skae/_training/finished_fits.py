@@ -13,7 +13,7 @@ from skae._training.initialization import describe_fit, initial_n_components
 from skae._training.net import make_net
 from skae._training.net_params import compile_settings, extra_settings
 from skae._training.net_state import load_history, plain_records
-from skae._training.objective import resolve_objective
+from skae._training.objective import is_own, resolve_objective
 from skae._training.progress import EpochCallbacks
 from skae._training.validation_split import Folds
 from skae._warnings import warn_user
@@ -62,9 +62,9 @@ def fit_data(estimator, data, seed):
     modules = []
     with torch.random.fork_rng(devices=[]):  # users' modules draw their weights
         torch.default_generator.manual_seed(seed)
-        if not _is_own(objective.bottleneck):
+        if not is_own(objective.bottleneck):
             modules.append(objective.bottleneck.make_module(k, n_hidden))
-        if objective.penalty is not None and not _is_own(objective.penalty):
+        if objective.penalty is not None and not is_own(objective.penalty):
             modules.append(objective.penalty.make_module(k))
     described_modules = []
     for module in modules:
@@ -80,11 +80,6 @@ def fit_data(estimator, data, seed):
         "layout": getattr(estimator, "_layout", None),
         "modules": described_modules,
     }
-
-
-def _is_own(option):
-    """Return whether an option is one of skae, with weights that depend on the seed alone."""
-    return type(option).__module__.partition(".")[0] == "skae"
 
 
 def fit_start(estimator, *, resume, one_pass):

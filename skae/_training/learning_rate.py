@@ -4,7 +4,7 @@ import math
 
 import torch
 
-__all__ = ["clip_gradients", "has_diverged", "learning_rate_factor"]
+__all__ = ["clip_gradients", "has_diverged", "learning_rate_factor", "set_learning_rate"]
 
 MAX_WEIGHT = 1e15
 """Largest weight of a training that has not diverged: results of larger ones exceed float32."""
@@ -13,8 +13,30 @@ OLD_WEIGHT, NEW_WEIGHT = 0.95, 0.05
 """Weights of the earlier norms and of the present one in the running mean of the norm of the
 gradient."""
 
+SMALLEST_NORM = 1e-6
+"""Added to norms that divide."""
+
 MAX_GROWTH = 1.05
 """The largest factor by which one step may raise that mean."""
+
+
+def set_learning_rate(optimizer, step, n_steps, warm_up):
+    """Set the learning rate of a step in all groups of an optimizer, relative to ``initial_lr``.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The rate of a group is a float, or a tensor that is changed in place.
+    step, n_steps, warm_up
+        As in `learning_rate_factor`.
+    """
+    factor = learning_rate_factor(step, n_steps, warm_up)
+    for group in optimizer.param_groups:
+        rate = group["initial_lr"] * factor
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def learning_rate_factor(step, n_steps, warm_up):
@@ -42,7 +64,7 @@ def clip_gradients(weights, usual_norm, clip):
 
     Parameters
     ----------
-    weights : list of torch.nn.Parameter
+    weights : iterable of torch.nn.Parameter
         With gradients.
     usual_norm : torch.Tensor of shape () or None
         The running mean of the norm; None in the first step.
@@ -52,16 +74,19 @@ def clip_gradients(weights, usual_norm, clip):
     Returns
     -------
     usual_norm : torch.Tensor of shape ()
-        The updated running mean.
+        The updated running mean: the same tensor, except in the first step.
     """
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if usual_norm is None:
-        usual_norm = norm
+        usual_norm = norm.clone()
     else:
         mean = OLD_WEIGHT * usual_norm + NEW_WEIGHT * norm
-        usual_norm = torch.minimum(mean, MAX_GROWTH * usual_norm)
-    torch.nn.utils.clip_grads_with_norm_(weights, clip * usual_norm, norm)
+        usual_norm.copy_(torch.minimum(mean, MAX_GROWTH * usual_norm))
+    # torch.nn.utils.clip_grads_with_norm_ converts the largest norm to a float, and so waits for
+    # the device in every step
+    shortening = (norm + SMALLEST_NORM).reciprocal() * (clip * usual_norm)
+    torch._foreach_mul_(gradients, shortening.clamp(max=1.0))
     return usual_norm
 
 

@@ -4,20 +4,19 @@ import math
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import LRScheduler
 
 from skae._input.batching import Batches
 from skae._input.rows import chunk_slices
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
-from skae._training.learning_rate import clip_gradients, has_diverged, learning_rate_factor
+from skae._training.cuda_graphs import StepRecorder
+from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
+from skae._training.net_params import has_batch_hooks
 from skae._training.optimizers import named_parameter_errors, named_step_errors
 from skae._warnings import warn_user
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
-
-BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-"""Methods of callbacks that are called for each batch."""
 
 
 class TrainingDiverged(ValueError):
@@ -57,6 +56,8 @@ class AutoencoderNet(NeuralNet):
     parts : int, default=1
         Number of chunks in which a batch is processed. Their gradients are added, so the step is
         the same and needs less memory. The number increases if the device has too little memory.
+    static : bool, default=False
+        Whether the operations of a step are fixed and draw no random numbers; see `StepRecorder`.
     monitor : callable, default=None
         Called with the net at the end of each epoch, before the callbacks. Its attribute ``done``
         ends the training.
@@ -77,6 +78,7 @@ class AutoencoderNet(NeuralNet):
         warm_up=None,
         clip=0.0,
         parts=1,
+        static=False,
         monitor=None,
         iterator_train=Batches,
         iterator_valid=Batches,
@@ -91,6 +93,7 @@ class AutoencoderNet(NeuralNet):
         self.warm_up = warm_up
         self.clip = clip
         self.parts = parts
+        self.static = static
         self.monitor = monitor
         self.checkpoints = NoCheckpoints()
         super().__init__(
@@ -144,20 +147,12 @@ class AutoencoderNet(NeuralNet):
         iterator = super().get_iterator(dataset, training=training)
         if training:
             self.total_steps_ = len(iterator) * self.max_epochs
-            self.notifies_batches_ = self._has_batch_hooks()
+            self.notifies_batches_ = has_batch_hooks(self.callbacks_)
             has_scheduler = any(isinstance(one, LRScheduler) for _, one in self.callbacks_)
             self.sets_learning_rate_ = self.warm_up is not None and not has_scheduler
             for group in self.optimizer_.param_groups:
                 group.setdefault("initial_lr", group["lr"])
         return iterator
-
-    def _has_batch_hooks(self):
-        """Return whether a callback is called for each batch."""
-        for _, callback in self.callbacks_:
-            for name in BATCH_HOOKS:
-                if getattr(type(callback), name) is not getattr(Callback, name):
-                    return True
-        return False
 
     def train(self, dataset, epochs):
         """Train for a number of epochs, or until a callback or Ctrl-C ends the training.
@@ -176,6 +171,7 @@ class AutoencoderNet(NeuralNet):
         """
         end = "done"
         self.max_epochs = epochs
+        self.recorder_ = StepRecorder()
         self.set_progress(0, self.parts, math.inf, None)
         self.notify("on_train_begin", X=dataset, y=None)
         try:
@@ -185,6 +181,8 @@ class AutoencoderNet(NeuralNet):
             end = "stopped"
         except KeyboardInterrupt:
             end = "interrupted"
+        finally:
+            self.recorder_.release(self.optimizer_)
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -253,19 +251,22 @@ class AutoencoderNet(NeuralNet):
         The optimizer gets no closure, so optimizers that evaluate several times are not supported.
         """
         if self.sets_learning_rate_:
-            factor = learning_rate_factor(self.n_steps_, self.total_steps_, self.warm_up)
-            for group in self.optimizer_.param_groups:
-                group["lr"] = group["initial_lr"] * factor
+            set_learning_rate(self.optimizer_, self.n_steps_, self.total_steps_, self.warm_up)
+        step = self.recorder_.run(self, batch)
+        self.n_steps_ += 1
+        return step
+
+    def update_weights(self, batch):
+        """Compute the gradients of a batch, and apply the optimizer."""
         step = self._compute_gradients(batch)
         if self.clip:
-            weights = list(self.module_.parameters())
+            weights = self.module_.parameters()
             self.usual_norm_ = clip_gradients(weights, self.usual_norm_, self.clip)
         if self.notifies_batches_:
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch[:2])
         with named_step_errors(self.optimizer):
             self.optimizer_.step()
-        self.n_steps_ += 1
         return step
 
     def _compute_gradients(self, batch):
@@ -311,9 +312,7 @@ class AutoencoderNet(NeuralNet):
                 regularization = weighted_mean(regularization, batch.weights)
             loss = loss + regularization
         loss = loss * share
-        n_copies = 1
-        if batch.X.ndim > 2:
-            n_copies = len(batch.X)
+        n_copies = batch.X.shape[:-2].numel()
         # the loss is a mean over copies of the network, and each copy needs its own gradient
         (loss * n_copies).backward()
         return {"loss": loss.detach(), "y_pred": output.x_hat.detach()}
@@ -351,7 +350,8 @@ class AutoencoderNet(NeuralNet):
     def forward_pass(self, x, generator):
         """Apply the network to prepared samples, in the precision of the net."""
         reduced = self.precision != torch.float32
-        with torch.autocast(x.device.type, dtype=self.precision, enabled=reduced):
+        # no cache: within a block of the caller it would keep the weights of earlier steps
+        with torch.autocast(x.device.type, self.precision, reduced, cache_enabled=False):
             return self.module_(x, generator)
 
     def evaluate(self, batch, generator):

@@ -4,8 +4,15 @@ import copy
 
 import numpy as np
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
-__all__ = ["compile_settings", "copy_parameter", "extra_settings", "own_settings"]
+__all__ = [
+    "compile_settings",
+    "copy_parameter",
+    "extra_settings",
+    "has_batch_hooks",
+    "own_settings",
+]
 
 OWN_KEYS = (
     "module",
@@ -28,8 +35,12 @@ OWN_KEYS = (
     "parts",
     "corrupt",
     "generator",
+    "static",
 )
 """Parameters that skae sets itself; `net_params` can't contain them."""
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+"""Methods of callbacks that are called for each batch."""
 
 OWN_PREFIXES = ("iterator_train", "iterator_valid", "module", "criterion")
 """Prefixes of further parameters that skae sets itself."""
@@ -99,6 +110,15 @@ def extra_settings(net_params):
             f"Got net_params with compile={settings['compile']!r}, but expected True or False."
         )
     return settings
+
+
+def has_batch_hooks(callbacks):
+    """Return whether one of the pairs (name, callback) has a method that is called per batch."""
+    for _, callback in callbacks:
+        for name in BATCH_HOOKS:
+            if getattr(type(callback), name) is not getattr(Callback, name):
+                return True
+    return False
 
 
 def _copy_callbacks(callbacks):

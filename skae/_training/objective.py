@@ -7,7 +7,7 @@ from skae.corruptions import Corruption, resolve_corruption
 from skae.losses import Loss, resolve_loss
 from skae.penalties import Penalty, resolve_penalty
 
-__all__ = ["Objective", "resolve_objective"]
+__all__ = ["Objective", "is_own", "is_static_loss", "resolve_objective"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,27 @@ class Objective:
     bottleneck: Bottleneck
     penalty: Penalty | None
     corruption: Corruption | None
+
+    @property
+    def is_static(self):
+        """Whether a step has the same operations for each batch, and draws no random numbers."""
+        return (
+            is_static_loss(self.loss)
+            and is_own(self.bottleneck)
+            and self.bottleneck.is_deterministic
+            and self.penalty is None
+            and self.corruption is None
+        )
+
+
+def is_own(option):
+    """Return whether the class of an option is one of skae, and not one of the user."""
+    return type(option).__module__.partition(".")[0] == "skae"
+
+
+def is_static_loss(loss):
+    """Return whether a loss calls no function of the user, which may wait for the device."""
+    return is_own(loss) and loss.is_elementwise
 
 
 def resolve_objective(estimator):

@@ -8,6 +8,7 @@ import torch
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, subset_rows
+from skae.networks.layers import to_device
 
 __all__ = ["PCAResult", "fit_pca", "random_pca"]
 
@@ -96,7 +97,8 @@ class Moments(NamedTuple):
         mean = self.reference.double() + self.shift
         high = mean.float()
         low = (mean - high.double()).float()
-        deviation = torch.sub(rows.to(device), high.to(device)).sub_(low.to(device))
+        rows, high, low = (to_device(values, device) for values in (rows, high, low))
+        deviation = torch.sub(rows, high).sub_(low)
         return deviation.div_(self.scale)
 
 
@@ -309,7 +311,10 @@ def _covariance(X, weights, moments, device, view, n_viewed):
     for chunk in row_chunks(n_samples, n_features):
         rows = moments.standardize(to_tensor(X[chunk]), device)
         chunk_weights = _chunk_weights(weights, chunk, len(rows), device, dtype)
-        total_weight += float(chunk_weights.sum())
+        if weights is None:
+            total_weight += len(rows)
+        else:
+            total_weight += float(chunk_weights.sum())
         if view is not None:
             full_sum += chunk_weights @ rows.to(dtype)
             rows = view(rows)

@@ -148,8 +148,7 @@ class FitSetup:
         n_samples = len(self.data)
         if self.data.validation_rows is not None:
             n_samples = max(n_samples, len(self.data.validation_rows))
-        bytes_per_number = torch.empty(0, dtype=self.precision).element_size()
-        size = n_samples * self.network.n_training_features * bytes_per_number
+        size = n_samples * self.network.n_training_features * self.precision.itemsize
         return size <= MAX_PREPARED_BYTES and self.corrupt is None
 
     @property
@@ -211,6 +210,7 @@ class FitSetup:
             "iterator_train__generator": self.generator,
             "iterator_train": StreamedBatches if self.streams else Batches,
             "parts": self.n_parts,
+            "static": self.objective.is_static and not self.network.allow_nan,
             "corrupt": self.corrupt,
             "generator": self.generator,
             **settings,

@@ -13,12 +13,17 @@ __all__ = ["apply_in_chunks", "explained_variance", "reconstruction_errors"]
 MAX_CHUNK_ROWS = 1024
 """The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
 
+GPU_CHUNK_FACTOR = 16
+"""Size of chunks on a GPU relative to the CPU: each chunk costs launches and copies."""
+
 
 def inference_chunks(net, n_samples):
     """Return slices of ``range(n_samples)``: rows that a network processes together."""
     network = net.module_
     min_numbers = CHUNK_BYTES // (4 * MAX_CHUNK_ROWS)
     numbers = max(network.n_features, network.max_features_held, min_numbers)
+    if torch.device(net.device).type != "cpu":
+        numbers = numbers // GPU_CHUNK_FACTOR
     return row_chunks(n_samples, numbers)
 
 
@@ -73,7 +78,7 @@ def reconstruction_errors(net, rows):
     errors = np.empty(len(rows))
     for chunk in inference_chunks(net, len(rows)):
         residual, _ = _residual(net, rows[chunk])
-        errors[chunk] = residual.square().nanmean(1).numpy()
+        errors[chunk] = residual.square().nanmean(1).cpu().numpy()
     return errors * float(net.module_.centre.scale) ** 2
 
 
@@ -95,11 +100,12 @@ def explained_variance(net, rows, weights):
         The variance-weighted R^2 of scikit-learn's `r2_score`. NaN without any known value.
     """
     d = net.module_.n_features
-    errors, squares, sums, count = torch.zeros(4, d, dtype=torch.float64)
-    low = torch.full((d,), torch.inf, dtype=torch.float64)
+    device = _summing_device(net)
+    errors, squares, sums, count = torch.zeros(4, d, dtype=torch.float64, device=device)
+    low = torch.full((d,), torch.inf, dtype=torch.float64, device=device)
     high = -low
     for chunk in inference_chunks(net, len(rows)):
-        w = torch.from_numpy(weights[chunk])
+        w = torch.from_numpy(weights[chunk]).to(device)
         residual, x = _residual(net, rows[chunk])
         known = ~x.isnan()
         counted = known & (w > 0)[:, None]
@@ -121,7 +127,16 @@ def explained_variance(net, rows, weights):
 
 
 def _residual(net, rows):
-    """Compute reconstruction minus row, and the row: centered, scaled, float64, on the CPU."""
+    """Compute reconstruction minus row, and the row: centered, scaled, float64."""
     with torch.inference_mode(), double_products(has_double(net)):
         residual, x = net.module_.residual(pad_rows(to_tensor(rows, net.device)))
-    return residual[: len(rows)].cpu().double(), x[: len(rows)].cpu().double()
+    device = _summing_device(net)
+    return residual[: len(rows)].to(device).double(), x[: len(rows)].to(device).double()
+
+
+def _summing_device(net):
+    """Return the device of sums in float64: that of the net, but the CPU for MPS."""
+    device = torch.device(net.device)
+    if device.type == "mps":
+        return torch.device("cpu")
+    return device

@@ -8,6 +8,7 @@ import torch
 
 from skae._sklearn_compat import Interval, StrOptions
 from skae.corruptions._base import Corruption, Level
+from skae.networks.layers import to_device
 
 __all__ = ["Gaussian", "Masking", "Patches", "SaltAndPepper"]
 
@@ -30,7 +31,7 @@ class Gaussian(Corruption):
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Compute corrupted samples."""
         noise = torch.randn(x.shape, generator=generator) * self.levels(x, generator)
-        return x + noise.to(x.device)
+        return x + to_device(noise, x.device)
 
 
 class Masking(Corruption):
@@ -68,7 +69,7 @@ class Masking(Corruption):
         """Compute corrupted samples."""
         fill_value: Any = self.fill_value  # "auto" was resolved
         mask = torch.rand(x.shape, generator=generator) < self.levels(x, generator)
-        return x.masked_fill(mask.to(x.device), fill_value)
+        return x.masked_fill(to_device(mask, x.device), fill_value)
 
 
 class SaltAndPepper(Corruption):
@@ -110,8 +111,8 @@ class SaltAndPepper(Corruption):
         high: Any = self.high
         probability = self.levels(x, generator)
         uniform = torch.rand(x.shape, generator=generator)
-        pepper = (uniform < probability / 2).to(x.device)
-        salt = (uniform > 1 - probability / 2).to(x.device)
+        pepper = to_device(uniform < probability / 2, x.device)
+        salt = to_device(uniform > 1 - probability / 2, x.device)
         if low is None:
             low = x.min()
         if high is None:
@@ -154,4 +155,4 @@ class Patches(Masking):
             inside.append((place >= start) & (place < start + side[:, None]))  # (b, length)
         region = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # (b, 1, h, w)
         fill_value: Any = self.fill_value  # "auto" was resolved
-        return x.masked_fill(region.to(x.device), fill_value)
+        return x.masked_fill(to_device(region, x.device), fill_value)

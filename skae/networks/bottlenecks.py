@@ -8,7 +8,7 @@ vectors for inference. Random numbers come from a generator on the CPU.
 import torch
 from torch import nn
 
-from skae.networks.layers import Linear, widen
+from skae.networks.layers import Linear, to_device, widen
 
 __all__ = [
     "BottleneckModule",
@@ -131,7 +131,7 @@ class NestedDropout(BottleneckModule):
         cumulative = frequencies.cumsum(0) / frequencies.sum()
         uniform = torch.rand(z.shape[:-1], generator=generator)
         last = torch.searchsorted(cumulative, uniform, right=True).clamp(max=k - 1)  # (b,)
-        mask = torch.arange(k, device=z.device) <= last.to(z.device)[..., None]  # (b, k)
+        mask = torch.arange(k, device=z.device) <= to_device(last, z.device)[..., None]  # (b, k)
         return z * mask, None
 
 
@@ -174,7 +174,7 @@ class NormalPosterior(BottleneckModule):
         """Sample from the posteriors, and return the divergences."""
         log_variance = self.log_variance(hidden).float().clamp(-12, 6)
         divergence = (z.float().square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
-        noise = torch.randn(z.shape, generator=generator).to(z.device)
+        noise = to_device(torch.randn(z.shape, generator=generator), z.device)
         return z + noise * (log_variance / 2).exp(), divergence
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "product",
     "squash",
     "stack_networks",
+    "to_device",
     "widen",
 ]
 
@@ -32,6 +33,31 @@ ACTIVATIONS = {
     "identity": nn.Identity,
 }
 """The activations by name."""
+
+
+MAX_PINNED_BYTES = 2**24
+"""Largest tensor that is copied through page-locked memory, which torch keeps for later copies."""
+
+
+def to_device(values, device):
+    """Move a tensor to a device; small copies from the CPU to CUDA don't wait for earlier kernels.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        On any device.
+    device : torch.device or str
+        Device of the result.
+
+    Returns
+    -------
+    values : torch.Tensor
+        The same tensor if it is on the device.
+    """
+    is_upload = values.device.type == "cpu" and torch.device(device).type == "cuda"
+    if is_upload and values.nbytes <= MAX_PINNED_BYTES:
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 _double_products = ContextVar("double_products", default=False)

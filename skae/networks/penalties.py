@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from skae.networks.layers import to_device
+
 __all__ = ["PenaltyModule", "RateModel"]
 
 
@@ -66,7 +68,7 @@ class RateModel(PenaltyModule):
 
     def perturb(self, z, generator):
         """Add uniform noise to whitened latent vectors (b, k)."""
-        noise = torch.rand(z.shape, generator=generator).to(z.device) - 0.5
+        noise = to_device(torch.rand(z.shape, generator=generator), z.device) - 0.5
         return z + noise * self.steps
 
     def bits(self, noisy):

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from skae._input.batching import Batch
+from skae.networks.layers import to_device
 
 __all__ = ["RandomCrops", "scale_to_unit_range"]
 
@@ -123,7 +124,8 @@ class RandomCrops(Dataset):
         for image, (top, left, orientation) in zip(images, placements, strict=True):
             crop = X[image, top : top + crop_height, left : left + crop_width]
             crops.append(_reorient(crop, orientation))
-        return scale_to_unit_range(np.stack(crops), *self.data_range).to(self.device)
+        images = scale_to_unit_range(np.stack(crops), *self.data_range)
+        return to_device(images, self.device)
 
 
 def scale_to_unit_range(images, low, high):

@@ -16,6 +16,7 @@ from skae._training.checkpoints import open_checkpoints
 from skae._training.fitted import FittedSpec
 from skae._training.net import AutoencoderNet, TrainingDiverged, make_net
 from skae._training.net_params import compile_settings, extra_settings
+from skae._training.objective import is_static_loss
 from skae._training.optimizers import resolve_optimizer
 from skae._training.progress import EpochCallbacks
 from skae._warnings import is_nested_call, warn_user
@@ -341,6 +342,7 @@ def _make_training_net(restorer, loss, network, crops, extra):
         warm_up=0.15,
         clip=2.0,
         precision=precision,
+        static=is_static_loss(loss) and not restorer.allow_nan,
         iterator_train__shuffle=True,
         iterator_train__generator=crops.generator,
         **extra,

@@ -124,6 +124,19 @@ def test_table(build):
     assert '"python benchmarks/detect.py --seeds 1", measured on 2026-01-02 with skae 0.1.0' in text
 
 
+def test_content_depends_on_the_figures(build):
+    """The content of if-measured needs a figure of its prefix, and unless-measured the opposite."""
+    parts = [
+        f".. {name}-measured:: {prefix}\n\n   Text {name} {prefix}.\n"
+        for prefix in ("detect/glass", "detect/gla", "gpu")
+        for name in ("if", "unless")
+    ]
+    text, warnings = build("\n".join(parts))
+    assert not warnings
+    shown = [line for line in text.splitlines() if line.startswith("Text")]
+    assert shown == ["Text if detect/glass.", "Text unless detect/gla.", "Text unless gpu."]
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in FIGURES.glob("benchmark_*.py")))
 def test_plots_are_drawn_from_the_data_file(name, tmp_path, monkeypatch):
     """Each plot of the benchmark pages can be drawn."""

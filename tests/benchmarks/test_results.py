@@ -42,6 +42,23 @@ def entry(value, unit="ratio", seeds=3):
     return {"value": value, "unit": unit, "seeds": seeds}
 
 
+def test_figures_of_another_machine_are_added(tmp_path):
+    """The figures of another data file are added with their runs, and replace equal keys."""
+    path, other = tmp_path / "results.json", tmp_path / "other.json"
+    later = {**RUN, "script": "gpu", "date": "2026-02-03"}
+    results.merge({"detect/a/x": entry(0.5), "gpu/a/x": entry(1.0, "s")}, RUN, path)
+    results.merge({"gpu/a/x": entry(2.0, "s"), "gpu/b/x": entry(3.0, "s")}, later, other)
+    assert results.add_figures(other, path) == 2
+    found = results.read(path)
+    assert {key: value["value"] for key, value in found["values"].items()} == {
+        "detect/a/x": 0.5,
+        "gpu/a/x": 2.0,
+        "gpu/b/x": 3.0,
+    }
+    assert found["runs"][found["values"]["gpu/b/x"]["run"]] == later
+    assert found["runs"][found["values"]["detect/a/x"]["run"]] == RUN
+
+
 def test_merge_replaces_equal_keys_and_keeps_the_others(tmp_path):
     """A later run replaces equal keys; runs without values are removed."""
     path = tmp_path / "results.json"
@@ -199,6 +216,10 @@ def test_all_goes_on_after_a_failure(tmp_path, monkeypatch, capsys):
         "skipped  unavailable",
     ]
     assert "broken" in capsys.readouterr().out
+    accelerated = module.Job("accelerated", "good.py", "", 1, gpu=True)
+    monkeypatch.setattr(module, "has_gpu", lambda: False)
+    assert module.missing_requirement(accelerated, {}) == "no CUDA GPU"
+    assert module.missing_requirement(accelerated, {}, quick=True) is None
     assert (tmp_path / "good.log").read_text() == "fine\n"
 
 
@@ -206,7 +227,7 @@ def test_every_script_has_a_job_with_quick_arguments():
     """No script is missing from the list of jobs."""
     module = load(ROOT / "benchmarks" / "all.py")
     scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
-    shared = {"all.py", "baselines.py", "common.py", "peers.py", "results.py"}
+    shared = {"all.py", "baselines.py", "common.py", "gpu_report.py", "peers.py", "results.py"}
     assert {job.command.split()[0] for job in module.JOBS} == scripts - shared
     assert all(job.quick for job in module.JOBS)
     assert len({job.name for job in module.JOBS}) == len(module.JOBS)
