@@ -9,7 +9,7 @@ Each job runs one script in a new process and writes a log. After a failure the 
 the end, and the exit status is 1. A job without its data or its packages is skipped. The jobs are sorted by the number of
 figures per minute, so that an interrupted run has measured as much as possible.
 
-The data folder contains `adbench/` and `oddbench/` with .npz files, `mnist.npz`, `fashion-mnist/` with the four IDX files, and
+The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `mnist.npz`, `fashion-mnist/` with the four IDX files, and
 the folders of PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
@@ -68,6 +68,7 @@ JOBS = [
         "--only tables --seeds 1",
         6,
     ),
+    Job("mixed_tables", "mixed_tables.py --tables {mixed}", "--seeds 1", 30),
     Job("impute", "impute.py --tables {adbench} --rows 600", "--rows 100", 6),
     Job(
         "detect_tables",
