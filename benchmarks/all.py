@@ -9,8 +9,9 @@ Each job runs one script in a new process and writes a log. After a failure the 
 the end, and the exit status is 1. A job without its data or its packages is skipped. The jobs are sorted by the number of
 figures per minute, so that an interrupted run has measured as much as possible.
 
-The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `mnist.npz`, `fashion-mnist/` with the four IDX files, and
-the folders of PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
+The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `mnist.npz`,
+`fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is
+also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """
@@ -226,6 +227,16 @@ JOBS = [
 
 # --------------------------------------------------------------------------------------------------------------- data
 
+MIXED_TABLE = """@relation pets
+@attribute weight numeric
+@attribute kind {cat, dog}
+@attribute class {a, b}
+@data
+""" + "".join(
+    f"{i % 7 + 5 * (i % 2)},{('cat', 'dog')[i % 2]},{'ab'[i % 3 > 0]}\n" for i in range(200)
+)
+"""Generated table with categories for ``--quick``."""
+
 
 def find_data(folder):
     """Return the path of each data set, or None if it is missing."""
@@ -233,6 +244,7 @@ def find_data(folder):
         name: folder / name if folder else None
         for name in (
             "adbench",
+            "mixed",
             "oddbench",
             "mnist.npz",
             "fashion-mnist",
@@ -253,9 +265,11 @@ def generate_data(folder):
     import numpy as np
 
     rng = np.random.default_rng(0)
-    paths = {name: folder / name for name in ("adbench", "oddbench", "train400", "set12", "kodak")}
+    names = ("adbench", "mixed", "oddbench", "train400", "set12", "kodak")
+    paths = {name: folder / name for name in names}
     for path in paths.values():
         path.mkdir()
+    (paths["mixed"] / "pets.arff").write_text(MIXED_TABLE)
     paths["data"] = folder
     for name in ("1_first", "2_second"):
         X = rng.normal(size=(120, 3)) @ rng.normal(size=(3, 6)) + 0.1 * rng.normal(size=(120, 6))

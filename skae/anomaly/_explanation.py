@@ -1,5 +1,6 @@
 """Explanation of anomaly scores: the contribution of each feature, and its expected value."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -121,10 +122,13 @@ class ExplainedFeature:
 
     def to_units(self, values):
         """Convert standardized numbers to units of X."""
+        if self.scale == 1 and self.mean == 0:
+            return values
         values = values * self.scale + self.mean
-        if self.is_integer:  # a table is encoded as float32
+        if self.is_integer:
             return np.rint(values)
-        return values
+        # a table is encoded as float32
+        return np.round(values, 5 - math.floor(math.log10(self.scale)))
 
 
 def quantile_candidates(column):
