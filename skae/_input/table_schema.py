@@ -58,6 +58,19 @@ class TableSchema:
         starts = [0, *stops[:-1]]
         return [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
 
+    @property
+    def feature_names(self):
+        """Names of the encoded features, such as "age" and "city=Rome"."""
+        names = []
+        for column in self.columns:
+            if not column.is_category:
+                names.append(str(column.label))
+                continue
+            names += [f"{column.label}={category}" for category in column.categories]
+            if column.infrequent:
+                names.append(f"{column.label}=infrequent")
+        return names
+
     def encode(self, X, *, allow_nan):
         """Encode a table.
 

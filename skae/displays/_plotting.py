@@ -186,6 +186,11 @@ def check_int_in_range(n, name, maximum, minimum=1):
 def to_numeric_array(X):
     """Convert a table, a tensor or a list to an array of real numbers, keeping numeric dtypes."""
     X = as_ndarray(X)
+    if X.dtype == object and any(isinstance(value, str) for value in X.ravel()):
+        raise ValueError(
+            "Got a table with categories, but expected numbers, which have a scale to plot. Plot a "
+            "ReconstructionDisplay or a LatentDisplay of a table with categories."
+        )
     if X.dtype == object or X.dtype == bool:
         X = X.astype(np.float64)
     if X.dtype.kind not in "iuf":

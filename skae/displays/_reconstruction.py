@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
+from skae._input.table_schema import EncodedTable
 from skae._typing import Keywords, MatrixLike
 from skae.displays._plotting import (
     AxesLike,
@@ -123,7 +124,8 @@ class ReconstructionDisplay(DisplayMixin):
             Fitted estimator with `transform` and `inverse_transform`, such as PCA or a Pipeline.
             `reconstruct` is used if the estimator has it.
         X : array-like of shape (n, n_features) or of images
-            Samples to reconstruct.
+            Samples to reconstruct. A table with categories is plotted with standardized numbers,
+            and one indicator for each category.
         n_samples : int, default=6
             Number of samples to plot, from 1 to 40. All of X are plotted if X has fewer.
         image_shape : tuple of int, default=None
@@ -142,6 +144,11 @@ class ReconstructionDisplay(DisplayMixin):
         """
         cls._check_estimator(estimator, "transform", "inverse_transform")
         X = X[: check_int_in_range(n_samples, "n_samples", MAX_SAMPLES)]
+        feature_names = get_feature_names(X, estimator)
+        schema = getattr(estimator, "_table", None)
+        if schema is not None and schema.has_categories:
+            X = EncodedTable(schema.encode(X, allow_nan=True), schema)
+            feature_names = schema.feature_names
         if hasattr(estimator, "reconstruct"):
             X_hat = estimator.reconstruct(X)
         else:
@@ -152,7 +159,7 @@ class ReconstructionDisplay(DisplayMixin):
             X_hat,
             image_shape=image_shape,
             channel_axis=channel_axis,
-            feature_names=get_feature_names(X, estimator),
+            feature_names=feature_names,
             ax=ax,
             im_kw=im_kw,
             error_kw=error_kw,

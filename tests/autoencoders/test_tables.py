@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,7 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skae import ConvAutoencoder, DenseAutoencoder, ReconstructionDetector, export
+from skae import (
+    ConvAutoencoder,
+    DenseAutoencoder,
+    LatentCodec,
+    ReconstructionDetector,
+    ReconstructionDisplay,
+    TraversalDisplay,
+    export,
+)
 from tests._input.test_tables import TABLES, pandas_table, polars_table
 
 FAST = {"max_iter": 40, "random_state": 0}
@@ -232,3 +241,19 @@ def test_detector_of_a_table_with_categories(tmp_path, table):
     path = tmp_path / "detector.skae"
     export.save(detector, path)
     assert_array_equal(export.load(path).score_samples(wrong), detector.score_samples(wrong))
+
+
+def test_displays_of_a_table_with_categories(table, fitted):
+    """Reconstructions are plotted as encoded features; traversals need numbers."""
+    display = ReconstructionDisplay.from_estimator(fitted, table, n_samples=3)
+    assert "city=Rome" in display.feature_names
+    assert display.originals.shape == (3, len(display.feature_names))
+    with pytest.raises(ValueError, match="Got a table with categories, but expected numbers"):
+        TraversalDisplay.from_estimator(fitted, table)
+    plt.close("all")
+
+
+def test_a_codec_refuses_categories(table, fitted):
+    """Compression needs numbers."""
+    with pytest.raises(ValueError, match="Got categories in column 2"):
+        LatentCodec(fitted).fit(table)
