@@ -62,7 +62,9 @@ def test_samples_have_the_latent_distribution_of_x(digits, density):
     X = digits[0]
     # linear, so that encoding a sample returns its latent vector
     autoencoder = DenseAutoencoder(4, hidden_layer_sizes=(), **FAST).fit(X)
-    sampler = LatentSampler(FrozenEstimator(autoencoder), density=density, random_state=0).fit(X)
+    sampler = LatentSampler(
+        FrozenEstimator(autoencoder), density=density, match_quantiles=False, random_state=0
+    ).fit(X)
     codes = autoencoder.transform(X)
     new_codes = autoencoder.transform(sampler.sample(4000))
     assert mean_difference(codes, new_codes) < 0.15
@@ -206,7 +208,7 @@ def test_frozen_autoencoder_is_used_as_it_is(digits):
     assert not hasattr(fresh, "net_")
 
 
-@pytest.mark.parametrize(("n", "expected"), [(2, 1), (34, 1), (400, 11)])
+@pytest.mark.parametrize(("n", "expected"), [(2, 1), (19, 1), (400, 40)])
 def test_the_default_density_grows_with_x(digits, n, expected):
     """The number of Gaussians increases with the number of samples."""
     sampler = LatentSampler(DenseAutoencoder(2, **FAST), random_state=0).fit(digits[0][:n])
@@ -216,9 +218,9 @@ def test_the_default_density_grows_with_x(digits, n, expected):
 
 def test_only_the_default_density_has_a_maximum_number_of_rows(digits, monkeypatch):
     """The default density is fitted on at most MAX_DENSITY_ROWS rows, other densities on all."""
-    monkeypatch.setattr("skae.generation.MAX_DENSITY_ROWS", 100)
+    monkeypatch.setattr("skae.generation._density.MAX_DENSITY_ROWS", 100)
     model = FrozenEstimator(DenseAutoencoder(2, **FAST).fit(digits[0]))
-    assert LatentSampler(model, random_state=0).fit(digits[0]).density_.n_components == 100 // 35
+    assert LatentSampler(model, random_state=0).fit(digits[0]).density_.n_components == 100 // 10
     assert len(
         LatentSampler(model, density=KernelDensity()).fit(digits[0]).density_.tree_.data
     ) == len(digits[0])
@@ -297,7 +299,7 @@ def test_estimators_without_a_method_raise(digits, parameters, message):
         LatentSampler(**parameters).fit(digits[0])
 
 
-@pytest.mark.parametrize("n_samples", [0, -1, 2.5, "3", None, True])
+@pytest.mark.parametrize("n_samples", [0, -1, 2.5, "3", True])
 def test_an_invalid_number_of_samples_raises(fitted, n_samples):
     """The number of samples is an int >= 1."""
     with pytest.raises(ValueError, match=f"Got n_samples={n_samples!r}, but expected an int >= 1"):
@@ -321,7 +323,7 @@ def test_invalid_interpolations_raise(fitted, digits):
 
 def test_the_default_density_is_fitted_on_a_random_subset(monkeypatch):
     """With more than MAX_DENSITY_ROWS rows, the default density is fitted on a random subset."""
-    monkeypatch.setattr("skae.generation.MAX_DENSITY_ROWS", 50)
+    monkeypatch.setattr("skae.generation._density.MAX_DENSITY_ROWS", 50)
     X = np.sort(np.random.default_rng(0).normal(size=400))[:, None] * [1.0, 2.0, 3.0]
     samples = LatentSampler(PCA(1), random_state=0).fit(X).sample(2000)
     np.testing.assert_allclose(samples.mean(0) / X.std(0), X.mean(0) / X.std(0), atol=0.4)
@@ -334,3 +336,330 @@ def test_too_many_samples_are_an_error():
     sampler = LatentSampler(autoencoder).fit(np.random.default_rng(0).normal(size=(60, 5)))
     with pytest.raises(ValueError, match="Got n_samples=100000000000000000000, but expected"):
         sampler.sample(10**20)
+
+
+# ------------------------------------------------------------------------------------- classes
+
+
+def clusters(n=120, labels=("a", "b", "c")):
+    """Return rows around a distant center per class, and labels in random order."""
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, len(labels), n)
+    X = 10.0 * indices[:, None] + rng.normal(size=(n, 4))
+    return X, np.array(labels)[indices]
+
+
+def nearest_class(X):
+    """Return the index of the cluster of each row."""
+    return np.rint(np.asarray(X).mean(axis=1) / 10).astype(int)
+
+
+def class_sampler(labels=("a", "b", "c"), **parameters):
+    """Return a sampler fitted with classes, and its data."""
+    X, y = clusters(labels=labels)
+    return LatentSampler(PCA(3), random_state=0, **parameters).fit(X, y), X, y
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("a", "b", "c"), (-1, 0, 7), (1.0, 2.0, 5.0), (False, True)],
+    ids=["strings", "ints", "floats", "booleans"],
+)
+@pytest.mark.parametrize("density", [None, KernelDensity(bandwidth=0.1)], ids=str)
+def test_samples_have_the_class_that_is_asked_for(labels, density):
+    """One label, one label per sample, and samples of all classes lie in the right clusters."""
+    sampler, _, y = class_sampler(labels, density=density)
+    np.testing.assert_array_equal(sampler.classes_, np.unique(y))
+    assert sampler.classes_.dtype == y.dtype
+    for index, label in enumerate(sampler.classes_.tolist()):
+        X_new = sampler.sample(8, y=label)
+        assert X_new.shape == (8, 4)
+        assert (nearest_class(X_new) == index).all()
+    order = sampler.classes_[[1, 0, 1, 1, 0]]
+    np.testing.assert_array_equal(nearest_class(sampler.sample(y=order)), [1, 0, 1, 1, 0])
+    X_new, y_new = sampler.sample(300, return_y=True)
+    np.testing.assert_array_equal(sampler.classes_[nearest_class(X_new)], y_new)
+    assert y_new.dtype == y.dtype
+    np.testing.assert_array_equal(sampler.sample(300), X_new)
+
+
+def test_classes_are_sampled_by_their_frequency():
+    """class_prior_ is the frequency of classes in y, and that of sampled labels."""
+    X, y = clusters(200)
+    X, y = X[(y != "a") | (np.arange(200) % 4 == 0)], y[(y != "a") | (np.arange(200) % 4 == 0)]
+    sampler = LatentSampler(PCA(2), random_state=0).fit(X, y)
+    frequencies = [np.mean(y == label) for label in "abc"]
+    np.testing.assert_allclose(sampler.class_prior_, frequencies)
+    _, y_new = sampler.sample(5000, return_y=True)
+    sampled = [np.mean(y_new == label) for label in "abc"]
+    np.testing.assert_allclose(sampled, frequencies, atol=0.03)
+
+
+def test_log_density_of_classes():
+    """The density of X is the mean of the densities within classes, weighted by frequency."""
+    sampler, X, y = class_sampler()
+    within = np.transpose([sampler.score_samples(X, label) for label in "abc"])
+    expected = np.log((np.exp(within) * sampler.class_prior_).sum(axis=1))
+    np.testing.assert_allclose(sampler.score_samples(X), expected)
+    own = within[np.arange(len(X)), np.searchsorted(["a", "b", "c"], y)]
+    np.testing.assert_allclose(sampler.score_samples(X, y), own)
+    assert sampler.score(X, y) == pytest.approx(own.mean())
+    assert (within.argmax(axis=1) == nearest_class(X)).all()
+
+
+def test_a_search_selects_a_density_of_classes():
+    """A grid search with y scores the density within classes."""
+    X, y = clusters()
+    X[:, 0] += 4 * (np.arange(len(X)) % 2)
+    frozen = FrozenEstimator(PCA(4).fit(X))
+    sampler = LatentSampler(frozen, density=GaussianMixture(random_state=0), random_state=0)
+    search = GridSearchCV(sampler, {"density__n_components": [1, 2]}, error_score="raise")
+    assert search.fit(X, y).best_params_ == {"density__n_components": 2}
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+@pytest.mark.parametrize(
+    "density", [None, GaussianMixture(2), KernelDensity(bandwidth=0.2)], ids=str
+)
+def test_small_classes_borrow_their_shape(n_rows, density):
+    """Samples of a class of few rows vary as much as those of other classes, about its mean."""
+    X, y = clusters()
+    X = np.vstack([X[y != "c"], X[y == "c"][:n_rows]])
+    y = np.append(y[y != "c"], ["c"] * n_rows)
+    sampler = LatentSampler(PCA(3), density=density, match_quantiles=False, random_state=0)
+    X_new = sampler.fit(X, y).sample(400, y="c")
+    assert (nearest_class(X_new) == 2).all()
+    assert 0.4 < X_new.std(axis=0).mean() < 1.5
+    assert len(np.unique(X_new.round(3), axis=0)) > 300
+    matched = clone(sampler).set_params(match_quantiles=True).fit(X, y).sample(400, y="c")
+    assert len(np.unique(matched, axis=0)) > 10 * n_rows
+
+
+def test_a_fit_replaces_the_classes_of_an_earlier_fit():
+    """Fits with and without y define different attributes, and nothing of earlier fits remains."""
+    sampler, X, _ = class_sampler()
+    assert not hasattr(sampler, "density_")
+    sampler.fit(X)
+    for name in ("classes_", "class_prior_", "densities_"):
+        assert not hasattr(sampler, name)
+    with pytest.raises(ValueError, match="LatentSampler was fitted without y and has no classes"):
+        sampler.sample(3, y="a")
+    with pytest.raises(ValueError, match="fitted without y"):
+        sampler.sample(3, return_y=True)
+    with pytest.raises(ValueError, match="fitted without y"):
+        sampler.score_samples(X, "a")
+
+
+@pytest.mark.parametrize("container", [list, pd.Series, pd.Categorical, torch.tensor])
+def test_labels_of_any_container(container):
+    """Labels may be a list, a series, a categorical or a tensor."""
+    X, y = clusters(labels=(0, 1, 2))
+    sampler = LatentSampler(PCA(2), random_state=0).fit(X, container(y.tolist()))
+    np.testing.assert_array_equal(sampler.classes_, [0, 1, 2])
+    assert (nearest_class(sampler.sample(y=container([2, 0, 1]))) == [2, 0, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.linspace(0, 1, 120), "Got y of type 'continuous', but expected class labels"),
+        ([None, *"ab" * 59, "a"], "Got 1 missing values in y, but expected a class label"),
+        ([np.nan] * 2 + [1.0] * 118, "Got 2 missing values in y"),
+        (["a", 1] * 60, "Got strings and numbers in y, but expected labels of one type"),
+        (["a"] * 119, "inconsistent numbers of samples"),
+        (np.ones((120, 2)), "y should be a 1d array"),
+        ([np.inf] + [1.0] * 119, "Got infinity in y"),
+    ],
+    ids=["continuous", "None", "NaN", "mixed", "length", "2d", "infinity"],
+)
+def test_invalid_classes_raise_before_a_fit(y, message):
+    """Targets that are no class labels raise an error before the autoencoder is fitted."""
+    sampler = LatentSampler(DenseAutoencoder(2, **FAST))
+    with pytest.raises(ValueError, match=message):
+        sampler.fit(clusters()[0], y)
+    assert not hasattr(sampler, "autoencoder_")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": "d"}, r"Got the class 'd' in y, but expected one of \['a', 'b', 'c'\]"),
+        ({"y": ["a", 1]}, "Got the class '1' in y"),
+        ({"y": np.nan}, "Got the class nan in y"),
+        ({"y": {"a": 3}}, r"Got the class \{'a': 3\} in y"),
+        ({"y": ["a", "b"], "n_samples": 3}, "Got 2 labels in y for 3 samples, but expected"),
+        ({"y": []}, "Got y without labels, but expected at least one"),
+        ({"y": "a", "n_samples": 0}, "Got n_samples=0, but expected an int >= 1"),
+        ({"return_y": "yes"}, "Got return_y='yes', but expected True or False"),
+    ],
+    ids=str,
+)
+def test_invalid_requests_of_classes_raise(arguments, message):
+    """Unknown classes are errors that list the classes, also a text that looks like a number."""
+    sampler, X, _ = class_sampler()
+    with pytest.raises(ValueError, match=message):
+        sampler.sample(**arguments)
+    if "n_samples" not in arguments and arguments.get("y"):
+        with pytest.raises(ValueError, match="Got the class"):
+            sampler.score_samples(X[:1], arguments["y"])
+    with pytest.raises(ValueError, match=r"Got the class '0' in y, but expected one of \[0, 1, 2"):
+        class_sampler(range(30))[0].sample(y="0")
+
+
+def test_a_frozen_density_has_no_classes():
+    """A frozen density and y are an error, and a frozen autoencoder is used as it is."""
+    X, y = clusters()
+    density = FrozenEstimator(GaussianMixture(1).fit(X))
+    with pytest.raises(ValueError, match="Got y with a FrozenEstimator as density"):
+        LatentSampler(PCA(2), density=density).fit(X, y)
+    model = PCA(4).fit(X)
+    sampler = LatentSampler(FrozenEstimator(model), random_state=0).fit(X, y)
+    assert (nearest_class(sampler.sample(9, y="c")) == 2).all()
+
+
+def test_a_density_that_does_not_fit_names_the_class():
+    """If the density of a class has too few samples, the error names the class."""
+    X, y = clusters()
+    X, y = np.vstack([X, X[:1]]), np.append(y, "rare")
+    with pytest.raises(ValueError, match="The density of class 'rare' was not fitted: Expected"):
+        LatentSampler(PCA(2), density=GaussianMixture(10)).fit(X, y)
+
+
+def test_images_of_a_class():
+    """Samples of a class of images are images; their pixels match quantiles only if asked for."""
+    X = np.rint(gray_images(60, 6, 5) * 9)
+    y = np.arange(60) % 2
+    model = ConvAutoencoder(2, n_filters=2, **FAST)
+    sampler = LatentSampler(model, random_state=0).fit(X, y)
+    assert sampler.sample(3, y=1).shape == (3, 6, 5)
+    assert sampler._quantile_match is None
+    matched = LatentSampler(model, match_quantiles=True, random_state=0).fit(X, y).sample(50, y=1)
+    assert matched.shape == (50, 6, 5)
+    np.testing.assert_array_equal(matched, matched.round())
+    assert (matched.max(axis=0) <= X[y == 1].max(axis=0)).all()
+
+
+# ------------------------------------------------------------------------ distributions of columns
+
+
+def mixed_columns(n=400):
+    """Return a table of a whole, a skewed, a mostly zero, a coarse, a constant, and a binary column."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=n)
+    return np.column_stack(
+        [
+            np.rint(5 * base + 40),
+            np.exp(base + 0.3 * rng.normal(size=n)),
+            np.maximum(0, base - 1),
+            (base + rng.normal(size=n)).round(1),
+            np.full(n, 3.25),
+            (base > 0.5).astype(float),
+        ]
+    )
+
+
+def test_samples_have_the_distribution_of_each_column():
+    """By default, samples of a table have the range, decimals and frequencies of the columns."""
+    X = mixed_columns()
+    X_new = LatentSampler(random_state=0).fit(X).sample(3000)
+    X_new = X_new.astype(np.float64)
+    assert (X_new.min(0) >= X.min(0) - 1e-6).all()
+    assert (X_new.max(0) <= X.max(0) * (1 + 1e-6)).all()
+    np.testing.assert_array_equal(X_new[:, 0], X_new[:, 0].round())
+    np.testing.assert_allclose(X_new[:, 3], X_new[:, 3].round(1), atol=1e-5)
+    np.testing.assert_array_equal(X_new[:, 4], 3.25)
+    assert set(np.unique(X_new[:, 5])) == {0, 1}
+    np.testing.assert_allclose((X_new == 0).mean(0), (X == 0).mean(0), atol=0.03)
+    levels = np.linspace(0.05, 0.95, 19)
+    difference = np.quantile(X_new, levels, axis=0) - np.quantile(X, levels, axis=0)
+    assert np.abs(difference / X[:, :4].std(0).mean()).max() < 0.15
+    np.testing.assert_allclose(np.corrcoef(X_new[:, :4].T), np.corrcoef(X[:, :4].T), atol=0.15)
+
+
+def test_match_quantiles_is_within_classes_and_can_be_left_out():
+    """Quantiles are those of the class, and False returns decoded latent vectors."""
+    X, y = clusters()
+    X[:, 1] = np.rint(X[:, 1])
+    sampler = LatentSampler(PCA(4), random_state=0).fit(X, y)
+    X_new = sampler.sample(500, y="b")
+    assert X_new[:, 0].min() >= X[y == "b", 0].min() - 1e-5
+    assert X_new[:, 0].max() <= X[y == "b", 0].max() + 1e-5
+    plain = clone(sampler).set_params(match_quantiles=False).fit(X, y)
+    decoded = plain.sample(500, y="b")
+    assert not (decoded[:, 1] == decoded[:, 1].round()).any()
+    codes = plain.autoencoder_.transform(decoded)
+    np.testing.assert_allclose(plain.autoencoder_.inverse_transform(codes), decoded, atol=1e-4)
+
+
+def test_a_sample_is_independent_of_other_samples():
+    """Quantiles are computed in fit, so that each class's samples are independent of the others."""
+    sampler, _, _ = class_sampler(density=KernelDensity(bandwidth=0.2))
+    alone = sampler.sample(y=["b"])
+    np.testing.assert_array_equal(sampler.sample(y=["a", "b", "c", "a"])[1:2], alone)
+
+
+def test_missing_values_are_left_out_of_quantiles():
+    """Quantiles are those of the known values of each column."""
+    X = mixed_columns(200)[:, :4]
+    X[::5, 1] = np.nan
+    model = DenseAutoencoder(3, allow_nan=True, **FAST)
+    X_new = LatentSampler(model, random_state=0).fit(X).sample(500)
+    assert np.isfinite(X_new).all()
+    assert X_new[:, 1].max() <= np.nanmax(X[:, 1]) * (1 + 1e-6)
+
+
+class FrameAutoencoder(PCA):
+    """PCA whose inverse_transform returns a data frame with a category, as for mixed tables."""
+
+    package = pd
+
+    def inverse_transform(self, Z):
+        """Return a whole number, a number and a category."""
+        values = super().inverse_transform(Z)
+        kind = np.where(values[:, 2] > 0.5, "yes", "no")
+        return self.package.DataFrame(
+            {"age": np.rint(values[:, 0]).astype(np.int64), "pay": values[:, 1], "kind": kind}
+        )
+
+
+class PolarsAutoencoder(FrameAutoencoder):
+    """The same with polars."""
+
+    package = pytest.importorskip("polars")
+
+
+@pytest.mark.parametrize("class_", [FrameAutoencoder, PolarsAutoencoder])
+def test_samples_are_the_data_frame_of_the_autoencoder(class_):
+    """A data frame of inverse_transform is returned, with quantiles matched in numeric columns."""
+    X = class_.package.DataFrame(
+        dict(zip(["age", "pay", "kind"], mixed_columns()[:, [0, 1, 5]].T, strict=True))
+    )
+    y = np.where(np.asarray(X["age"]) > 40, "old", "young")
+    sampler = LatentSampler(class_(3), random_state=0).fit(X, y)
+    X_new = sampler.sample(200, y="old")
+    assert type(X_new) is class_.package.DataFrame
+    assert list(X_new.columns) == ["age", "pay", "kind"]
+    assert np.asarray(X_new["age"]).dtype == np.int64
+    assert np.asarray(X_new["age"]).min() >= 41
+    assert np.asarray(X_new["pay"]).min() > 0
+    assert set(X_new["kind"]) == {"yes", "no"}
+    assert sampler.interpolate(X[:1], X[1:2], steps=3).shape == (3, 1, 3)
+
+
+def test_default_autoencoder_of_a_table_keeps_all_dimensions():
+    """The default autoencoder has one latent dimension per column, up to a maximum."""
+    assert LatentSampler(random_state=0).fit(low_rank(90, 7)).autoencoder_.n_components == 7
+    assert LatentSampler(random_state=0).fit(low_rank(40, 80)).autoencoder_.n_components == 40
+
+
+def test_a_classifier_of_samples_classifies_real_rows():
+    """A classifier trained on samples is nearly as accurate on held-out rows as one on real rows."""
+    from sklearn.datasets import load_wine
+    from sklearn.linear_model import LogisticRegression
+
+    X, y = load_wine(return_X_y=True)
+    train, test = np.arange(0, 178, 2), np.arange(1, 178, 2)
+    X_new, y_new = LatentSampler(random_state=0).fit(X[train], y[train]).sample(89, return_y=True)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression())
+    real = classifier.fit(X[train], y[train]).score(X[test], y[test])
+    assert classifier.fit(X_new, y_new).score(X[test], y[test]) >= 0.95 * real

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from skae._input.dtypes import as_ndarray
 
-__all__ = ["Targets", "resolve_targets"]
+__all__ = ["Targets", "known_values", "missing_mask", "resolve_targets"]
 
 LABEL_SMOOTHING = 0.1
 """Probability that is spread evenly over all classes [1]_, the value of the paper.
@@ -96,7 +96,7 @@ class Targets:
             )
         self.classes, self.means, self.scales = [], [], []
         for column, is_missing in zip(columns, missing, strict=True):
-            self._fit_column(_without_objects(column[~is_missing]))
+            self._fit_column(known_values(column[~is_missing]))
         self.share = float((~missing).mean())
 
     def _fit_column(self, known):
@@ -139,7 +139,7 @@ class Targets:
             )
         encoded = np.full((columns.shape[1], len(columns)), np.nan, np.float32)
         for i, (column, is_missing) in enumerate(zip(columns, missing, strict=True)):
-            known = _without_objects(column[~is_missing])
+            known = known_values(column[~is_missing])
             encoded[~is_missing, i] = self._encode_column(known, i)
         return torch.from_numpy(encoded)
 
@@ -216,9 +216,14 @@ def _columns_and_missing(y):
         raise ValueError(
             f"Got y of shape {y.shape}, but expected (n_samples,) or (n_samples, n_outputs)."
         )
-    if columns.dtype == object:
-        return columns, np.vectorize(_is_missing, otypes=[bool])(columns)
-    return columns, columns != columns  # NaN is unequal to itself
+    return columns, missing_mask(columns)
+
+
+def missing_mask(y):
+    """Return the mask of missing values of an array: NaN, None, NaT and NA."""
+    if y.dtype == object:
+        return np.vectorize(_is_missing, otypes=[bool])(y)
+    return y != y  # NaN is unequal to itself
 
 
 def _is_missing(value):
@@ -227,7 +232,7 @@ def _is_missing(value):
     return value is None or not isinstance(is_equal, (bool, np.bool_)) or not is_equal
 
 
-def _without_objects(known):
+def known_values(known):
     """Convert known values of dtype object to their own dtype, and check that they are finite."""
     if known.dtype == object:
         known = np.array(known.tolist())

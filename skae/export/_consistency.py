@@ -15,6 +15,7 @@ __all__ = [
     "check_detector",
     "check_mixture",
     "check_pipeline",
+    "check_quantiles",
     "check_reference",
     "check_restorer",
     "check_sampler",
@@ -243,14 +244,42 @@ def check_codec(node, reader):
 
 
 def check_sampler(node, reader):
-    """Check the latent dimensions of a sampler and its density."""
-    k = len(node.state["code_mean_"])
+    """Check the latent dimensions of a sampler, its classes and its densities."""
+    state = node.state
+    k = len(state["code_mean_"])
     _check_outputs(node, "autoencoder_", k)
-    density = node.state["density_"]
+    densities = [state.get("density_")]
+    if "classes_" in state:
+        classes = state["classes_"]
+        _require(bool((classes[:-1] < classes[1:]).all()), node, "sorted classes")
+        _require({"densities_", "class_prior_"} <= set(state), node, "a density of each class")
+        densities = state["densities_"]
+        _require(len(densities) == len(classes), node, "one density per class")
+        _require(abs(state["class_prior_"].sum() - 1) < 1e-6, node, "frequencies with a sum of 1")
+    for density in densities:
+        _require(density is not None, node, "a density")
+        _check_density(node, density, k)
+    match = state["_quantile_match"]
+    if match is not None:
+        n_classes = len(match.state["sampled"])
+        _require(n_classes == len(densities), node, "quantiles of each class")
+
+
+def _check_density(node, density, k):
+    """Check the number of dimensions of a density."""
     while density.name == "FrozenEstimator":
         density = density.state["estimator"]
     if density.name == "GaussianMixture" and "means_" in density.state:
         _require(density.state["means_"].shape[1] == k, node, f"a density of {k} dimensions")
+
+
+def check_quantiles(node, reader):
+    """Check that the quantiles of each column are sorted."""
+    for name in ("sampled", "observed"):
+        quantiles = node.state[name]
+        _require(quantiles.size > 0, node, "quantiles")
+        is_decreasing = np.diff(quantiles, axis=1) < 0  # False for NaN
+        _require(not is_decreasing.any(), node, f"sorted {name} quantiles")
 
 
 def check_detector(node, reader):

@@ -304,15 +304,22 @@ ESTIMATORS = {
         {
             "autoencoder": AUTOENCODER,
             "density": Choice(Null(), Nested(DENSITIES, is_estimator=True)),
+            "match_quantiles": Choice(AUTO, Boolean()),
             "random_state": SEED,
         },
         {
             **USES_FITTED,
-            "density_": Nested(DENSITIES, is_estimator=True),
             "code_mean_": Array("f8", ("k",)),
             "code_scale_": Array("f8", ("k",), above=0),
+            "_quantile_match": Choice(Null(), Nested(("QuantileMatch",))),
         },
-        FEATURE_NAMES,
+        {
+            **FEATURE_NAMES,
+            "density_": Nested(DENSITIES, is_estimator=True),
+            "densities_": Sequence(Nested(DENSITIES, is_estimator=True), 1),
+            "classes_": Choice(Array("biuf", ("c",)), Strings("c")),
+            "class_prior_": Array("f8", ("c",), above=0, high=1),
+        },
         consistency.check_sampler,
     ),
     "ReconstructionDetector": ClassSchema(

@@ -21,6 +21,7 @@ from skae.export._estimator_schema import (
 )
 from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
+from skae.generation._quantiles import QuantileMatch
 from skae.networks.config import ConvConfig, DenseConfig, UNetConfig
 from skae.networks.layers import ACTIVATIONS
 
@@ -193,6 +194,17 @@ RECORDS = {
             "fitted_errors": Array("f8", ("n",), low=0),
             "weights": Array("f8", ("n",), above=0),
         },
+    ),
+    "QuantileMatch": ClassSchema(
+        QuantileMatch,
+        {
+            "sampled": Array("f8", ("c", "q", "m")),
+            "observed": Array("f8", ("c", "q", "m")),
+            "decimals": Array("i8", ("m",), low=0),
+        },
+        {},
+        {},
+        consistency.check_quantiles,
     ),
     "NeighborView": ClassSchema(
         NeighborView,

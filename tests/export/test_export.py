@@ -139,6 +139,21 @@ def test_load_restores_every_estimator(name, tmp_path):
     np.testing.assert_array_equal(compute(loaded), expected)
 
 
+@pytest.mark.parametrize("labels", [["a", "bc"], [3, -1], [True, False]], ids=str)
+def test_load_restores_a_sampler_of_classes(tmp_path, labels):
+    """A loaded sampler has the same classes, samples and densities of each class."""
+    y = np.resize(labels, len(TABLE))
+    fitted = LatentSampler(DENSE, random_state=0).fit(TABLE, y)
+    save(fitted, tmp_path / "x")
+    loaded = load(tmp_path / "x")
+    np.testing.assert_array_equal(loaded.classes_, fitted.classes_)
+    assert loaded.classes_.dtype == fitted.classes_.dtype
+    X_new, y_new = fitted.sample(9, return_y=True)
+    np.testing.assert_array_equal(loaded.sample(9, return_y=True)[0], X_new)
+    np.testing.assert_array_equal(loaded.sample(9, return_y=True)[1], y_new)
+    np.testing.assert_array_equal(loaded.score_samples(TABLE, y), fitted.score_samples(TABLE, y))
+
+
 def test_an_estimator_in_two_places_is_saved_once(tmp_path):
     """A frozen autoencoder that is parameter and fitted attribute is saved and loaded as one object."""
     autoencoder = DenseAutoencoder(2, max_iter=1, random_state=0).fit(TABLE)

@@ -12,7 +12,13 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import DenseAutoencoder, ImageRestorer, LatentCodec, ReconstructionDetector
+from skae import (
+    DenseAutoencoder,
+    ImageRestorer,
+    LatentCodec,
+    LatentSampler,
+    ReconstructionDetector,
+)
 from skae._files.container import MAX_JSON_DEPTH, MAX_JSON_ITEMS
 from skae.export import load, save
 from skae.export._kinds import OPTIMIZERS
@@ -37,6 +43,7 @@ def files(tmp_path_factory):
         "pipeline": make_pipeline(StandardScaler(), DENSE).fit(TABLE),
         "codec": LatentCodec(DENSE, random_state=0).fit(TABLE),
         "detector": ReconstructionDetector(DENSE, random_state=0).fit(TABLE),
+        "sampler": LatentSampler(DENSE, random_state=0).fit(TABLE, np.arange(len(TABLE)) % 2),
         "restorer": ImageRestorer(n_filters=2, max_iter=1, random_state=0).fit(images),
     }
     path = tmp_path_factory.mktemp("files") / "x"
@@ -324,6 +331,19 @@ INCONSISTENT = {
     "a-negative-tail": ("detector", scale_by("_reference.error_tail.values", -1), "numbers from 0"),
     "an-error-scale-of-zero": ("detector", scale_by("error_scale_", 0), "numbers from 0"),
     "a-scaler-of-other-width": ("detector", resize("scaler_.mean_", (4,)), "size"),
+    "classes-of-a-sampler-out-of-order": ("sampler", scale_by("classes_", -1), "sorted classes"),
+    "fewer-frequencies": ("sampler", resize("class_prior_", (1,)), "size"),
+    "frequencies-beyond-1": ("sampler", scale_by("class_prior_", 1.5), "a sum of 1"),
+    "quantiles-of-one-class": (
+        "sampler",
+        resize("_quantile_match.observed", (1, 60, 5)),
+        "size",
+    ),
+    "decreasing-quantiles": (
+        "sampler",
+        scale_by("_quantile_match.observed", -1),
+        "sorted observed quantiles",
+    ),
     "a-scaler-without-scale": ("pipeline", scale_by("steps[0][1].scale_", 0), "numbers from 0"),
     "another-kernel": ("restorer", resize(W("last.bias"), (5,)), "weights do not match"),
 }

@@ -192,6 +192,7 @@ PARAMETERS = {
     "LatentSampler": {
         "autoencoder": [None, PCA(2), StandardScaler(), "x", 1, PCA],
         "density": [None, KernelDensity(), PCA(2), "x", 1, KernelDensity(bandwidth=-1.0)],
+        "match_quantiles": ["auto", *BOOLEANS],
         "random_state": SEEDS,
     },
     "LatentCodec": {
@@ -350,6 +351,15 @@ def targets(draw, n_rows):
 
 
 @st.composite
+def labels_of_classes(draw):
+    """Draw one label, or several labels, of a sampler with the classes "a" and "b"."""
+    one = st.sampled_from(["a", "b", "c", 0, 1.0, True, math.nan, None, (), {"a": 2}])
+    if draw(st.booleans()):
+        return draw(one)
+    return draw(st.lists(st.sampled_from(["a", "b", "a", "c", 0, None]), max_size=4))
+
+
+@st.composite
 def fits(draw, name, kind):
     """Draw a fit, with up to three parameters."""
     shape = SUBJECTS[name].data.shape
@@ -363,6 +373,8 @@ def fits(draw, name, kind):
             keywords["y"] = draw(targets(n_rows))
         if method == "fit" and draw(st.integers(0, 4)) == 0:
             keywords["X_val"] = draw(data(shape))
+    elif kind == "LatentSampler" and draw(st.booleans()):
+        keywords["y"] = draw(targets(n_rows))
     elif kind == "ImageRestorer" and draw(st.integers(0, 2)) == 0:
         keywords["y"] = draw(data(shape, n_rows=n_rows))
     keywords = {key: value for key, value in keywords.items() if value is not None}
@@ -387,7 +399,10 @@ def uses(draw, name, kind):
         return Call(name, method, (Data(special=draw(st.sampled_from(sorted(SPECIAL)))),))
     if method == "sample":
         n = draw(st.sampled_from([1, 2, 50, *NUMBERS]))
-        return Call(name, method, (n,))
+        if draw(st.booleans()):
+            keywords["y"] = draw(labels_of_classes())
+            keywords["return_y"] = draw(st.sampled_from([*BOOLEANS, True]))
+        return Call(name, method, (n,), keywords)
     if method == "interpolate":
         if draw(st.integers(0, 2)) == 0:
             shape = shape[1:]
@@ -400,6 +415,8 @@ def uses(draw, name, kind):
         return Call(name, method, (draw(messages()),), keywords)
     n_rows = draw(st.sampled_from([1, 2, 3, 8, shape[0], 30, 30]))
     X = draw(data(shape, n_rows=n_rows))
+    if kind == "LatentSampler" and draw(st.integers(0, 3)) == 0:
+        keywords["y"] = draw(labels_of_classes())
     if method == "score" and kind == "ImageRestorer":
         keywords["y"] = X if draw(st.booleans()) else draw(data(shape, n_rows=n_rows))
     if method == "score" and kind != "LatentSampler":

@@ -39,10 +39,13 @@ class Subject:
         Function without arguments that returns an unfitted estimator.
     data : Data
         Data of fit.
+    y : tuple, default=None
+        Class labels of fit.
     """
 
     make: object
     data: Data
+    y: tuple | None = None
 
 
 def dense(n_components=2, **parameters):
@@ -123,6 +126,7 @@ SUBJECTS = {
     "sampler": Subject(lambda: sampler(dense()), TABLE),
     "sampler of images": Subject(lambda: sampler(conv()), IMAGES),
     "sampler of kernels": Subject(lambda: sampler(dense(), density=KernelDensity()), TABLE),
+    "sampler of classes": Subject(lambda: sampler(dense()), TABLE, ("a", "b") * 12),
     "codec": Subject(lambda: codec(dense(penalty="rate"), step="auto"), TABLE),
     "codec of PCA": Subject(lambda: codec(PCA(2)), TABLE),
     "codec of images": Subject(lambda: codec(conv()), Data((16, 6, 6), "counts", dtype="uint8")),
@@ -143,6 +147,8 @@ def fitted(name):
     estimator = subject.make()
     X, _ = subject.data.build()
     np.random.seed(0)  # noqa: NPY002
+    if subject.y is not None:
+        return estimator.fit(X, list(subject.y))
     return estimator.fit(X)
 
 
