@@ -9,9 +9,9 @@ Each job runs one script in a new process and writes a log. After a failure the 
 the end, and the exit status is 1. A job without its data or its packages is skipped. The jobs are sorted by the number of
 figures per minute, so that an interrupted run has measured as much as possible.
 
-The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `mnist.npz`,
-`fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is
-also in `/usr/share/datasets/fashion-mnist`.
+The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `labeled/` with .csv files,
+`mnist.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and `kodak/`.
+Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """
@@ -168,6 +168,18 @@ JOBS = [
         14,
     ),
     Job(
+        "sample_classes",
+        "sample_classes.py",
+        "--seeds 1 --only-tables wine --methods training skae skae_decoded smote",
+        10,
+    ),
+    Job(
+        "sample_classes_tables",
+        "sample_classes.py --tables {labeled}",
+        "--seeds 1 --methods training skae mixture",
+        25,
+    ),
+    Job(
         "compress_mnist",
         "compress.py --data {mnist} --only webp pca rate --weights 0.12 0.35 0.7 1.1 1.7 --k 128 64 64 64 64",
         "--weights 1 --k 2 --test-rows 5 --pca-steps 0.5 --pca-k 8",
@@ -246,6 +258,7 @@ def find_data(folder):
             "adbench",
             "mixed",
             "oddbench",
+            "labeled",
             "mnist.npz",
             "fashion-mnist",
             "train400",
@@ -265,7 +278,7 @@ def generate_data(folder):
     import numpy as np
 
     rng = np.random.default_rng(0)
-    names = ("adbench", "mixed", "oddbench", "train400", "set12", "kodak")
+    names = ("adbench", "mixed", "oddbench", "labeled", "train400", "set12", "kodak")
     paths = {name: folder / name for name in names}
     for path in paths.values():
         path.mkdir()
@@ -277,6 +290,13 @@ def generate_data(folder):
         X[y] += 3 * rng.normal(size=(int(y.sum()), 6))
         np.savez(paths["adbench"] / f"{name}.npz", X=X, y=y.astype(int))
         np.savez(paths["oddbench"] / f"{name}.npz", train=X[~y], test=X, test_labels=y)
+    for name in ("first", "second"):
+        number, label = rng.normal(size=60), rng.choice(["a", "b"], 60)
+        lines = [
+            f"{n:.2f},{'x' if n > 0 else 'z'},{one}" for n, one in zip(number, label, strict=True)
+        ]
+        text = "\n".join(["number,word,label", *lines])
+        (paths["labeled"] / f"{name}.csv").write_text(text, encoding="utf-8")
     for name in ("mnist", "fashion-mnist"):
         X = rng.integers(0, 256, (360, 28, 28), dtype=np.uint8)
         y = np.arange(360) % 10

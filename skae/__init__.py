@@ -22,7 +22,7 @@ Training
 
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
-    ``generation``               sampling from a density of latent vectors
+    ``generation``               sampling from densities of latent vectors, also by class
     ``compression``              lossy compression by entropy coding of latent vectors
     ``restoration``              image denoising and restoration
     ``displays``                 plots of samples, latent vectors and training curves

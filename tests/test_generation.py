@@ -410,7 +410,7 @@ def test_log_density_of_classes():
 def test_a_search_selects_a_density_of_classes():
     """A grid search with y scores the density within classes."""
     X, y = clusters()
-    X[:, 0] += 4 * (np.arange(len(X)) % 2)
+    X[:, 0] += 40 * (np.arange(len(X)) % 2)
     frozen = FrozenEstimator(PCA(4).fit(X))
     sampler = LatentSampler(frozen, density=GaussianMixture(random_state=0), random_state=0)
     search = GridSearchCV(sampler, {"density__n_components": [1, 2]}, error_score="raise")
@@ -484,7 +484,7 @@ def test_invalid_classes_raise_before_a_fit(y, message):
     ("arguments", "message"),
     [
         ({"y": "d"}, r"Got the class 'd' in y, but expected one of \['a', 'b', 'c'\]"),
-        ({"y": ["a", 1]}, "Got the class '1' in y"),
+        ({"y": ["a", 1]}, "Got the class 1 in y"),
         ({"y": np.nan}, "Got the class nan in y"),
         ({"y": {"a": 3}}, r"Got the class \{'a': 3\} in y"),
         ({"y": ["a", "b"], "n_samples": 3}, "Got 2 labels in y for 3 samples, but expected"),
@@ -572,7 +572,7 @@ def test_samples_have_the_distribution_of_each_column():
     np.testing.assert_allclose((X_new == 0).mean(0), (X == 0).mean(0), atol=0.03)
     levels = np.linspace(0.05, 0.95, 19)
     difference = np.quantile(X_new, levels, axis=0) - np.quantile(X, levels, axis=0)
-    assert np.abs(difference / X[:, :4].std(0).mean()).max() < 0.15
+    assert (np.abs(difference[:, :4]).max(0) <= 0.25 * X[:, :4].std(0)).all()
     np.testing.assert_allclose(np.corrcoef(X_new[:, :4].T), np.corrcoef(X[:, :4].T), atol=0.15)
 
 

@@ -13,7 +13,7 @@ __all__ = ["ClassDensitiesMixin"]
 
 
 class ClassDensitiesMixin:
-    """Mixin for samplers with a parameter `density`, which is fitted for all samples or per class."""
+    """Mixin for samplers with a parameter `density`: fitted for all samples, or per class."""
 
     density: BaseEstimator | None
     density_: BaseEstimator

@@ -51,7 +51,7 @@ def encode_labels(y, X):
     ValueError
         If labels are missing, continuous, mixed or two-dimensional, or not one per sample.
     """
-    y = column_or_1d(as_ndarray(y), warn=True)
+    y = _as_column(y)
     check_consistent_length(X, y)
     n_missing = int(missing_mask(y).sum())
     if n_missing:
@@ -75,6 +75,13 @@ def encode_labels(y, X):
             "that contains the target as a column."
         )
     return np.unique(y, return_inverse=True)
+
+
+def _as_column(y):
+    """Convert labels to a 1D array. NumPy would convert numbers in a list of strings to strings."""
+    if isinstance(y, (list, tuple)):
+        y = np.asarray(y, dtype=object)
+    return column_or_1d(as_ndarray(y), warn=True)
 
 
 def find_classes(y, labels, n_samples=None):
@@ -115,7 +122,7 @@ def find_classes(y, labels, n_samples=None):
 def _find_labels(y, labels):
     """Return the index of each label; raise an error for other labels."""
     index_of = {label: index for index, label in enumerate(labels.tolist())}
-    y = column_or_1d(as_ndarray(y), warn=True).tolist()
+    y = _as_column(y).tolist()
     for label in y:
         if not isinstance(label, Hashable) or label not in index_of:
             shown = ", ".join(repr(known) for known in labels[:MAX_SHOWN_CLASSES].tolist())

@@ -139,7 +139,7 @@ def _default_density(n_samples, n_components):
     For k latent dimensions, one Gaussian has ``2 * (k + 3)`` samples. Among 1.5 to 14 times
     ``k + 3``, the lowest values gave the samples that a classifier distinguished least from rows
     of five tables, and the classifiers trained on samples of digits that were most accurate. The
-    samples were no closer to rows in fit than held-out rows. EM gains little after the k-means
+    samples were no closer to rows in fit than rows of a test set. EM gains little after the k-means
     initialization, so `tol` is large. The covariance regularization is for repeated vectors.
     """
     from sklearn.mixture import GaussianMixture  # slow to import

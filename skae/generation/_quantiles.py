@@ -97,7 +97,7 @@ class QuantileMatch:
             if len(class_rows) < MIN_CLASS_ROWS:
                 class_rows = rows
                 weights = frequencies
-            observed.append(_quantiles(class_rows, levels))
+            observed.append(_quantiles(class_rows, levels, np.ones(len(class_rows))))
             sampled.append(_quantiles(samples, levels, weights))
         return cls(np.stack(sampled), np.stack(observed), _decimals(rows))
 
@@ -148,17 +148,16 @@ def _ranks(quantiles, values):
     return np.where(stop > first, (first + stop - 1) / 2, ranks)
 
 
-def _quantiles(rows, levels, weights=None):
+def _quantiles(rows, levels, weights):
     """Return the quantiles of each column, which are values of the column; NaN without values."""
-    if weights is not None:
-        rows, weights = rows[weights > 0], weights[weights > 0]
+    rows = rows[weights > 0]
+    weights = weights[weights > 0]
     quantiles = np.full((len(levels), rows.shape[1]), np.nan)
     for j, column in enumerate(rows.T):
         is_known = ~np.isnan(column)
         if is_known.any():
-            known_weights = None if weights is None else weights[is_known]
             quantiles[:, j] = np.quantile(
-                column[is_known], levels, method="inverted_cdf", weights=known_weights
+                column[is_known], levels, method="inverted_cdf", weights=weights[is_known]
             )
     return quantiles
 
