@@ -234,7 +234,7 @@ def accuracies(X, y, X_test, y_test):
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     trees = make_pipeline(
         make_column_transformer((ordinal, other), remainder="passthrough"),
-        HistGradientBoostingClassifier(random_state=0),
+        HistGradientBoostingClassifier(max_iter=50, random_state=0),
     )
     one_hot = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
     linear = make_pipeline(
@@ -252,7 +252,7 @@ def distinguishability(X_new, y_new, X_test, y_test):
     encode = make_column_transformer((OrdinalEncoder(), text), remainder="passthrough")
     is_real = np.repeat([0, 1], n)
     values = encode.fit_transform(table)
-    classifier = HistGradientBoostingClassifier(random_state=0)
+    classifier = HistGradientBoostingClassifier(max_iter=50, random_state=0)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     scores = cross_val_predict(classifier, values, is_real, cv=folds, method="predict_proba")
     return roc_auc_score(is_real, scores[:, 1])
@@ -283,6 +283,18 @@ def read_tables(args):
     return tables
 
 
+def split_halves(X, y, args):
+    """Return the training rows, training labels, test rows and test labels for each seed."""
+    halves = []
+    for seed in range(args.seeds):
+        indices = np.random.default_rng(seed).permutation(len(X))[: args.max_rows]
+        train, test = train_test_split(
+            indices, test_size=0.5, random_state=seed, stratify=y[indices]
+        )
+        halves.append((X.iloc[train], y[train], X.iloc[test], y[test]))
+    return halves
+
+
 def main():
     """Print the table and write its figures."""
     parser = argparse.ArgumentParser(
@@ -301,26 +313,22 @@ def main():
         "table", "method", "gradient boosting", "logistic regression", "AUC", "distance", "time, s"
     )
     for table, (X, y) in read_tables(args).items():
+        halves = split_halves(X, y, args)
+        real = [accuracies(*half) for half in halves]
         for name, (label, sample) in methods.items():
             if args.methods and name not in args.methods:
                 continue
             if name.startswith("images") and table != "digits":
                 continue
             measured = []
-            for seed in range(args.seeds):
-                indices = np.random.default_rng(seed).permutation(len(X))[: args.max_rows]
-                train, test = train_test_split(
-                    indices, test_size=0.5, random_state=seed, stratify=y[indices]
-                )
-                X_train, X_test = X.iloc[train], X.iloc[test]
+            for seed, (X_train, y_train, X_test, y_test) in enumerate(halves):
                 seconds, (X_new, y_new) = timed(
-                    lambda sample=sample, X=X_train, y=y[train], seed=seed: sample(X, y, seed)
+                    lambda X=X_train, y=y_train, seed=seed, sample=sample: sample(X, y, seed)
                 )
-                real = accuracies(X_train, y[train], X_test, y[test])
                 measured.append(
                     [
-                        *accuracies(X_new, y_new, X_test, y[test]) / real,
-                        distinguishability(X_new, y_new, X_test, y[test]),
+                        *accuracies(X_new, y_new, X_test, y_test) / real[seed],
+                        distinguishability(X_new, y_new, X_test, y_test),
                         distance_ratio(X_new, X_train, X_test),
                         seconds,
                     ]

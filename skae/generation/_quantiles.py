@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skae._input.dtypes import as_ndarray
 from skae._input.rows import sample_indices, take_rows
 from skae._input.streaming import stream_if_large
+from skae._input.tables import plain_table
 
 __all__ = ["QuantileMatch"]
 
@@ -201,7 +202,7 @@ def _observed_rows(X, positions, seed):
         X = X[:, positions]
     rows = stream_if_large(X)
     if hasattr(rows, "columns"):
-        rows = as_ndarray(rows)
+        rows = as_ndarray(plain_table(rows))
     n_rows = rows.shape[0]
     if hasattr(rows, "toarray"):
         indices = np.sort(np.random.default_rng(seed).permutation(n_rows)[:MAX_OBSERVED_ROWS])

@@ -109,6 +109,9 @@ assert_type(
     ReconstructionDetector(conv, contamination=0.1).fit(images).predict(images), NDArray[np.int64]
 )
 assert_type(LatentSampler(FrozenEstimator(dense)).fit(rows).sample(3), NDArray[np.float32])
+sampler = LatentSampler(FrozenEstimator(dense), match_quantiles=False).fit(rows, ["a", "b"] * 10)
+assert_type(sampler.sample(3, y="a"), NDArray[np.float32])
+assert_type(sampler.sample(y=["a", "b"], return_y=True), tuple[NDArray[np.float32], NDArray[Any]])
 codec = LatentCodec(PCA(2), step=0.5).fit(rows)
 assert_type(codec.compress(rows), bytes)
 assert_type(codec.compress_each(rows), list[bytes])
