@@ -204,7 +204,10 @@ def list_methods():
             "LatentSampler, match_quantiles=False",
             lambda X, y, seed: sample_skae(X, y, seed, match_quantiles=False),
         ),
-        "images": ("LatentSampler of images", sample_images),
+        "images": (
+            "LatentSampler of images, match_quantiles=True",
+            lambda X, y, seed: sample_images(X, y, seed, match_quantiles=True),
+        ),
         "images_decoded": (
             "LatentSampler of images, match_quantiles=False",
             lambda X, y, seed: sample_images(X, y, seed, match_quantiles=False),

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, clone
 
 from skae._input.array_likes import as_plain
@@ -75,5 +74,5 @@ class ClassDensitiesMixin:
             return score_classes(self.densities_, codes, find_classes(y, labels, len(codes)))
         if not hasattr(self, "classes_"):
             return self.density_.score_samples(codes)
-        scores = [density.score_samples(codes) for density in self.densities_]
-        return logsumexp(np.transpose(scores) + np.log(self.class_prior_), axis=1)
+        scores = np.array([density.score_samples(codes) for density in self.densities_])
+        return np.logaddexp.reduce(scores + np.log(self.class_prior_)[:, None], axis=0)
