@@ -205,8 +205,8 @@ def list_methods():
             lambda X, y, seed: sample_skae(X, y, seed, match_quantiles=False),
         ),
         "images": (
-            "LatentSampler of images, match_quantiles=True",
-            lambda X, y, seed: sample_images(X, y, seed, match_quantiles=True),
+            "LatentSampler of images",
+            sample_images,
         ),
         "images_decoded": (
             "LatentSampler of images, match_quantiles=False",

@@ -526,14 +526,15 @@ def test_a_density_that_does_not_fit_names_the_class():
 
 
 def test_images_of_a_class():
-    """Samples of a class of images are images; their pixels match quantiles only if asked for."""
+    """Samples of a class of images are images, and their pixels match quantiles by default."""
     X = np.rint(gray_images(60, 6, 5) * 9)
     y = np.arange(60) % 2
     model = ConvAutoencoder(2, n_filters=2, **FAST)
-    sampler = LatentSampler(model, random_state=0).fit(X, y)
-    assert sampler.sample(3, y=1).shape == (3, 6, 5)
-    assert sampler._quantile_match is None
-    matched = LatentSampler(model, match_quantiles=True, random_state=0).fit(X, y).sample(50, y=1)
+    sampler = LatentSampler(model, match_quantiles=False, random_state=0).fit(X, y)
+    decoded = sampler.sample(50, y=1)
+    assert decoded.shape == (50, 6, 5)
+    assert not np.array_equal(decoded, decoded.round())
+    matched = LatentSampler(model, random_state=0).fit(X, y).sample(50, y=1)
     assert matched.shape == (50, 6, 5)
     np.testing.assert_array_equal(matched, matched.round())
     assert (matched.max(axis=0) <= X[y == 1].max(axis=0)).all()
@@ -624,7 +625,7 @@ def test_quantiles_of_rows_that_are_not_in_memory(tmp_path, monkeypatch):
         observed, indices = _observed_rows(rows, None, 0)
         np.testing.assert_array_equal(observed, X)
         np.testing.assert_array_equal(indices, np.arange(300))
-    monkeypatch.setattr("skae.generation._quantiles.MAX_OBSERVED_ROWS", 100)
+    monkeypatch.setattr("skae.generation._quantiles.MAX_ROWS", 100)
     for rows in (csr_array(X), X, streamed):
         observed, indices = _observed_rows(rows, None, 0)
         assert 60 <= len(indices) <= 100
@@ -686,3 +687,14 @@ def test_a_classifier_of_samples_classifies_real_rows():
     classifier = make_pipeline(StandardScaler(), LogisticRegression())
     real = classifier.fit(X[train], y[train]).score(X[test], y[test])
     assert classifier.fit(X_new, y_new).score(X[test], y[test]) >= 0.95 * real
+
+
+def test_quantiles_of_large_samples_are_not_matched_by_default(monkeypatch):
+    """By default, samples of more than MAX_MATCHED_VALUES values are decoded latent vectors."""
+    monkeypatch.setattr("skae.generation._sampler.MAX_MATCHED_VALUES", 29)
+    X = np.rint(gray_images(30, 6, 5) * 9)
+    frozen = FrozenEstimator(ConvAutoencoder(2, n_filters=2, **FAST).fit(X))
+    decoded = LatentSampler(frozen, match_quantiles=False, random_state=0).fit(X).sample(5)
+    np.testing.assert_array_equal(LatentSampler(frozen, random_state=0).fit(X).sample(5), decoded)
+    matched = LatentSampler(frozen, match_quantiles=True, random_state=0).fit(X).sample(5)
+    np.testing.assert_array_equal(matched, matched.round())

@@ -1,5 +1,6 @@
 """Quantile matching: samples with the distribution of each column or pixel in fit."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +12,23 @@ from skae._input.rows import sample_indices, take_rows
 from skae._input.streaming import stream_if_large
 from skae._input.tables import plain_table
 
-__all__ = ["QuantileMatch"]
+__all__ = ["QuantileMatch", "n_class_samples"]
 
-MAX_OBSERVED_ROWS = 40_000
-"""Maximum number of rows from which the distributions of the columns are estimated."""
+MAX_ROWS = 20_000
+"""Maximum number of rows in fit, and of samples of all classes, from which the distributions of the
+columns are estimated."""
+
+MAX_ROW_NUMBERS = 2**24
+"""Maximum number of values of these rows, 128 MB."""
+
+MIN_CLASS_SAMPLES = 200
+"""Minimum number of samples of each class."""
 
 MAX_QUANTILES = 1_000
 """Maximum number of quantiles of a column and class, as in scikit-learn's QuantileTransformer."""
 
-MAX_NUMBERS = 2**20
-"""Maximum number of stored quantiles of all columns and classes, 8 MB."""
+MAX_NUMBERS = 2**19
+"""Maximum number of stored quantiles of all columns and classes, 4 MB."""
 
 MIN_QUANTILES = 20
 """Minimum number of quantiles."""
@@ -70,13 +78,13 @@ class QuantileMatch:
         classes : ndarray of shape (n_samples,)
             Index of the class of each row.
         X_new : ndarray or DataFrame of shape (n_new, ...)
-            Decoded samples.
+            Decoded samples, the same number of each class.
         new_classes : ndarray of shape (n_new,)
             Index of the class of each sample.
         n_classes : int
             Number of classes.
         seed : int
-            Seed of the random choice of at most `MAX_OBSERVED_ROWS` rows.
+            Seed of the random choice of at most `MAX_ROWS` rows.
 
         Returns
         -------
@@ -90,16 +98,16 @@ class QuantileMatch:
         n_quantiles = MAX_NUMBERS // (n_classes * max(1, rows.shape[1]))
         n_quantiles = max(MIN_QUANTILES, min(n_quantiles, MAX_QUANTILES, len(rows)))
         levels = (np.arange(n_quantiles) + 0.5) / n_quantiles
-        frequencies = np.bincount(row_classes, minlength=n_classes)[new_classes]
+        counts = np.bincount(row_classes, minlength=n_classes)
         sampled, observed = [], []
         for index in range(n_classes):
             class_rows = rows[row_classes == index]
-            weights = new_classes == index
+            class_samples = samples[new_classes == index]
             if len(class_rows) < MIN_CLASS_ROWS:
                 class_rows = rows
-                weights = frequencies
-            observed.append(_quantiles(class_rows, levels, np.ones(len(class_rows))))
-            sampled.append(_quantiles(samples, levels, weights))
+                class_samples = _with_frequencies(samples, new_classes, counts)
+            observed.append(_quantiles(class_rows, levels))
+            sampled.append(_quantiles(class_samples, levels))
         return cls(np.stack(sampled), np.stack(observed), _decimals(rows))
 
     def apply(self, X_new, classes):
@@ -149,18 +157,32 @@ def _ranks(quantiles, values):
     return np.where(stop > first, (first + stop - 1) / 2, ranks)
 
 
-def _quantiles(rows, levels, weights):
+def n_class_samples(n_columns, n_classes):
+    """Return the number of decoded samples of each class from which quantiles are estimated."""
+    return max(MIN_CLASS_SAMPLES, n_estimation_rows(n_columns) // n_classes)
+
+
+def n_estimation_rows(n_columns):
+    """Return the maximum number of rows from which quantiles are estimated."""
+    return max(1, min(MAX_ROWS, MAX_ROW_NUMBERS // max(1, n_columns)))
+
+
+def _with_frequencies(samples, new_classes, counts):
+    """Return samples of all classes, with the frequencies of the classes in fit."""
+    share = counts / counts.max()
+    chosen = []
+    for index, part in enumerate(share):
+        of_class = np.flatnonzero(new_classes == index)
+        chosen.append(of_class[: math.ceil(part * len(of_class))])
+    return samples[np.concatenate(chosen)]
+
+
+def _quantiles(rows, levels):
     """Return the quantiles of each column, which are values of the column; NaN without values."""
-    rows = rows[weights > 0]
-    weights = weights[weights > 0]
-    quantiles = np.full((len(levels), rows.shape[1]), np.nan)
-    for j, column in enumerate(rows.T):
-        is_known = ~np.isnan(column)
-        if is_known.any():
-            quantiles[:, j] = np.quantile(
-                column[is_known], levels, method="inverted_cdf", weights=weights[is_known]
-            )
-    return quantiles
+    ordered = np.sort(rows, axis=0)  # NaN last
+    n_known = np.isfinite(ordered).sum(axis=0)
+    indices = np.ceil(levels[:, None] * n_known).astype(np.intp) - 1
+    return np.take_along_axis(ordered, np.maximum(indices, 0), axis=0)
 
 
 def _decimals(rows):
@@ -178,7 +200,7 @@ def _decimals(rows):
 
 
 def _observed_rows(X, positions, seed):
-    """Return rows of a table in fit, or images as rows, at most `MAX_OBSERVED_ROWS`.
+    """Return rows of a table in fit, or images as rows, at most `MAX_ROWS`.
 
     Parameters
     ----------
@@ -203,12 +225,13 @@ def _observed_rows(X, positions, seed):
     rows = stream_if_large(X)
     if hasattr(rows, "columns"):
         rows = as_ndarray(plain_table(rows))
-    n_rows = rows.shape[0]
+    n_rows, n_columns = rows.shape[0], math.prod(rows.shape[1:])
+    max_rows = n_estimation_rows(n_columns)
     if hasattr(rows, "toarray"):
-        indices = np.sort(np.random.default_rng(seed).permutation(n_rows)[:MAX_OBSERVED_ROWS])
+        indices = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
         return rows[indices].toarray().astype(np.float64), indices
     generator = torch.Generator().manual_seed(seed)
-    indices = sample_indices(rows, MAX_OBSERVED_ROWS, generator)
+    indices = sample_indices(rows, max_rows, generator)
     rows = as_ndarray(take_rows(rows, indices), np.float64)
     return rows.reshape(len(rows), -1), indices.numpy()
 

@@ -1,5 +1,6 @@
 """Generative model that samples latent vectors from densities and decodes them."""
 
+import math
 from typing import Literal, Self, overload
 
 import numpy as np
@@ -18,7 +19,7 @@ from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae.generation._class_densities import ClassDensitiesMixin
 from skae.generation._classes import check_count, draw_classes
 from skae.generation._density import sample_densities
-from skae.generation._quantiles import QuantileMatch
+from skae.generation._quantiles import QuantileMatch, n_class_samples
 from skae.networks.layers import double_products
 
 __all__ = ["LatentSampler"]
@@ -26,11 +27,10 @@ __all__ = ["LatentSampler"]
 MAX_TABLE_COMPONENTS = 64
 """Maximum number of latent dimensions of the default autoencoder of a table."""
 
-MATCHING_SAMPLES = 20_000
-"""Number of samples of all classes from which the quantiles of decoded samples are estimated."""
-
-MIN_MATCHING_SAMPLES = 1_000
-"""Minimum number of such samples of each class."""
+MAX_MATCHED_VALUES = 256
+"""Maximum number of values of a sample for quantile matching by default. Matching improved samples
+of tables and of digits of 8x8 pixels. Of images of 28x28 pixels, it decreased the Fréchet distance
+of Fashion-MNIST and increased that of MNIST."""
 
 
 class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
@@ -56,7 +56,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         Whether `sample` maps each column or pixel to its distribution in `fit`, of each class if
         `fit` receives y. Sampled values then have the range, the frequencies and the decimals of
         the column, and whole numbers remain whole. False: `sample` returns decoded latent vectors
-        unchanged. "auto": True for tables, and False for X of more than two dimensions.
+        unchanged. "auto": True for samples of at most 256 values.
     random_state : int, RandomState instance or None, default=None
         Seed of `sample`, and of an autoencoder and a density with ``random_state=None``. With an
         int, each call of `sample` returns the same samples, as in scikit-learn's densities. With a
@@ -329,9 +329,9 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         return super()._default_autoencoder(X, n_components, **parameters)
 
     def _matches_quantiles(self, X):
-        """Return whether to match quantiles; "auto" is True for tables."""
+        """Return whether to match quantiles; "auto" is True unless samples have many values."""
         if self.match_quantiles == "auto":
-            return len(np.shape(as_plain(X))) == 2
+            return math.prod(np.shape(as_plain(X))[1:]) <= MAX_MATCHED_VALUES
         return self.match_quantiles
 
     def _fit_quantiles(self, X, classes, seed):
@@ -339,7 +339,8 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         n_classes = len(self._fitted_densities())
         if classes is None:
             classes = np.zeros(np.shape(X)[0], dtype=np.intp)
-        n_samples = max(MATCHING_SAMPLES // n_classes, MIN_MATCHING_SAMPLES)
+        n_columns = math.prod(np.shape(X)[1:])
+        n_samples = n_class_samples(n_columns, n_classes)
         sample_classes = np.repeat(np.arange(n_classes), n_samples)
         X_new = self._sample_decoded(sample_classes, seed)
         return QuantileMatch.fit(X, classes, X_new, sample_classes, n_classes, seed)
