@@ -47,7 +47,7 @@ BUNDLED = {
     "breast cancer": datasets.load_breast_cancer,
     "digits": datasets.load_digits,
 }
-MAX_COMPONENTS = 64
+MAX_COMPONENTS = 32
 N_GAUSSIANS = (1, 2, 3, 5, 8, 12, 20)
 BANDWIDTHS = np.geomspace(0.05, 1, 8)
 

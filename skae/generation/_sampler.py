@@ -24,7 +24,7 @@ from skae.networks.layers import double_products
 
 __all__ = ["LatentSampler"]
 
-MAX_TABLE_COMPONENTS = 64
+MAX_TABLE_COMPONENTS = 32
 """Maximum number of latent dimensions of the default autoencoder of a table."""
 
 MAX_MATCHED_VALUES = 256
@@ -45,7 +45,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         Estimator with ``fit``, ``transform`` and ``inverse_transform``. A clone is fitted, except
         for a ``FrozenEstimator``, which is used as it is. None: a :class:`ConvAutoencoder` if X has
         more than two dimensions, otherwise a :class:`DenseAutoencoder` with as many latent
-        dimensions as X has columns, at most 64.
+        dimensions as X has columns, at most 32.
     density : estimator, default=None
         Estimator with ``fit``, ``sample`` and ``score_samples``, such as scikit-learn's
         ``GaussianMixture`` and ``KernelDensity``. A clone is fitted on standardized latent vectors,
