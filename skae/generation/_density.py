@@ -137,10 +137,10 @@ def _default_density(n_samples, n_components):
     """Create an unfitted Gaussian mixture with a size that suits the number of latent vectors.
 
     For k latent dimensions, one Gaussian has ``2 * (k + 3)`` samples. Among 1.5 to 14 times
-    ``k + 3``, the lowest values gave the samples that a classifier distinguished least from rows
-    of five tables, and the classifiers trained on samples of digits that were most accurate. The
-    samples were no closer to rows in fit than rows of a test set. EM gains little after the k-means
-    initialization, so `tol` is large. The covariance regularization is for repeated vectors.
+    ``k + 3``, low values gave the samples of five tables that a classifier distinguished least from
+    rows, and the most accurate classifiers trained on samples of digits. With lower values, samples
+    approach rows in fit. EM gains little after the k-means initialization, so `tol` is large. The
+    covariance regularization is for repeated latent vectors.
     """
     from sklearn.mixture import GaussianMixture  # slow to import
 
