@@ -49,7 +49,7 @@ BUNDLED = {
 }
 MAX_COMPONENTS = 32
 N_GAUSSIANS = (1, 2, 3, 5, 8, 12, 20)
-BANDWIDTHS = np.geomspace(0.05, 1, 8)
+BANDWIDTHS = np.geomspace(0.05, 1, 6)
 
 
 class TableCoding:
@@ -165,7 +165,7 @@ def sample_mixture(values, n, seed):
 
 def sample_kernels(values, n, seed):
     """Sample from a kernel density with the bandwidth of the highest cross-validated likelihood."""
-    folds = min(5, len(values))
+    folds = min(3, len(values))
     search = GridSearchCV(KernelDensity(), {"bandwidth": BANDWIDTHS}, cv=folds).fit(values)
     return search.best_estimator_.sample(n, random_state=seed)
 
@@ -307,7 +307,7 @@ def main():
     parser.add_argument("--only-tables", nargs="+", help="names of tables")
     parser.add_argument("--methods", nargs="+", help="names of methods (default: all)")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--max-rows", type=int, default=6000, help="rows of each table")
+    parser.add_argument("--max-rows", type=int, default=2000, help="rows of each table")
     Recorder.add_option(parser)
     args = parser.parse_args()
     recorder = Recorder("sample_classes", args.results, packages=("ctgan",))
