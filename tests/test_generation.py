@@ -698,3 +698,15 @@ def test_quantiles_of_large_samples_are_not_matched_by_default(monkeypatch):
     np.testing.assert_array_equal(LatentSampler(frozen, random_state=0).fit(X).sample(5), decoded)
     matched = LatentSampler(frozen, match_quantiles=True, random_state=0).fit(X).sample(5)
     np.testing.assert_array_equal(matched, matched.round())
+
+
+def test_samples_of_a_table_with_categories():
+    """Samples of a mixed table have its columns and data types, and the numbers of the class."""
+    X = pd.DataFrame(mixed_columns()[:, :2], columns=["age", "pay"]).astype({"age": int})
+    X["kind"] = np.where(mixed_columns()[:, 5] > 0, "yes", "no")
+    y = np.where(X["age"] > 40, "old", "young")
+    X_new = LatentSampler(DenseAutoencoder(3, **FAST), random_state=0).fit(X, y).sample(99, "old")
+    pd.testing.assert_series_equal(X_new.dtypes, X.dtypes)
+    assert X_new["age"].min() >= 41
+    assert X_new["pay"].min() > 0
+    assert set(X_new["kind"]) <= {"yes", "no"}
