@@ -244,7 +244,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         Parameters
         ----------
         a, b : array-like or torch.Tensor
-            One sample each, or the same number of samples.
+            One sample each, or the same number of samples. A data frame of one row is one sample.
         steps : int, default=10
             Number of points on each line, including the reconstructions of `a` and `b`.
 
@@ -252,7 +252,8 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         -------
         X_between : ndarray of shape (steps, ...) or (steps, n_pairs, ...)
             Decoded points, in the layout and units of X in fit, float32. Without a dimension of
-            pairs if `a` and `b` are one sample each.
+            pairs if `a` and `b` are one sample each. A data frame of `steps` rows for one pair if
+            ``inverse_transform`` returns one.
         """
         check_is_fitted(self)
         check_count("steps", steps, 2)
@@ -263,11 +264,14 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
                 f"Got a of shape {np.shape(a)} and b of shape {np.shape(b)}, but expected "
                 "samples in equal number and of equal shape."
             )
-        sample_shape = self._decode(self.code_mean_[None]).shape[1:]
-        is_single_pair = np.ndim(a) == 1 or np.shape(a) == sample_shape
-        if is_single_pair:
-            a = as_ndarray(a)[None]
-            b = as_ndarray(b)[None]
+        if hasattr(a, "columns"):
+            is_single_pair = len(a) == 1
+        else:
+            sample_shape = self._decode(self.code_mean_[None]).shape[1:]
+            is_single_pair = np.ndim(a) == 1 or np.shape(a) == sample_shape
+            if is_single_pair:
+                a = as_ndarray(a)[None]
+                b = as_ndarray(b)[None]
         first = self._encode(a)
         last = self._encode(b)
         weights = np.linspace(0, 1, steps)[:, None, None]

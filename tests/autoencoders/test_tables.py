@@ -20,6 +20,7 @@ from skae import (
     ConvAutoencoder,
     DenseAutoencoder,
     LatentCodec,
+    LatentSampler,
     ReconstructionDetector,
     ReconstructionDisplay,
     TraversalDisplay,
@@ -257,3 +258,16 @@ def test_a_codec_refuses_categories(table, fitted):
     """Compression needs numbers."""
     with pytest.raises(ValueError, match="Got categories in column 2"):
         LatentCodec(fitted).fit(table)
+
+
+def test_samples_of_a_table_with_categories(table, fitted):
+    """Samples and interpolations are data frames with the columns and dtypes of fit."""
+    sampler = LatentSampler(random_state=0).fit(table, table["city"])
+    samples, labels = sampler.sample(50, return_y=True)
+    assert samples.dtypes.tolist() == table.dtypes.tolist()
+    assert (samples["city"] == labels).mean() > 0.9
+    assert set(sampler.sample(20, y="Rome")["size"]) <= set(table["size"])
+    between = sampler.interpolate(table[:1], table[1:2], steps=4)
+    assert between.shape == (4, 5)
+    assert between.dtypes.tolist() == table.dtypes.tolist()
+    assert sampler.interpolate(table[:2], table[2:4], steps=4).shape == (4, 2, 5)
