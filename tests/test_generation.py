@@ -667,7 +667,7 @@ def test_samples_are_the_data_frame_of_the_autoencoder(class_):
     assert np.asarray(X_new["age"]).min() >= 41
     assert np.asarray(X_new["pay"]).min() > 0
     assert set(X_new["kind"]) == {"yes", "no"}
-    assert sampler.interpolate(X[:1], X[1:2], steps=3).shape == (3, 1, 3)
+    assert sampler.interpolate(X[:1], X[1:2], steps=3).shape == (3, 3)
 
 
 def test_default_autoencoder_of_a_table_keeps_all_dimensions():
