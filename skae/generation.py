@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
@@ -115,6 +116,13 @@ class LatentSampler(WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
         self.density = density
         self.random_state = random_state
 
+    def __sklearn_tags__(self):
+        """Return the tags: sparse X wherever the autoencoder accepts it."""
+        tags = super().__sklearn_tags__()
+        autoencoder = self.autoencoder
+        tags.input_tags.sparse = autoencoder is None or get_tags(autoencoder).input_tags.sparse
+        return tags
+
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:
@@ -122,7 +130,7 @@ class LatentSampler(WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, as the autoencoder accepts them.
         y : Ignored
             Not used, present for API consistency by convention.
@@ -219,7 +227,7 @@ class LatentSampler(WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -242,7 +250,7 @@ class LatentSampler(WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
         y : Ignored
             Not used, present for API consistency by convention.
