@@ -143,6 +143,7 @@ JOBS = [
         "--only first --max-iter 1",
         12,
     ),
+    Job("sparse", "sparse.py", "--only large --rows 2000 --k 2", 20),
     Job(
         "classify_fashion_mnist",
         "classify_images.py --data {fashion-mnist}",

@@ -60,7 +60,7 @@ ArrayLike: TypeAlias = Array | list[Any] | tuple[Any, ...]
 """One value for each sample (targets, weights), or one sample or latent vector."""
 
 MatrixLike: TypeAlias = ArrayLike | Slices
-"""Samples: rows of a table, or images."""
+"""Samples: rows of a table, also of a sparse matrix, or images."""
 
 PathLike: TypeAlias = str | os.PathLike[str]
 """Path of a file or a folder."""

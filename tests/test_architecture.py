@@ -34,6 +34,7 @@ FLOORS = [
 INNER_FLOORS = {
     "_input": [
         ["rows"],
+        ["sparse_rows"],
         ["dtypes", "cells"],
         ["tensors", "tables", "batching"],
         ["array_likes", "units"],
@@ -44,8 +45,8 @@ INNER_FLOORS = {
         ["training_data"],
     ],
     "_training": [
-        ["checkpoint_values", "objective"],
-        ["checkpoint_files", "fit_digest", "net_state"],
+        ["checkpoint_values", "moments", "objective", "preparation"],
+        ["checkpoint_files", "fit_digest", "net_state", "sparse_pca"],
         [
             "batch_loss",
             "checkpoints",

@@ -55,4 +55,4 @@ def test_optional_and_slow_libraries_are_not_imported():
 def test_the_installation_has_five_dependencies():
     """All other libraries are extras."""
     names = {re.match(r"[\w-]+", one)[0] for one in PROJECT["dependencies"]}
-    assert names == {"numpy", "scikit-learn", "skorch", "torch", "tqdm"}
+    assert names == {"numpy", "scikit-learn", "scipy", "skorch", "torch", "tqdm"}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skae._input.rows import RowSource, row_chunks
+from skae._input.sparse_rows import SparseRows
 from skae.networks.layers import to_device
 
 __all__ = [
@@ -148,7 +149,7 @@ def check_bounds(X, bounds, loss):
     -------
     X : ndarray, torch.Tensor, ClippedRows or the same object
         A clipped copy if values are out of bounds by at most `MAX_ROUNDING` of their range. Rows
-        of a `RowSource` are clipped when they are read.
+        of a `RowSource` are clipped when they are read, except for sparse rows.
     """
     if dtype_name(X) == "uint8":
         return X
@@ -166,6 +167,8 @@ def check_bounds(X, bounds, loss):
         )
     if isinstance(X, np.ndarray):
         return np.clip(X, *bounds)
+    if isinstance(X, SparseRows) and bounds[0] <= 0 <= bounds[1]:
+        return X.clip(*bounds)
     if isinstance(X, torch.Tensor):
         return X.clamp(*bounds)
     return ClippedRows(X, bounds)
@@ -199,6 +202,8 @@ class ClippedRows(RowSource):
 
 def min_and_max(X):
     """Return the smallest and the largest value of X, read in chunks; NaN is ignored."""
+    if isinstance(X, SparseRows):
+        return X.min_and_max()
     low, high = math.inf, -math.inf
     for chunk in row_chunks(len(X), math.prod(X.shape[1:])):
         values = to_tensor(X[chunk])

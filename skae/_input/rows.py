@@ -12,6 +12,7 @@ __all__ = [
     "chunk_slices",
     "pad_rows",
     "row_chunks",
+    "row_subset",
     "sample_indices",
     "subset_rows",
     "take_rows",
@@ -53,6 +54,10 @@ class RowSource(Protocol):
     def take(self, indices):
         """Read rows by their sorted indices, a tensor."""
         ...
+
+    def subset(self, indices):
+        """Return a subset of the rows by sorted indices, a tensor."""
+        return RowSubset(self, indices)
 
     def sample(self, n, generator=None):
         """Return sorted indices of about `n` rows: random, or evenly spaced without a generator."""
@@ -131,7 +136,14 @@ def subset_rows(X, weights, indices):
         return X, weights
     if weights is not None:
         weights = weights[indices.numpy()]
-    return RowSubset(X, indices), weights
+    return row_subset(X, indices), weights
+
+
+def row_subset(X, indices):
+    """Return a subset of rows by sorted indices; dense rows are not copied before they are read."""
+    if isinstance(X, (np.ndarray, torch.Tensor)):
+        return RowSubset(X, indices)
+    return X.subset(indices)
 
 
 def row_chunks(n_samples, width):

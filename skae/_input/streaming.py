@@ -7,15 +7,18 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 
 from skae._input.array_likes import as_plain, check_not_file_names
 from skae._input.cells import check_no_units, fill_mask
 from skae._input.dtypes import supported_dtype
 from skae._input.rows import RowSource
+from skae._input.sparse_rows import SparseRows
 
 __all__ = [
     "StreamedRows",
     "check_not_file_names",
+    "dense_or_streamed",
     "stream_if_large",
 ]
 
@@ -71,6 +74,21 @@ def stream_if_large(X, name="X"):
     if isinstance(X, np.memmap):
         return X
     return as_plain(np.asanyarray(X[:]), name)
+
+
+def dense_or_streamed(X, name="X"):
+    """Convert X as `stream_if_large` does, and a sparse matrix to an array.
+
+    A sparse matrix of more than `STREAMED_BYTES` as an array becomes dense in chunks, when they are
+    read.
+    """
+    X = stream_if_large(X, name)
+    if not issparse(X):
+        return X
+    rows = SparseRows.from_csr(X.tocsr(), supported_dtype(X.dtype))
+    if math.prod(rows.shape) * rows.dtype.itemsize > STREAMED_BYTES:
+        return StreamedRows(rows)
+    return rows[:]
 
 
 def _is_lazy(X):

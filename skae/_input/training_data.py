@@ -7,6 +7,7 @@ import torch
 
 from skae._input.dtypes import ClippedRows, check_bounds, check_dtype_units, dtype_name
 from skae._input.rows import RowSubset, take_rows
+from skae._input.sparse_rows import SparseRows
 from skae._input.streaming import StreamedRows
 from skae._input.targets import Targets, resolve_targets
 from skae._input.units import measure_units, warn_if_other_units
@@ -22,7 +23,7 @@ class TrainingData:
 
     Attributes
     ----------
-    rows : ndarray, torch.Tensor or StreamedRows of shape (n, d)
+    rows : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n, d)
         X as flat rows, in its own dtype.
     weights : ndarray of shape (n,) or None
         Sample weights with a mean of 1. None: all samples have the same weight.
@@ -30,8 +31,8 @@ class TrainingData:
         Classes and scales of y.
     target_values : torch.Tensor of shape (n, n_outputs) or None
         y as numbers.
-    validation_rows : ndarray, torch.Tensor or StreamedRows of shape (n_val, d), or None
-        `X_val` as flat rows.
+    validation_rows : ndarray, torch.Tensor, SparseRows, StreamedRows or None
+        `X_val` as flat rows (n_val, d).
     max_abs, small_share : float
         Units of X, by `measure_units`.
     """
@@ -130,6 +131,8 @@ def _drop_rows_without_weight(rows, weights):
         )
     if isinstance(rows, StreamedRows):
         rows = StreamedRows(RowSubset(rows, indices))
+    elif isinstance(rows, SparseRows):
+        rows = rows.subset(indices)
     else:
         rows = take_rows(rows, indices)
     return rows, weights[indices.numpy()], indices

@@ -8,6 +8,7 @@ import torch
 
 from skae._input.dtypes import dtype_name, min_and_max, to_tensor
 from skae._input.rows import row_chunks, sample_indices, take_rows
+from skae._input.sparse_rows import SparseRows
 from skae._warnings import warn_user
 
 __all__ = [
@@ -78,6 +79,17 @@ def measure_units(rows):
     small_share : float
         Share of the rows without a value above ``max_abs / MAX_UNIT_RATIO``.
     """
+    if isinstance(rows, SparseRows):
+        maxima = rows.max_abs_of_rows()
+    else:
+        maxima = _max_abs_of_rows(rows)
+    max_abs = float(maxima.max())
+    small_share = float((maxima * MAX_UNIT_RATIO <= max_abs).double().mean())
+    return max_abs, small_share
+
+
+def _max_abs_of_rows(rows):
+    """Return the largest absolute value of each row, or of each of a sample of streamed rows."""
     if not isinstance(rows, (np.ndarray, torch.Tensor)):
         rows = take_rows(rows, sample_indices(rows, MAX_MEASURED_ROWS))
     row_maxima = []
@@ -86,10 +98,7 @@ def measure_units(rows):
         if values.is_floating_point():
             values = values.nan_to_num(0.0)
         row_maxima.append(torch.maximum(values.amax(1).double(), -values.amin(1).double()).cpu())
-    maxima = torch.cat(row_maxima)
-    max_abs = float(maxima.max())
-    small_share = float((maxima * MAX_UNIT_RATIO <= max_abs).double().mean())
-    return max_abs, small_share
+    return torch.cat(row_maxima)
 
 
 def warn_if_other_units(rows, max_abs, *, small_share=0.0, dtype=None):
@@ -127,7 +136,7 @@ def _max_abs(rows):
         largest = max(float(rows.max()), -float(rows.min()))
         if largest == largest:
             return largest
-    elif not isinstance(rows, torch.Tensor):
+    elif not isinstance(rows, (torch.Tensor, SparseRows)):
         rows = take_rows(rows, sample_indices(rows, MAX_CHECKED_ROWS))
     low, high = min_and_max(rows)
     return max(high, -low)

@@ -5,14 +5,16 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
 from skae._input.array_likes import as_numpy
 from skae._input.cells import MAX_ABSOLUTE_VALUE, invalid_number
-from skae._input.dtypes import as_ndarray, as_supported, dtype_name
+from skae._input.dtypes import as_ndarray, as_supported, dtype_name, supported_dtype
 from skae._input.rows import row_chunks
+from skae._input.sparse_rows import SparseRows
 from skae._input.streaming import StreamedRows, stream_if_large
 from skae._input.table_schema import EncodedTable
 from skae._input.tables import plain_table
@@ -34,7 +36,7 @@ MIN_RELATIVE_WEIGHT = 1e-15
 """Weights below this fraction of the largest count as zero: they change a sum by rounding only."""
 
 
-def check_rows(estimator, X, *, reset, allow_nan=None):
+def check_rows(estimator, X, *, reset, allow_nan=None, accept_sparse=False):
     """Validate a table, and return it in its own dtype.
 
     Parameters
@@ -42,21 +44,23 @@ def check_rows(estimator, X, *, reset, allow_nan=None):
     estimator : estimator
         If `reset`, its ``n_features_in_`` and ``feature_names_in_`` are set. Otherwise X is
         compared with these.
-    X : array-like, torch.Tensor or StreamedRows of shape (n_samples, n_features)
+    X : array-like, sparse matrix, torch.Tensor or StreamedRows of shape (n_samples, n_features)
         Data as given by the user.
     reset : bool
         Whether this is a fit.
     allow_nan : bool, default=None
         Whether NaN is a missing value. None: the parameter `allow_nan` of the estimator, if any.
+    accept_sparse : bool, default=False
+        Whether a sparse matrix is accepted.
 
     Returns
     -------
-    X : ndarray, torch.Tensor or StreamedRows of shape (n_samples, n_features)
+    X : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n_samples, n_features)
         Real and finite, in its own dtype. A tensor stays on its device. Streamed rows are checked
         when they are read.
     """
     X = stream_if_large(X)
-    rows = _check_table(estimator, X, min_samples=1 + reset)
+    rows = _check_table(estimator, X, min_samples=1 + reset, accept_sparse=accept_sparse)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if allow_nan is None:
         allow_nan = getattr(estimator, "allow_nan", False)
@@ -173,7 +177,7 @@ def check_code_names(Z, names):
     validate_data(decoder, Z, reset=False, skip_check_array=True)
 
 
-def _check_table(estimator, X, *, min_samples):
+def _check_table(estimator, X, *, min_samples, accept_sparse=False):
     """Check dtype and shape of a table, and convert it to an array unless it is a tensor or stream.
 
     scikit-learn's check would copy tensors and streams to memory. Values are not checked.
@@ -184,11 +188,14 @@ def _check_table(estimator, X, *, min_samples):
         X = check_array(
             X,
             dtype="numeric",
+            accept_sparse="csr" if accept_sparse else False,
             ensure_all_finite=False,
             ensure_min_samples=min_samples,
             estimator=estimator,
             input_name="X",
         )
+        if issparse(X):
+            return SparseRows.from_csr(X, supported_dtype(X.dtype))
         return as_supported(X)
     name = "the decoder"
     if estimator is not None:
@@ -211,7 +218,7 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
 
     Parameters
     ----------
-    X : ndarray, torch.Tensor or StreamedRows of shape (n_samples, n_features)
+    X : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n_samples, n_features)
         Rows to check. Streamed rows are checked whenever they are read.
     estimator : estimator, default=None
         Estimator for the message, and for its ``feature_names_in_``.
@@ -227,6 +234,12 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
     if isinstance(X, StreamedRows):
         X.check_on_read(partial(check_finite, estimator=estimator, allow_nan=allow_nan))
         return
+    if isinstance(X, SparseRows):
+        stored = np.flatnonzero(_is_invalid(X.matrix.data, allow_nan))
+        if len(stored) == 0:
+            return
+        row = int(np.searchsorted(X.matrix.indptr, stored[0], side="right")) - 1
+        X, first = X[row : row + 1], row
     for chunk in row_chunks(*X.shape):
         rows = X[chunk]
         # min and max propagate NaN and infinity, and need no array of the size of the rows
@@ -234,9 +247,7 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
         if low >= -MAX_ABSOLUTE_VALUE and high <= MAX_ABSOLUTE_VALUE:
             continue
         rows = as_ndarray(rows)
-        invalid = ~(np.abs(rows) <= MAX_ABSOLUTE_VALUE)
-        if allow_nan:
-            invalid &= ~np.isnan(rows)
+        invalid = _is_invalid(rows, allow_nan)
         if not invalid.any():
             continue
         row, column = (int(i) for i in np.argwhere(invalid)[0])
@@ -249,6 +260,14 @@ def check_finite(X, *, estimator=None, first=0, allow_nan=False, name="X"):
             allow_nan=getattr(estimator, "allow_nan", None),
             name=name,
         )
+
+
+def _is_invalid(values, allow_nan):
+    """Return a mask of the values that are not finite, or too large for float32."""
+    invalid = ~(np.abs(values) <= MAX_ABSOLUTE_VALUE)
+    if allow_nan:
+        invalid &= ~np.isnan(values)
+    return invalid
 
 
 def check_weights(sample_weight, X):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from skae._input.dtypes import to_tensor
-from skae._input.rows import row_chunks, sample_indices, take_rows
+from skae._input.rows import row_chunks, row_subset, sample_indices
 from skae._warnings import warn_user
 
 __all__ = ["code_statistics", "cut_code", "standardized_chunks"]
@@ -50,8 +50,8 @@ def standardized_chunks(network, rows, generator):
     Nothing is read before the first chunk.
     """
     if len(rows) > MAX_SAMPLES:
-        rows = take_rows(rows, sample_indices(rows, MAX_SAMPLES, generator))
-    for chunk in row_chunks(len(rows), network.max_features_held):
+        rows = row_subset(rows, sample_indices(rows, MAX_SAMPLES, generator))
+    for chunk in row_chunks(len(rows), max(rows.shape[1], network.max_features_held)):
         yield network.centre(to_tensor(rows[chunk], network.centre.scale.device))
 
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._input.dtypes import to_tensor
-from skae._input.rows import row_chunks, sample_indices, take_rows
+from skae._input.rows import row_chunks, row_subset, sample_indices
 from skae._training.code_statistics import standardized_chunks
 from skae._training.optimizers import resolve_optimizer
 from skae._warnings import warn_user
@@ -168,9 +168,9 @@ def warn_latent_collapse(estimator, config, network, rows, pca):
         option = config.bottleneck
     if pca is None or option is None or estimator.target_weight:
         return
-    sample = take_rows(rows, sample_indices(rows, MAX_SAMPLES))
+    sample = row_subset(rows, sample_indices(rows, MAX_SAMPLES))
     error = total = 0.0
-    for chunk in row_chunks(len(sample), network.max_features_held):
+    for chunk in row_chunks(len(sample), max(rows.shape[1], network.max_features_held)):
         x = to_tensor(sample[chunk], network.centre.scale.device)
         residual, centered = network.residual(x)
         error += float(residual.cpu().double().square().nansum())

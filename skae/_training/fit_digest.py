@@ -9,6 +9,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from skae._input.rows import row_chunks
+from skae._input.sparse_rows import SparseRows
 from skae._input.streaming import StreamedRows
 from skae._training.objective import resolve_objective
 from skae._version import __version__
@@ -103,6 +104,9 @@ class Digest:
 
     def add_rows(self, rows):
         """Add all bytes of rows, chunk by chunk, or a value that is no rows."""
+        if isinstance(rows, SparseRows):
+            self._add_sparse(rows.matrix)
+            return
         if not isinstance(rows, (np.ndarray, torch.Tensor, StreamedRows)) or len(rows.shape) < 2:
             self.add(rows)
             return
@@ -112,6 +116,13 @@ class Digest:
         width = int(np.prod(rows.shape[1:]))
         for chunk in row_chunks(len(rows), width):
             self._hash.update(_array_bytes(rows[chunk]))
+
+    def _add_sparse(self, matrix):
+        """Add a matrix without duplicates; the dtype of its indices does not count."""
+        self.add(("sparse", matrix.shape, matrix.data))
+        for indices in (matrix.indices, matrix.indptr):
+            for chunk in row_chunks(len(indices), 1):
+                self._hash.update(_array_bytes(indices[chunk].astype(np.int64)))
 
     def add(self, value):
         """Add a value."""

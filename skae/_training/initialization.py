@@ -8,7 +8,8 @@ import torch
 
 from skae._input.dtypes import check_dtype_units, dtype_name, to_tensor
 from skae._input.missing_values import ImputedRows, fit_gaussian, warn_if_empty
-from skae._input.rows import RowSubset, sample_indices, take_rows
+from skae._input.rows import row_subset, sample_indices, take_rows
+from skae._input.sparse_rows import ProjectedRows, can_project
 from skae._input.units import result_dtype
 from skae._options import have_equal_architecture
 from skae._training.defaults import (
@@ -246,7 +247,7 @@ def pca_of_rows(
             rows.set_gaussian(gaussian)
         gaussian = rows.gaussian
     if indices is not None:
-        rows = RowSubset(rows, indices)
+        rows = row_subset(rows, indices)
         if weights is not None:
             weights = weights[indices.numpy()]
     fit = random_pca if estimator.init == "random" else fit_pca
@@ -266,9 +267,14 @@ def _init_from_latents(bottleneck, network, rows, generator):
     """Initialize the module of a bottleneck from the latent vectors of some rows."""
     if not bottleneck.needs_latents:
         return
-    sample = take_rows(rows, sample_indices(rows, MAX_INITIAL_LATENTS, generator))
-    x = network.centre(to_tensor(sample, network.centre.scale.device))
-    bottleneck.init_from_latents(network.bottleneck, network.latents(x), generator)
+    indices = sample_indices(rows, MAX_INITIAL_LATENTS, generator)
+    device = network.centre.scale.device
+    if can_project(rows, network):
+        u = to_tensor(ProjectedRows(rows, network).take(indices), device)
+        z = network.latents_from_coordinates(u)
+    else:
+        z = network.latents(network.centre(to_tensor(take_rows(rows, indices), device)))
+    bottleneck.init_from_latents(network.bottleneck, z, generator)
 
 
 def warn_if_few_components(n_components, pca, shape):

@@ -1,14 +1,19 @@
 """Mean, scale and principal components of X, in chunks: the initial linear part of each network."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, subset_rows
-from skae.networks.layers import to_device
+from skae._input.sparse_rows import SparseRows, can_center_products
+from skae._training.moments import (
+    SMALLEST,
+    Eigenvectors,
+    chunk_weights_of,
+    compute_moments,
+)
+from skae._training.sparse_pca import decompose_sparse
 
 __all__ = ["PCAResult", "fit_pca", "random_pca"]
 
@@ -29,9 +34,6 @@ MAX_FLOPS = 1e12
 
 MAX_MEAN_ERROR = 0.01
 """The largest mean squared error of a sample's mean, in units of scale. Beyond it, use all rows."""
-
-SMALLEST = 1e-300
-"""Lower bound of divisors, so that no quotient is NaN."""
 
 
 @dataclass
@@ -68,68 +70,14 @@ class PCAResult:
     normal: tuple | None = None
 
 
-class Moments(NamedTuple):
-    """Mean and scale of rows; the mean is a row and a shift, so that no digits are lost.
-
-    Attributes
-    ----------
-    reference : torch.Tensor of shape (d,)
-        A row near the mean, in the dtype of X.
-    shift : torch.Tensor of shape (d,)
-        The mean less `reference`, float64.
-    scale : float
-        Root of the mean variance of the features.
-    """
-
-    reference: torch.Tensor
-    shift: torch.Tensor
-    scale: float
-
-    def standardize(self, rows, device):
-        """Center rows, and divide them by the scale.
-
-        Dtypes of at most 32 bits are computed in float32 on the device, others first in float64.
-        """
-        if rows.dtype in (torch.int64, torch.float64):
-            deviation = _subtract(rows, self.reference.to(rows.device))
-            standardized = (deviation - self.shift.to(rows.device)) / self.scale
-            return standardized.to(device, torch.float32)
-        mean = self.reference.double() + self.shift
-        high = mean.float()
-        low = (mean - high.double()).float()
-        rows, high, low = (to_device(values, device) for values in (rows, high, low))
-        deviation = torch.sub(rows, high).sub_(low)
-        return deviation.div_(self.scale)
-
-
-class Eigenvectors(NamedTuple):
-    """Principal directions by decreasing variance, before any of them is left out.
-
-    Attributes
-    ----------
-    moments : Moments
-        Mean and scale of the rows.
-    components : torch.Tensor of shape (m, d)
-        Orthonormal rows.
-    variances : torch.Tensor of shape (m,)
-        Variances along the components, in squared units of the scale.
-    total : float
-        Sum of the variances of all features.
-    """
-
-    moments: Moments
-    components: torch.Tensor
-    variances: torch.Tensor
-    total: float
-
-
 def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
     """Compute the principal components of X.
 
     Parameters
     ----------
-    X : ndarray, torch.Tensor, StreamedRows or RowSubset of shape (n, d)
-        Rows in any real dtype, which are read in chunks.
+    X : ndarray, torch.Tensor, SparseRows, StreamedRows or RowSubset of shape (n, d)
+        Rows in any real dtype, which are read in chunks. Sparse rows remain sparse, unless their
+        mean is too large for `can_center_products`.
     weights : ndarray of shape (n,) or None
         Sample weights.
     n_coordinates : int
@@ -148,6 +96,11 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
         With at least one and at most `n_coordinates` components.
     """
     n_samples, n_features = X.shape
+    if isinstance(X, SparseRows):
+        moments = compute_moments(X, weights)
+        if can_center_products(X, moments.mean.numpy(), moments.scale):
+            rule, eigenvectors = decompose_sparse(X, weights, moments, n_coordinates, generator)
+            return _leading_components(eigenvectors, n_coordinates, n_samples, rule)
     n_viewed = n_features
     if view is not None:
         n_viewed = view(torch.zeros(1, n_features)).shape[1]
@@ -163,13 +116,19 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
     if max_rows < n_samples:
         X, weights = subset_rows(X, weights, sample_indices(X, max_rows, generator))
         rule += f", {len(X)} rows"
-    moments, components, variances, total = decompose(X, weights, device, view, n_viewed)
+    eigenvectors = decompose(X, weights, device, view, n_viewed)
+    return _leading_components(eigenvectors, n_coordinates, len(X), rule)
+
+
+def _leading_components(eigenvectors, n_coordinates, n_samples, rule):
+    """Return the first `n_coordinates` directions, or fewer if the others are rounding errors."""
+    moments, components, variances, total = eigenvectors
     # directions of less variance are rounding errors
     precision = 1e-7
     if variances.dtype == torch.float64:
         precision = 1e-13
     rank = int((variances > precision * variances[0].clamp(min=SMALLEST)).sum())
-    n_components = max(1, min(n_coordinates, len(X) - 1, rank))
+    n_components = max(1, min(n_coordinates, n_samples - 1, rank))
     return PCAResult(
         *moments,
         components=_with_fixed_signs(components[:n_components]).float().cpu().contiguous(),
@@ -195,23 +154,29 @@ def random_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu")
         With orthonormal directions by decreasing variance.
     """
     n_samples, n_features = X.shape
-    moments = _compute_moments(X, weights)
+    moments = compute_moments(X, weights)
     n_rows = min(MAX_SAMPLES, max(2, MAX_GRAM_NUMBERS // n_features))
     sample, _ = subset_rows(X, None, sample_indices(X, n_rows))
-    rows = moments.standardize(to_tensor(sample[:]), "cpu")
+    n_viewed = n_features
     if view is not None:
-        rows = view(rows)
-    n_viewed = rows.shape[1]
+        n_viewed = view(torch.zeros(1, n_features)).shape[1]
     n_components = max(1, min(n_coordinates, n_samples - 1, n_viewed))
     directions = torch.randn(n_viewed, n_components, generator=generator)
     components = torch.linalg.qr(directions).Q.T
-    variances = (rows @ components.T).double().square().mean(0)
+    variances = torch.zeros(n_components, dtype=torch.float64)
+    total = 0.0
+    for chunk in row_chunks(*sample.shape):
+        rows = moments.standardize(to_tensor(sample[chunk]), "cpu")
+        if view is not None:
+            rows = view(rows)
+        variances += (rows @ components.T).double().square().sum(0) / len(sample)
+        total += float(rows.double().square().sum()) / len(sample)
     order = variances.argsort(descending=True)
     return PCAResult(
         *moments,
         components=components[order].contiguous(),
         variances=variances[order],
-        total=float(rows.double().square().sum(1).mean()),
+        total=total,
         rule="random",
     )
 
@@ -222,64 +187,16 @@ def _with_fixed_signs(components):
     return components * components.gather(1, largest).sign()
 
 
-# --------------------------------------------------------------------------------- mean and scale
-
-
-def _compute_moments(X, weights):
-    """Compute mean and overall scale of rows in float64; for uint8 without float64 copies."""
-    n_samples, n_features = X.shape
-    reference = to_tensor(X[:1])[0].cpu()
-    total_weight = 0.0
-    sums = torch.zeros(n_features, dtype=torch.float64)
-    squares = torch.zeros(n_features, dtype=torch.float64)
-    for chunk in row_chunks(n_samples, 2 * n_features):
-        rows = to_tensor(X[chunk]).cpu()
-        if rows.dtype == torch.uint8 and weights is None:
-            deviation = rows.float().sub_(reference.float())
-            total_weight += len(rows)
-            sums += deviation.sum(0, dtype=torch.float64)
-            squares += deviation.square_().sum(0, dtype=torch.float64)
-            continue
-        deviation = _subtract(rows, reference)
-        chunk_weights = _chunk_weights(weights, chunk, len(rows), "cpu", torch.float64)
-        total_weight += float(chunk_weights.sum())
-        sums += chunk_weights @ deviation
-        squares += chunk_weights @ deviation.square_()
-    total_weight = max(total_weight, SMALLEST)
-    shift = sums / total_weight
-    variance = float((squares / total_weight - shift.square()).clamp(min=0).mean())
-    # less than this remains of constant data by rounding
-    negligible = 1e-24 * float(squares.mean() / total_weight)
-    scale = 1.0
-    if variance > negligible:
-        scale = float(np.sqrt(variance))
-    return Moments(reference, shift, scale)
-
-
-def _subtract(rows, reference):
-    """Return rows less a reference row as float64; 64-bit integers are subtracted as integers."""
-    if rows.dtype == torch.int64 and reference.dtype == torch.int64:
-        return (rows - reference).double()
-    return rows.double() - reference.double()
-
-
-def _chunk_weights(weights, chunk, n_rows, device, dtype):
-    """Return the weights of a chunk of rows as a tensor; ones without weights."""
-    if weights is None:
-        return torch.ones(n_rows, dtype=dtype, device=device)
-    return torch.from_numpy(weights[chunk]).to(device, dtype)
-
-
 # ------------------------------------------------------------------------------------- covariance
 
 
 def _decompose_covariance(X, weights, device, view, n_viewed):
     """Compute principal directions from the covariance of the viewed features."""
-    moments = _compute_moments(*subset_rows(X, weights, sample_indices(X, MAX_SAMPLES)))
+    moments = compute_moments(*subset_rows(X, weights, sample_indices(X, MAX_SAMPLES)))
     viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
     is_finite = bool(torch.isfinite(covariance).all())
     if not is_finite or float(viewed_mean.square().mean()) > MAX_MEAN_ERROR:
-        moments = _compute_moments(X, weights)
+        moments = compute_moments(X, weights)
         viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
     moments = moments._replace(shift=moments.shift + mean.cpu() * moments.scale)
     variances, vectors = torch.linalg.eigh(covariance)
@@ -310,7 +227,7 @@ def _covariance(X, weights, moments, device, view, n_viewed):
     total_weight = 0.0
     for chunk in row_chunks(n_samples, n_features):
         rows = moments.standardize(to_tensor(X[chunk]), device)
-        chunk_weights = _chunk_weights(weights, chunk, len(rows), device, dtype)
+        chunk_weights = chunk_weights_of(weights, chunk, len(rows), device, dtype)
         if weights is None:
             total_weight += len(rows)
         else:
@@ -336,7 +253,7 @@ def _covariance(X, weights, moments, device, view, n_viewed):
 
 def _decompose_gram_matrix(X, weights, device, view, n_viewed):
     """Compute principal directions from the Gram matrix of the rows, if features are many."""
-    moments = _compute_moments(X, weights)
+    moments = compute_moments(X, weights)
     rows = _standardized_rows(X, moments, device, view, n_viewed)
     root_weights = torch.ones(len(rows), device=device)
     if weights is not None:

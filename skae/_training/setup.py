@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from skae._devices import has_memory_for, is_bfloat16_faster, resolve_device
 from skae._input.batching import Batches, RowDataset, StreamedBatches
 from skae._input.dtypes import to_tensor
-from skae._input.rows import RowSubset, row_chunks, sample_indices
+from skae._input.rows import row_subset, sample_indices
 from skae._input.streaming import StreamedRows
 from skae._input.training_data import TrainingData
 from skae._training.defaults import MAX_BATCH_NUMBERS, TrainingPlan
@@ -27,6 +28,7 @@ from skae._training.objective import Objective, resolve_objective
 from skae._training.optimizers import resolve_optimizer
 from skae._training.pca import PCAResult
 from skae._training.plan import resolve_plan
+from skae._training.preparation import can_prepare, prepare_rows
 from skae._training.validation_split import (
     FoldBatches,
     fold_copies,
@@ -41,7 +43,7 @@ from skae.corruptions._base import corruption_of_samples
 __all__ = ["FitSetup", "set_up_fit", "set_up_partial_fit"]
 
 MAX_PREPARED_BYTES = 2**27
-"""Rows are prepared before training up to this size, and batch by batch beyond it."""
+"""Rows are prepared in memory up to this size, and batch by batch beyond it."""
 
 MAX_VALIDATION_BYTES = 2**26
 """The largest validation set of streamed data, which stays in memory."""
@@ -132,24 +134,21 @@ class FitSetup:
     pca_without_validation: bool = False
     val_indices: list | None = None
 
-    def prepare(self, network, rows):
-        """Center, scale and transform rows into the space of training, in chunks."""
-        network = network.to(self.device)
-        n = network.n_training_features
-        prepared = torch.empty(len(rows), n, dtype=self.precision, device=self.device)
-        with torch.no_grad():
-            for chunk in row_chunks(len(rows), max(rows.shape[1], n)):
-                prepared[chunk] = network.prepare(to_tensor(rows[chunk], self.device))
-        return prepared
+    def prepare(self, network, rows, *, in_memory=False):
+        """Center, scale and transform rows into the space of training."""
+        max_bytes = MAX_PREPARED_BYTES
+        if in_memory:
+            max_bytes = math.inf
+        return prepare_rows(network.to(self.device), rows, self.precision, max_bytes)
 
     @property
     def prepares_rows(self):
-        """Whether all rows are prepared before training."""
-        n_samples = len(self.data)
+        """Whether all rows are prepared: before training, or sparse ones when they are read."""
+        datasets = [self.data.rows]
         if self.data.validation_rows is not None:
-            n_samples = max(n_samples, len(self.data.validation_rows))
-        size = n_samples * self.network.n_training_features * self.precision.itemsize
-        return size <= MAX_PREPARED_BYTES and self.corrupt is None
+            datasets.append(self.data.validation_rows)
+        can = can_prepare(self.network, datasets, self.precision, MAX_PREPARED_BYTES)
+        return can and self.corrupt is None
 
     @property
     def streams(self):
@@ -173,7 +172,7 @@ class FitSetup:
         rows = self.data.rows
         if self.prepares_rows:
             rows = self.prepare(self.network, rows)
-        elif not isinstance(rows, StreamedRows) and has_memory_for(self.device, rows):
+        elif isinstance(rows, (np.ndarray, torch.Tensor)) and has_memory_for(self.device, rows):
             rows = to_tensor(rows).to(self.device)
         return RowDataset(rows, self.data.weights, self.device, self.data.target_values)
 
@@ -262,11 +261,11 @@ class FitSetup:
         if self.pca is not None and n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1:
             # PCA of all samples would have an advantage: it has seen the validation samples
             pca = self.pca_of(train_indices)
-            train_rows = RowSubset(data.rows, train_indices)
+            train_rows = row_subset(data.rows, train_indices)
             self.spec = restart_from_pca(self.spec, self.network, pca, train_rows, self.generator)
             self.pca_without_validation = True
         self.dataset = self.training_rows()
-        self.validation_rows = RowSubset(data.rows, val_indices)
+        self.validation_rows = row_subset(data.rows, val_indices)
         if self.streams:
             validation = validation_in_memory(data, val_indices, self.device)
             self.net = self.make_net(self.network, iterator_train__val_indices=val_indices)
@@ -291,7 +290,7 @@ class FitSetup:
             copies,
             val_indices,
             self.data.weights,
-            lambda network: self.prepare(network, rows),
+            lambda network: self.prepare(network, rows, in_memory=True),
         )
         self.dataset = RowDataset(X, self.data.weights, self.device)
         self.net = self.make_net(

@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
 from skae._devices import uses_default_torch_state
-from skae._input.streaming import stream_if_large
+from skae._input.streaming import dense_or_streamed
 from skae._input.table_schema import EncodedTable
 from skae._input.units import measure_units, without_unit_warnings
 from skae._input.validation import resolve_seed
@@ -182,9 +182,10 @@ class ReconstructionDetector(
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Return the tags: missing values are accepted wherever the autoencoder accepts them."""
+        """Return the tags: sparse X, and missing values wherever the autoencoder accepts them."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = accepts_missing_values(self.autoencoder)
+        tags.input_tags.sparse = True
         return tags
 
     @uses_default_torch_state
@@ -194,7 +195,7 @@ class ReconstructionDetector(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, with at least four samples. Most samples should be normal.
         y : Ignored
             Not used, present for API consistency by convention.
@@ -216,7 +217,7 @@ class ReconstructionDetector(
             seed = resolve_seed(self.random_state)
             unfitted = self._clone_autoencoder(X, seed)
             if sample_weight is not None:
-                X, weights = drop_zero_weights(stream_if_large(X), sample_weight)
+                X, weights = drop_zero_weights(dense_or_streamed(X), sample_weight)
             self._table = fit_detector_table(X, unfitted)
             allow_nan = accepts_missing_values(self.autoencoder)
             X = encode_if_table(self, X, allow_nan=allow_nan, reset=True)
@@ -259,7 +260,7 @@ class ReconstructionDetector(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit. Without an earlier fit, `fit` is called.
         y : Ignored
             Not used, present for API consistency by convention.
@@ -288,7 +289,7 @@ class ReconstructionDetector(
 
     def _fit_preprocessing(self, X, unfitted):
         """Validate X, fit the scaler and the units, and return the validated rows."""
-        X = stream_if_large(X)
+        X = dense_or_streamed(X)
         standardize = self.standardize
         if isinstance(X, EncodedTable):
             standardize = False  # columns are standardized already

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
-from skae._input.streaming import stream_if_large
+from skae._input.streaming import dense_or_streamed
 from skae._input.units import warn_if_other_units, without_unit_warnings
 from skae._typing import MatrixLike
 from skae.anomaly._preprocessing import (
@@ -51,7 +51,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -69,7 +69,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -90,7 +90,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -116,7 +116,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -131,7 +131,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
 
         Returns
@@ -166,7 +166,7 @@ class InferenceMixin:
         allow_nan = accepts_missing_values(self.autoencoder_)
         X = encode_if_table(self, X, allow_nan=allow_nan, reset=False)
         if self._table is None:
-            X = stream_if_large(X)
+            X = dense_or_streamed(X)
         rows = validate_rows(
             self, X, standardize=self._standardizes_table, allow_nan=allow_nan, reset=False
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -35,9 +36,9 @@ def explain_pipeline(pipeline: BaseEstimator, X: Any, background: Any) -> Explan
     ----------
     pipeline : estimator
         Fitted Pipeline or detector with ``score_samples``, where lower is more anomalous.
-    X : pandas.DataFrame or array-like of shape (n_samples, n_columns)
+    X : pandas.DataFrame, array-like or sparse matrix of shape (n_samples, n_columns)
         Samples to explain.
-    background : pandas.DataFrame or array-like of shape (n_background, n_columns)
+    background : pandas.DataFrame, array-like or sparse matrix of shape (n_background, n_columns)
         Normal samples, such as the training set.
 
     Returns
@@ -133,8 +134,16 @@ def _is_missing(column) -> NDArray[np.bool_]:
     )
 
 
+def _dense(table):
+    """Return a sparse matrix as an array, and other tables unchanged."""
+    if issparse(table):
+        return table.toarray()
+    return table
+
+
 def _align(X, background):
-    """Return X and the background as tables with equal columns and dtypes."""
+    """Return X and the background as dense tables with equal columns and dtypes."""
+    X, background = _dense(X), _dense(background)
     if not hasattr(X, "iloc"):
         X = np.asarray(X)
         background = np.asarray(background)

@@ -36,6 +36,7 @@ from skae._warnings import warn_user
 from skae.autoencoders._html import SummaryMixin
 from skae.autoencoders._inference import (
     apply_in_chunks,
+    encoder_input,
     explained_variance,
     reconstruction_errors,
 )
@@ -122,16 +123,16 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             At least two samples, finite, in any real dtype. With `allow_nan`, NaN is a missing
-            value.
+            value. Sparse matrices are for `DenseAutoencoder` only.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets, used only if `target_weight` is positive: classes of any kind, or continuous
             numbers, which are floats that are not all integers. NaN and None are missing targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, used for mean, scale, components, training and validation. None: all
             samples have the same weight.
-        X_val : array-like or torch.Tensor, default=None
+        X_val : array-like, sparse matrix or torch.Tensor, default=None
             Validation set that selects the epoch, instead of a share of X. It has no targets, so
             the supervised loss takes no part in the selection.
 
@@ -177,7 +178,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             At least two rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets, as in `fit`. The first call must contain all classes.
@@ -213,7 +214,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             Samples in the shape of fit, or as flat rows.
 
         Returns
@@ -222,10 +223,8 @@ class BaseAutoencoder(
             Latent vectors, float32. A tensor if X is one, on its device.
         """
         check_is_fitted(self)
-        rows = self._known_rows(X)
-        return self._to_array(
-            apply_in_chunks(self.net_, self.net_.encode, rows, self.n_components_), X
-        )
+        rows, encode = encoder_input(self.net_, self._known_rows(X))
+        return self._to_array(apply_in_chunks(self.net_, encode, rows, self.n_components_), X)
 
     @overload
     def inverse_transform(self, X: torch.Tensor) -> torch.Tensor: ...
@@ -275,7 +274,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             Samples in the shape of fit, or as flat rows.
 
         Returns
@@ -284,17 +283,17 @@ class BaseAutoencoder(
             Reconstructions in the shape of X, in units of X. float32, or float64 if float32 has
             too few digits for the mean of X in fit; with ``output_dtype="input"``, the dtype of X.
             A data frame with the columns and dtypes of fit if X of fit had categories, or if
-            ``set_output`` selects data frames.
+            ``set_output`` selects data frames. Dense also for a sparse matrix.
         """
         check_is_fitted(self)
         if not self._has_categories:
             X = stream_if_large(X)
-        rows = self._known_rows(X)
         net = self.net_
+        rows, encode = encoder_input(net, self._known_rows(X))
         dtype, computing = self._reconstruction_dtypes()
 
         def reconstruct(x):
-            return net.decode(net.encode(x), computing)
+            return net.decode(encode(x), computing)
 
         X_hat = apply_in_chunks(net, reconstruct, rows, net.module_.n_features, dtype)
         return self._to_output_layout(X_hat, X, np.shape(X))
@@ -305,7 +304,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             Samples in the shape of fit, or as flat rows.
 
         Returns
@@ -326,7 +325,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, n_features) or of images
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features) or of images
             At least two rows.
         y : Ignored
             Not used, present for API consistency by convention.

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal
 
+from sklearn.utils import Tags
+
 from skae._input.missing_values import MAX_IMPUTED_FEATURES
 from skae._input.table_columns import as_table
 from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
@@ -188,7 +190,8 @@ class DenseAutoencoder(BaseAutoencoder):
         Names of features seen during fit. Defined only when `X` has feature names that are
         all strings.
     init_ : str
-        Initialization method: "pca" for exact principal components of all samples, "warm start" for
+        Initialization method: "pca" for exact principal components of all samples, "pca,
+        randomized" for approximate ones of a large sparse matrix, "warm start" for
         the weights of an earlier fit.
     net_ : AutoencoderNet
         Trained skorch net; the torch module is ``net_.module_``.
@@ -245,7 +248,7 @@ class DenseAutoencoder(BaseAutoencoder):
     PCA of all samples, the best linear autoencoder [1]_. Latent vectors start as the scores of PCA,
     and have the same units. The nonlinear residual generalizes PCA [2]_. With more than 4,096
     samples and more than 4,096 features, PCA uses a subset of the samples, and there is no
-    guarantee relative to PCA.
+    guarantee relative to PCA. PCA of a sparse matrix uses all samples, and is randomized.
 
     References
     ----------
@@ -367,7 +370,7 @@ class DenseAutoencoder(BaseAutoencoder):
         if self._has_categories:
             table = encode_table(self, X, self._table, allow_nan=self.allow_nan, reset=reset)
             return table.rows
-        return check_rows(self, X, reset=reset)
+        return check_rows(self, X, reset=reset, accept_sparse=True)
 
     def _network_config(self, options, loss):
         if not isinstance(self.hidden_layer_sizes, str):
@@ -381,3 +384,8 @@ class DenseAutoencoder(BaseAutoencoder):
 
     def _uses_gaussian_imputation(self, n_features):
         return self.allow_nan and n_features <= MAX_IMPUTED_FEATURES
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -5,10 +5,12 @@ import torch
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import CHUNK_BYTES, pad_rows, row_chunks
+from skae._input.sparse_rows import ProjectedRows, can_project
 from skae._input.units import to_dtype
+from skae.autoencoders._sparse_inference import SparseErrors, has_linear_output
 from skae.networks.layers import double_products
 
-__all__ = ["apply_in_chunks", "explained_variance", "reconstruction_errors"]
+__all__ = ["apply_in_chunks", "encoder_input", "explained_variance", "reconstruction_errors"]
 
 MAX_CHUNK_ROWS = 1024
 """The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
@@ -17,14 +19,37 @@ GPU_CHUNK_FACTOR = 16
 """Size of chunks on a GPU relative to the CPU: each chunk costs launches and copies."""
 
 
-def inference_chunks(net, n_samples):
-    """Return slices of ``range(n_samples)``: rows that a network processes together."""
-    network = net.module_
+def inference_chunks(net, rows, width):
+    """Return slices of rows that a network processes together, with `width` results for a row."""
     min_numbers = CHUNK_BYTES // (4 * MAX_CHUNK_ROWS)
-    numbers = max(network.n_features, network.max_features_held, min_numbers)
+    numbers = max(rows.shape[1], width, net.module_.max_features_held, min_numbers)
     if torch.device(net.device).type != "cpu":
         numbers = numbers // GPU_CHUNK_FACTOR
-    return row_chunks(n_samples, numbers)
+    return row_chunks(len(rows), numbers)
+
+
+def encoder_input(net, rows):
+    """Return rows as the encoder reads them, and the function that encodes a chunk of them.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        Fitted.
+    rows : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n_samples, d)
+        Checked rows.
+
+    Returns
+    -------
+    rows : ProjectedRows or the same object
+        Principal coordinates of sparse rows if the encoder reads nothing else.
+    encode : callable
+        ``(b, d) -> (b, k)``, or ``(b, m) -> (b, k)``.
+    """
+    network = net.module_
+    if can_project(rows, network):
+        dtype = np.float64 if network.prefers_double_products else np.float32
+        return ProjectedRows(rows, network, dtype), network.encode_coordinates
+    return rows, net.encode
 
 
 def has_double(net):
@@ -41,7 +66,7 @@ def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
         Fitted.
     function : callable
         ``(b, d) -> (b, width)``, such as ``net.encode``.
-    rows : ndarray, torch.Tensor or StreamedRows of shape (n_samples, d)
+    rows : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n_samples, d)
         Checked rows.
     width : int
         Number of columns of the result.
@@ -61,7 +86,7 @@ def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
     out = torch.empty(len(rows), width, dtype=dtype, device=device)
     use_double = has_double(net) and net.module_.prefers_double_products
     with torch.inference_mode(), double_products(use_double):
-        for chunk in inference_chunks(net, len(rows)):
+        for chunk in inference_chunks(net, rows, width):
             x = to_tensor(rows[chunk], net.device)
             out[chunk] = to_dtype(function(pad_rows(x))[: len(x)], dtype)
     return out
@@ -75,8 +100,11 @@ def reconstruction_errors(net, rows):
     errors : ndarray of shape (n_samples,)
         float64, in squared units of X.
     """
+    d = net.module_.n_features
+    if has_linear_output(rows, net.module_):
+        return SparseErrors(net, rows).squared_errors() / d
     errors = np.empty(len(rows))
-    for chunk in inference_chunks(net, len(rows)):
+    for chunk in inference_chunks(net, rows, d):
         residual, _ = _residual(net, rows[chunk])
         errors[chunk] = residual.square().nanmean(1).cpu().numpy()
     return errors * float(net.module_.centre.scale) ** 2
@@ -89,7 +117,7 @@ def explained_variance(net, rows, weights):
     ----------
     net : AutoencoderNet
         Fitted.
-    rows : ndarray, torch.Tensor or StreamedRows of shape (n_samples, d)
+    rows : ndarray, torch.Tensor, SparseRows or StreamedRows of shape (n_samples, d)
         Checked rows.
     weights : ndarray of shape (n_samples,)
         Sample weights.
@@ -99,12 +127,17 @@ def explained_variance(net, rows, weights):
     share : float
         The variance-weighted R^2 of scikit-learn's `r2_score`. NaN without any known value.
     """
+    if has_linear_output(rows, net.module_):
+        varies = _varying_columns(rows, weights)
+        if varies.any():
+            column_errors, variation = SparseErrors(net, rows).sums_of_columns(weights)
+            return float(1 - column_errors[varies].sum() / variation[varies].sum())
     d = net.module_.n_features
     device = _summing_device(net)
     errors, squares, sums, count = torch.zeros(4, d, dtype=torch.float64, device=device)
     low = torch.full((d,), torch.inf, dtype=torch.float64, device=device)
     high = -low
-    for chunk in inference_chunks(net, len(rows)):
+    for chunk in inference_chunks(net, rows, d):
         w = torch.from_numpy(weights[chunk]).to(device)
         residual, x = _residual(net, rows[chunk])
         known = ~x.isnan()
@@ -124,6 +157,13 @@ def explained_variance(net, rows, weights):
         return float(errors.sum() == 0)
     variation = squares - sums.square() / count.clamp(min=1e-300)
     return float(1 - errors[varies].sum() / variation[varies].sum())
+
+
+def _varying_columns(rows, weights):
+    """Return a mask of the columns of sparse rows with several values of positive weight."""
+    matrix = rows.subset(torch.from_numpy(weights).nonzero()[:, 0]).matrix
+    low, high = matrix.min(axis=0).toarray(), matrix.max(axis=0).toarray()
+    return (low < high).ravel()
 
 
 def _residual(net, rows):

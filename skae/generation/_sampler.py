@@ -6,6 +6,7 @@ from typing import Literal, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
@@ -139,6 +140,13 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
         self.match_quantiles = match_quantiles
         self.random_state = random_state
 
+    def __sklearn_tags__(self):
+        """Return the tags: sparse X wherever the autoencoder accepts it."""
+        tags = super().__sklearn_tags__()
+        autoencoder = self.autoencoder
+        tags.input_tags.sparse = autoencoder is None or get_tags(autoencoder).input_tags.sparse
+        return tags
+
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
@@ -146,7 +154,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, as the autoencoder accepts them.
         y : array-like of shape (n_samples,), default=None
             Class labels: strings, booleans or whole numbers. One density is fitted per class. A
@@ -287,7 +295,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
         y : label or array-like of shape (n_samples,), default=None
             Class of all samples, or one label per sample, for the density within the class. None:
@@ -313,7 +321,7 @@ class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, 
 
         Parameters
         ----------
-        X : array-like or torch.Tensor of shape (n_samples, ...)
+        X : array-like, sparse matrix or torch.Tensor of shape (n_samples, ...)
             Table or images, in the layout of fit.
         y : label or array-like of shape (n_samples,), default=None
             Class labels, for the density within the classes, as in :meth:`score_samples`.

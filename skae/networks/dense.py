@@ -3,6 +3,7 @@
 import torch
 
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.bottlenecks import quantized
 from skae.networks.imputation import conditional_means
 from skae.networks.layers import product, widen
 
@@ -47,6 +48,11 @@ class DenseNetwork(Autoencoder):
             return len(self.components)
         return self.n_features
 
+    @property
+    def reads_coordinates(self):
+        """Whether the encoder reads principal coordinates alone, without the mask."""
+        return not self.allow_nan
+
     @torch.no_grad()
     def init_from_pca(self, principal):
         """Set the network to PCA, and the precision matrix to that of the normal distribution."""
@@ -88,6 +94,20 @@ class DenseNetwork(Autoencoder):
         if not self.in_pca_space:
             u = product(x, self.components.mT)  # (b, m)
         return self.trunk.encode(u, mask)
+
+    def latents_from_coordinates(self, u):
+        """Encode principal coordinates (b, m) as whitened latent vectors before the bottleneck."""
+        return self.trunk.encode(u)[0]
+
+    def encode_coordinates(self, u):
+        """Encode principal coordinates (b, m) as latent vectors (b, k), in units of `encode`."""
+        z = self.latents_from_coordinates(u)
+        return quantized(self.bottleneck, z) * self.code_units
+
+    def reconstruct_coordinates(self, u):
+        """Encode and decode principal coordinates (b, m), with quantized latent vectors."""
+        z = self.encode_coordinates(u) / self.code_units
+        return self.trunk.decode(z)[0]
 
     def reconstruct_code(self, z):
         """Decode whitened latent vectors (b, k) to the training space."""

@@ -53,7 +53,8 @@ def fitted(bent):
 
 def expected_to_fail(estimator):
     """A sample of weight two is one neighbor and one row of a minibatch, not two."""
-    return {"check_sample_weight_equivalence_on_dense_data": "neighbors are not repeated"}
+    name = "check_sample_weight_equivalence_on"
+    return {f"{name}_{kind}_data": "neighbors are not repeated" for kind in ("dense", "sparse")}
 
 
 @parametrize_with_checks(

@@ -112,15 +112,25 @@ BAD_X = {
     "tensor of one dimension": (lambda X: torch.ones(5), r"(?i)1D|2D"),
     "five dimensions": (lambda X: np.ones((4, 2, 3, 3, 1)), r"(?i)\(4, 2, 3, 3, 1\)|dim 5|2D"),
     "ragged": (lambda X: [[1, 2], [3]], r"\(2,\) and \(1,\) in X"),
-    "sparse matrix": (lambda X: scipy.sparse.csr_matrix(X.reshape(len(X), -1)), r"(?i)sparse"),
-    "sparse array": (lambda X: scipy.sparse.csr_array(X.reshape(len(X), -1)), r"(?i)sparse"),
     "sparse tensor": (lambda X: torch.tensor(X.reshape(len(X), -1)).to_sparse(), r"(?i)sparse"),
 }
 
 
-@pytest.mark.parametrize(
-    "method", ["fit", "partial_fit", "transform", "reconstruct", "score", "reconstruction_error"]
-)
+METHODS = ["fit", "partial_fit", "transform", "reconstruct", "score", "reconstruction_error"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])
+@pytest.mark.parametrize("images", [False, True])
+def test_sparse_images(method, kind, images):
+    """Convolutional autoencoders refuse sparse matrices, whether they were fitted to rows or images."""
+    X = IMAGES if images else ROWS
+    estimator = conv().fit(X)
+    with Unchanged(estimator, X, r"Sparse data was passed for X.*dense data is required"):
+        getattr(estimator, method)(kind(X.reshape(len(X), -1)))
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", BAD_X)
 def test_bad_x(kind, method, fitted):
     """What is no table or images of finite real numbers is refused by every method, by name."""

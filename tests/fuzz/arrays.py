@@ -69,6 +69,23 @@ def _names(array):
     return [f"c{i}" for i in range(array.shape[1])]
 
 
+def _doubled(a):
+    """Return a sparse array that holds each value as two halves, in no order."""
+    n, d = a.shape
+    halves = np.hstack([a, a[:, ::-1]]) / 2
+    columns = np.tile(np.r_[np.arange(d), np.arange(d)[::-1]], n)
+    return scipy.sparse.csr_array(
+        (halves.ravel(), columns, np.arange(n + 1) * 2 * d), shape=a.shape
+    )
+
+
+def _with_large_indices(a):
+    """Return a sparse matrix with indices of 64 bits."""
+    matrix = scipy.sparse.csc_matrix(a)
+    matrix.indices, matrix.indptr = matrix.indices.astype("i8"), matrix.indptr.astype("i8")
+    return matrix
+
+
 def _frame(array):
     return pd.DataFrame(array, columns=_names(array))
 
@@ -178,6 +195,9 @@ CONTAINERS = {
     "polars Series": lambda a: pl.Series(a.ravel()),
     "csr": scipy.sparse.csr_matrix,
     "coo array": lambda a: scipy.sparse.coo_array(a),
+    "lil": scipy.sparse.lil_matrix,
+    "csr with duplicates": _doubled,
+    "csc of large indices": _with_large_indices,
     "generator": lambda a: (row for row in a),
     "dict": lambda a: dict(enumerate(a)),
     "set": lambda a: set(a.ravel().tolist()),
