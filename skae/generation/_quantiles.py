@@ -229,7 +229,7 @@ def _observed_rows(X, positions, seed):
     max_rows = n_estimation_rows(n_columns)
     if hasattr(rows, "toarray"):
         indices = np.sort(np.random.default_rng(seed).permutation(n_rows)[:max_rows])
-        return rows[indices].toarray().astype(np.float64), indices
+        return rows.tocsr()[indices].toarray().astype(np.float64), indices
     generator = torch.Generator().manual_seed(seed)
     indices = sample_indices(rows, max_rows, generator)
     rows = as_ndarray(take_rows(rows, indices), np.float64)

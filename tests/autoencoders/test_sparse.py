@@ -249,10 +249,11 @@ def test_one_hot_in_a_pipeline():
 def test_output():
     """Reconstructions are dense; `output_dtype` and `set_output` apply."""
     X = documents(dtype=np.int64)
-    autoencoder = DenseAutoencoder(3, output_dtype="input", **FAST).set_output(transform="pandas")
-    autoencoder.fit(X)
+    autoencoder = DenseAutoencoder(3, output_dtype="input", **FAST).fit(X)
     assert type(autoencoder.reconstruct(X)) is np.ndarray
     assert autoencoder.reconstruct(X).dtype == np.int64
+    autoencoder.set_output(transform="pandas")
+    assert list(autoencoder.reconstruct(X)) == [f"x{i}" for i in range(X.shape[1])]
     assert list(autoencoder.transform(X)) == [f"denseautoencoder{i}" for i in range(3)]
 
 
