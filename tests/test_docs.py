@@ -153,7 +153,9 @@ QUICK_OPTIONS = [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"p
 WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
-    skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
+    skae.ConvAutoencoder: [
+        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}]
+    ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
     skae.LatentCodec: [skae.LatentCodec(WRAPPED)],
@@ -173,7 +175,8 @@ def test_every_attribute_is_documented(class_):
         X = gray_images(4, 6, 5) if class_ is skae.ImageRestorer else low_rank(30, 9)
         fitted = clone(estimator).fit(X)
         check_is_fitted(fitted)
-        found = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
+        names = {name for name in dir(fitted) if name.endswith("_") and not name.startswith("_")}
+        found = {name for name in names if hasattr(fitted, name)}
         assert set(documented) - some <= found <= set(documented)
         seen |= found
     assert seen >= some - {"feature_names_in_"}

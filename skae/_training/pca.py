@@ -36,7 +36,7 @@ SMALLEST = 1e-300
 
 @dataclass
 class PCAResult:
-    """A linear autoencoder of X, in units of `scale`.
+    """A linear autoencoder of X, in units of `scale`, times `feature_scale` if it is not None.
 
     Attributes
     ----------
@@ -45,7 +45,10 @@ class PCAResult:
     shift : torch.Tensor of shape (d,)
         The mean less `reference`, float64.
     scale : float
-        Root of the mean variance of the features, in units of X. It is 1 for constant data.
+        Root of the mean variance of the features, in units of X or of `feature_scale`. It is 1 for
+        constant data.
+    feature_scale : torch.Tensor of shape (d,) or None
+        Unit of each feature, in units of X, float64. None: the features have one unit.
     components : torch.Tensor of shape (m, d)
         Orthonormal rows, float32, by decreasing variance.
     variances : torch.Tensor of shape (m,)
@@ -61,6 +64,7 @@ class PCAResult:
     reference: torch.Tensor
     shift: torch.Tensor
     scale: float
+    feature_scale: torch.Tensor | None
     components: torch.Tensor
     variances: torch.Tensor
     total: float
@@ -78,12 +82,23 @@ class Moments(NamedTuple):
     shift : torch.Tensor of shape (d,)
         The mean less `reference`, float64.
     scale : float
-        Root of the mean variance of the features.
+        Root of the mean variance of the features, in units of X or of `feature_scale`.
+    feature_scale : torch.Tensor of shape (d,) or None
+        Unit of each feature. None: the features have one unit.
     """
 
     reference: torch.Tensor
     shift: torch.Tensor
     scale: float
+    feature_scale: torch.Tensor | None = None
+
+    @property
+    def divisor(self):
+        """Scale of deviations from the mean in units of X, float64: one, or one per feature."""
+        scale = torch.tensor(self.scale, dtype=torch.float64)
+        if self.feature_scale is not None:
+            scale = scale * self.feature_scale
+        return scale
 
     def standardize(self, rows, device):
         """Center rows, and divide them by the scale.
@@ -92,14 +107,15 @@ class Moments(NamedTuple):
         """
         if rows.dtype in (torch.int64, torch.float64):
             deviation = _subtract(rows, self.reference.to(rows.device))
-            standardized = (deviation - self.shift.to(rows.device)) / self.scale
+            divisor = self.divisor.to(rows.device, torch.float64)
+            standardized = (deviation - self.shift.to(rows.device)) / divisor
             return standardized.to(device, torch.float32)
         mean = self.reference.double() + self.shift
         high = mean.float()
         low = (mean - high.double()).float()
         rows, high, low = (to_device(values, device) for values in (rows, high, low))
         deviation = torch.sub(rows, high).sub_(low)
-        return deviation.div_(self.scale)
+        return deviation.div_(self.divisor.to(device, torch.float32))
 
 
 class Eigenvectors(NamedTuple):
@@ -123,7 +139,7 @@ class Eigenvectors(NamedTuple):
     total: float
 
 
-def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+def fit_pca(X, weights, n_coordinates, *, generator, feature_scale=None, view=None, device="cpu"):
     """Compute the principal components of X.
 
     Parameters
@@ -136,6 +152,8 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
         The largest number of components.
     generator : torch.Generator
         Draws a sample of rows if there are too many.
+    feature_scale : torch.Tensor of shape (d,), default=None
+        Unit of each feature, by which centered rows are divided. None: the features have one unit.
     view : callable, default=None
         Function of centered rows, such as means of blocks, before components are computed:
         (b, d) to (b, d'). None: the rows themselves.
@@ -163,7 +181,9 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
     if max_rows < n_samples:
         X, weights = subset_rows(X, weights, sample_indices(X, max_rows, generator))
         rule += f", {len(X)} rows"
-    moments, components, variances, total = decompose(X, weights, device, view, n_viewed)
+    moments, components, variances, total = decompose(
+        X, weights, feature_scale, device, view, n_viewed
+    )
     # directions of less variance are rounding errors
     precision = 1e-7
     if variances.dtype == torch.float64:
@@ -179,12 +199,14 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
     )
 
 
-def random_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+def random_pca(
+    X, weights, n_coordinates, *, generator, feature_scale=None, view=None, device="cpu"
+):
     """Draw random directions, and compute mean, scale and the variances along the directions.
 
     Parameters
     ----------
-    X, weights, n_coordinates, generator, view
+    X, weights, n_coordinates, generator, feature_scale, view
         As in `fit_pca`.
     device : torch.device, default="cpu"
         Not used: the computation is small.
@@ -195,7 +217,7 @@ def random_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu")
         With orthonormal directions by decreasing variance.
     """
     n_samples, n_features = X.shape
-    moments = _compute_moments(X, weights)
+    moments = _compute_moments(X, weights, feature_scale)
     n_rows = min(MAX_SAMPLES, max(2, MAX_GRAM_NUMBERS // n_features))
     sample, _ = subset_rows(X, None, sample_indices(X, n_rows))
     rows = moments.standardize(to_tensor(sample[:]), "cpu")
@@ -225,7 +247,7 @@ def _with_fixed_signs(components):
 # --------------------------------------------------------------------------------- mean and scale
 
 
-def _compute_moments(X, weights):
+def _compute_moments(X, weights, feature_scale):
     """Compute mean and overall scale of rows in float64; for uint8 without float64 copies."""
     n_samples, n_features = X.shape
     reference = to_tensor(X[:1])[0].cpu()
@@ -247,13 +269,18 @@ def _compute_moments(X, weights):
         squares += chunk_weights @ deviation.square_()
     total_weight = max(total_weight, SMALLEST)
     shift = sums / total_weight
-    variance = float((squares / total_weight - shift.square()).clamp(min=0).mean())
+    squares = squares / total_weight
+    variances = (squares - shift.square()).clamp(min=0)
+    if feature_scale is not None:
+        squares = squares / feature_scale.square()
+        variances = variances / feature_scale.square()
+    variance = float(variances.mean())
     # less than this remains of constant data by rounding
-    negligible = 1e-24 * float(squares.mean() / total_weight)
+    negligible = 1e-24 * float(squares.mean())
     scale = 1.0
     if variance > negligible:
         scale = float(np.sqrt(variance))
-    return Moments(reference, shift, scale)
+    return Moments(reference, shift, scale, feature_scale)
 
 
 def _subtract(rows, reference):
@@ -273,15 +300,16 @@ def _chunk_weights(weights, chunk, n_rows, device, dtype):
 # ------------------------------------------------------------------------------------- covariance
 
 
-def _decompose_covariance(X, weights, device, view, n_viewed):
+def _decompose_covariance(X, weights, feature_scale, device, view, n_viewed):
     """Compute principal directions from the covariance of the viewed features."""
-    moments = _compute_moments(*subset_rows(X, weights, sample_indices(X, MAX_SAMPLES)))
+    sample, sample_weights = subset_rows(X, weights, sample_indices(X, MAX_SAMPLES))
+    moments = _compute_moments(sample, sample_weights, feature_scale)
     viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
     is_finite = bool(torch.isfinite(covariance).all())
     if not is_finite or float(viewed_mean.square().mean()) > MAX_MEAN_ERROR:
-        moments = _compute_moments(X, weights)
+        moments = _compute_moments(X, weights, feature_scale)
         viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
-    moments = moments._replace(shift=moments.shift + mean.cpu() * moments.scale)
+    moments = moments._replace(shift=moments.shift + mean.cpu() * moments.divisor)
     variances, vectors = torch.linalg.eigh(covariance)
     total = float(covariance.trace())
     return Eigenvectors(moments, vectors.flip(1).T, variances.flip(0), total)
@@ -334,9 +362,9 @@ def _covariance(X, weights, moments, device, view, n_viewed):
 # ------------------------------------------------------------------------------------ Gram matrix
 
 
-def _decompose_gram_matrix(X, weights, device, view, n_viewed):
+def _decompose_gram_matrix(X, weights, feature_scale, device, view, n_viewed):
     """Compute principal directions from the Gram matrix of the rows, if features are many."""
-    moments = _compute_moments(X, weights)
+    moments = _compute_moments(X, weights, feature_scale)
     rows = _standardized_rows(X, moments, device, view, n_viewed)
     root_weights = torch.ones(len(rows), device=device)
     if weights is not None:
