@@ -28,7 +28,7 @@ def pad_sequences(sequences: Sequence[MatrixLike], length: int | None = None) ->
     Returns
     -------
     X : ndarray of shape (n_sequences, length) or (n_sequences, length, n_channels)
-        float32 if float32 holds the values of all sequences, otherwise float64.
+        Padded sequences, float32 if it holds the values of all sequences, otherwise float64.
 
     Raises
     ------
