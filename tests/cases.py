@@ -140,6 +140,11 @@ def _flat(n=40, height=8, width=8, **settings):
     return lambda: gray_images(n, height, width, **settings).reshape(n, -1)
 
 
+def _signals():
+    """Signals (40, 30, 2) whose channels have units of 100 and 1."""
+    return gray_images(40, 30, 2) * [100, 1]
+
+
 def _constant_column():
     X = low_rank(60, 8)
     X[:, 2] = 7
@@ -245,6 +250,7 @@ CASES = [
         _colour(first=True, flat=True),
     ),
     Case("conv-signal", _conv(early_stopping=False), _flat(height=1, width=37)),
+    Case("conv-signals", _conv(signals=True, early_stopping=False), _signals),
     Case("conv-one-pixel", _conv(1, early_stopping=False), _grey(height=1, width=1)),
     Case("conv-tall", _conv(early_stopping=False), _grey(height=41, width=2)),
     Case(

@@ -38,7 +38,7 @@ INNER_FLOORS = {
         ["dtypes", "cells"],
         ["tensors", "tables", "batching"],
         ["array_likes", "units"],
-        ["streaming", "image_layout", "missing_values", "table_columns", "targets"],
+        ["streaming", "image_layout", "missing_values", "scaling", "table_columns", "targets"],
         ["table_encoding"],
         ["table_schema"],
         ["table_output", "validation"],

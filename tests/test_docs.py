@@ -153,7 +153,9 @@ QUICK_OPTIONS = [{}, {"bottleneck": "ordered"}, {"bottleneck": "quantized"}, {"p
 WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
-    skae.ConvAutoencoder: [skae.ConvAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
+    skae.ConvAutoencoder: [
+        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}]
+    ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
     skae.LatentCodec: [skae.LatentCodec(WRAPPED)],
@@ -176,7 +178,8 @@ def test_every_attribute_is_documented(class_):
             fits.append(clone(estimator).fit(X, [0, 1] * (len(X) // 2)))
         for fitted in fits:
             check_is_fitted(fitted)
-            found = {name for name in vars(fitted) if name.endswith("_") and name[0] != "_"}
+            names = {n for n in dir(fitted) if n.endswith("_") and not n.startswith("_")}
+            found = {name for name in names if hasattr(fitted, name)}
             assert set(documented) - some <= found <= set(documented)
             seen |= found
     assert seen >= some - {"feature_names_in_"}

@@ -250,10 +250,12 @@ def _check_equal_shapes(shapes, name):
     if max(len(first), len(shapes[other])) < 2:
         raise ValueError(
             f"Got samples of shapes {first} and {shapes[other]} in {name}, at index 0 and {other}, "
-            "but expected samples with the same number of values."
+            "but expected samples with the same number of values. Pad sequences of different "
+            "lengths with skae.datasets.pad_sequences, and set allow_nan=True."
         )
     raise ValueError(
         f"Got images of shapes {first} and {shapes[other]} in {name}, at index 0 and {other}, but "
         "expected images of one shape. Resize or crop them, or read them from a folder with "
-        "skae.datasets.ImageFolder(folder, size=...)."
+        "skae.datasets.ImageFolder(folder, size=...). Pad signals of different lengths with "
+        "skae.datasets.pad_sequences, and set allow_nan=True."
     )

@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from skae._warnings import warn_user
 
-__all__ = ["ImageLayout", "infer_layout", "warn_if_one_image"]
+__all__ = ["ImageLayout", "has_signals", "infer_layout", "warn_if_one_image"]
 
 MIN_SIGNAL_RATIO = 4
 """Least ratio of height and width for which X is warned of as possible signals with channels."""
@@ -79,6 +81,14 @@ class ImageLayout:
         """Number of values of one image."""
         return math.prod(self.image_shape)
 
+    @property
+    def channel_of_feature(self):
+        """Index of the channel of each value of a flat image, shape (n_features,)."""
+        channels = np.broadcast_to(np.arange(self.size[0])[:, None, None], self.size)
+        if not self.channels_first:
+            channels = np.moveaxis(channels, 0, -1)
+        return channels.ravel()
+
     def flatten(self, X):
         """Flatten images to rows; return flat rows, tables and other objects unchanged.
 
@@ -145,6 +155,11 @@ def _shape(X):
     return tuple(getattr(X, "shape", ()))
 
 
+def has_signals(signals):
+    """Return whether a valid parameter `signals`, a bool or "auto", is True."""
+    return not isinstance(signals, str) and bool(signals)
+
+
 def infer_layout(X, image_shape, channel_axis, signals="auto"):
     """Infer the layout of images or signals from X and the parameters of the estimator.
 
@@ -173,6 +188,8 @@ def infer_layout(X, image_shape, channel_axis, signals="auto"):
             f"Got X of shape {shape}, but expected flat rows (n, d), grayscale images (n, H, W) or "
             "images with channels (n, H, W, C)."
         )
+    if not isinstance(signals, str):
+        signals = bool(signals)
     if signals is True:
         layout = _layout_of_signals(X, shape, image_shape, channels_first)
     elif not isinstance(image_shape, str):

@@ -9,6 +9,7 @@ import torch
 from skae._input.dtypes import check_dtype_units, dtype_name, to_tensor
 from skae._input.missing_values import ImputedRows, fit_gaussian, warn_if_empty
 from skae._input.rows import row_subset, sample_indices, take_rows
+from skae._input.scaling import channel_feature_scale
 from skae._input.sparse_rows import ProjectedRows, can_project
 from skae._input.units import result_dtype
 from skae._options import have_equal_architecture
@@ -98,6 +99,8 @@ def initialize(estimator, objective, data, generator, device):
     spec = describe_fit(estimator, objective, data, k, len(pca.components))
     if spec.network.output != "sigmoid":
         mean = pca.reference.double() + pca.shift
+        if pca.feature_scale is not None:
+            mean = mean / pca.feature_scale
         spec = replace(spec, result_dtype=result_dtype(mean, pca.scale, spec.dtype))
     network = estimator._build(spec.network, seed=generator.initial_seed())
     network.initialize(pca, generator)
@@ -215,7 +218,7 @@ def restart_from_pca(spec, network, pca, rows, generator):
 
 
 def pca_of_rows(
-    estimator, rows, weights, n_coordinates, generator, device, *, indices=None, gaussian=None
+    estimator, rows, weights, n_coordinates, generator, device, *, indices=None, earlier=None
 ):
     """Compute the PCA that a network starts as.
 
@@ -228,14 +231,19 @@ def pca_of_rows(
     indices : torch.Tensor, default=None
         Rows that take part; None means all. Missing values are imputed from all rows, since the
         others may have no number in a column.
-    gaussian : tuple of torch.Tensor, default=None
-        Mean and precision for imputation, if they were estimated before.
+    earlier : PCAResult, default=None
+        PCA of all rows, with the units of the features and the normal distribution for imputation.
 
     Returns
     -------
     pca : PCAResult
         The result.
     """
+    gaussian = feature_scale = None
+    if earlier is not None:
+        gaussian, feature_scale = earlier.normal, earlier.feature_scale
+    elif estimator._scales_channels():
+        feature_scale = channel_feature_scale(rows, estimator._layout, weights)
     if estimator.allow_nan:
         incomplete = rows
         rows = ImputedRows(incomplete)
@@ -256,6 +264,7 @@ def pca_of_rows(
         weights,
         n_coordinates,
         generator=generator,
+        feature_scale=feature_scale,
         view=estimator._pca_view(),
         device=device,
     )

@@ -27,12 +27,23 @@ class Moments(NamedTuple):
     shift : torch.Tensor of shape (d,)
         The mean less `reference`, float64.
     scale : float
-        Root of the mean variance of the features.
+        Root of the mean variance of the features, in units of X or of `feature_scale`.
+    feature_scale : torch.Tensor of shape (d,) or None
+        Unit of each feature. None: the features have one unit.
     """
 
     reference: torch.Tensor
     shift: torch.Tensor
     scale: float
+    feature_scale: torch.Tensor | None = None
+
+    @property
+    def divisor(self):
+        """Scale of deviations from the mean in units of X, float64: one, or one per feature."""
+        scale = torch.tensor(self.scale, dtype=torch.float64)
+        if self.feature_scale is not None:
+            scale = scale * self.feature_scale
+        return scale
 
     @property
     def mean(self):
@@ -46,14 +57,15 @@ class Moments(NamedTuple):
         """
         if rows.dtype in (torch.int64, torch.float64):
             deviation = _subtract(rows, self.reference.to(rows.device))
-            standardized = (deviation - self.shift.to(rows.device)) / self.scale
+            divisor = self.divisor.to(rows.device, torch.float64)
+            standardized = (deviation - self.shift.to(rows.device)) / divisor
             return standardized.to(device, torch.float32)
         mean = self.mean
         high = mean.float()
         low = (mean - high.double()).float()
         rows, high, low = (to_device(values, device) for values in (rows, high, low))
         deviation = torch.sub(rows, high).sub_(low)
-        return deviation.div_(self.scale)
+        return deviation.div_(self.divisor.to(device, torch.float32))
 
 
 class Eigenvectors(NamedTuple):
@@ -77,7 +89,7 @@ class Eigenvectors(NamedTuple):
     total: float
 
 
-def compute_moments(X, weights):
+def compute_moments(X, weights, feature_scale=None):
     """Compute mean and overall scale of rows in float64; for uint8 without float64 copies.
 
     Parameters
@@ -86,6 +98,8 @@ def compute_moments(X, weights):
         Rows in any real dtype, which are read in chunks. Sparse rows remain sparse.
     weights : ndarray of shape (n,) or None
         Sample weights.
+    feature_scale : torch.Tensor of shape (d,), default=None
+        Unit of each feature of dense rows. None: the features have one unit.
 
     Returns
     -------
@@ -117,18 +131,23 @@ def compute_moments(X, weights):
         squares += chunk_weights @ deviation.square_()
     total_weight = max(total_weight, SMALLEST)
     shift = sums / total_weight
-    variance = float((squares / total_weight - shift.square()).clamp(min=0).mean())
-    return _moments(reference, shift, variance, float(squares.mean() / total_weight))
+    squares = squares / total_weight
+    variances = (squares - shift.square()).clamp(min=0)
+    if feature_scale is not None:
+        squares = squares / feature_scale.square()
+        variances = variances / feature_scale.square()
+    variance, mean_square = float(variances.mean()), float(squares.mean())
+    return _moments(reference, shift, variance, mean_square, feature_scale)
 
 
-def _moments(reference, shift, variance, mean_square):
+def _moments(reference, shift, variance, mean_square, feature_scale=None):
     """Return moments with the root of the mean variance as scale, or 1 for constant data."""
     # less than this remains of constant data by rounding
     negligible = 1e-24 * mean_square
     scale = 1.0
     if variance > negligible:
         scale = float(np.sqrt(variance))
-    return Moments(reference, shift, scale)
+    return Moments(reference, shift, scale, feature_scale)
 
 
 def _subtract(rows, reference):

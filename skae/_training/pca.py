@@ -38,7 +38,7 @@ MAX_MEAN_ERROR = 0.01
 
 @dataclass
 class PCAResult:
-    """A linear autoencoder of X, in units of `scale`.
+    """A linear autoencoder of X, in units of `scale`, times `feature_scale` if it is not None.
 
     Attributes
     ----------
@@ -63,6 +63,7 @@ class PCAResult:
     reference: torch.Tensor
     shift: torch.Tensor
     scale: float
+    feature_scale: torch.Tensor | None
     components: torch.Tensor
     variances: torch.Tensor
     total: float
@@ -70,7 +71,7 @@ class PCAResult:
     normal: tuple | None = None
 
 
-def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+def fit_pca(X, weights, n_coordinates, *, generator, feature_scale=None, view=None, device="cpu"):
     """Compute the principal components of X.
 
     Parameters
@@ -84,6 +85,8 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
         The largest number of components.
     generator : torch.Generator
         Draws a sample of rows if there are too many.
+    feature_scale : torch.Tensor of shape (d,), default=None
+        Unit of each feature, by which centered rows are divided. None: the features have one unit.
     view : callable, default=None
         Function of centered rows, such as means of blocks, before components are computed:
         (b, d) to (b, d'). None: the rows themselves.
@@ -116,7 +119,7 @@ def fit_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
     if max_rows < n_samples:
         X, weights = subset_rows(X, weights, sample_indices(X, max_rows, generator))
         rule += f", {len(X)} rows"
-    eigenvectors = decompose(X, weights, device, view, n_viewed)
+    eigenvectors = decompose(X, weights, feature_scale, device, view, n_viewed)
     return _leading_components(eigenvectors, n_coordinates, len(X), rule)
 
 
@@ -138,12 +141,14 @@ def _leading_components(eigenvectors, n_coordinates, n_samples, rule):
     )
 
 
-def random_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu"):
+def random_pca(
+    X, weights, n_coordinates, *, generator, feature_scale=None, view=None, device="cpu"
+):
     """Draw random directions, and compute mean, scale and the variances along the directions.
 
     Parameters
     ----------
-    X, weights, n_coordinates, generator, view
+    X, weights, n_coordinates, generator, feature_scale, view
         As in `fit_pca`.
     device : torch.device, default="cpu"
         Not used: the computation is small.
@@ -154,7 +159,7 @@ def random_pca(X, weights, n_coordinates, *, generator, view=None, device="cpu")
         With orthonormal directions by decreasing variance.
     """
     n_samples, n_features = X.shape
-    moments = compute_moments(X, weights)
+    moments = compute_moments(X, weights, feature_scale)
     n_rows = min(MAX_SAMPLES, max(2, MAX_GRAM_NUMBERS // n_features))
     sample, _ = subset_rows(X, None, sample_indices(X, n_rows))
     n_viewed = n_features
@@ -190,15 +195,16 @@ def _with_fixed_signs(components):
 # ------------------------------------------------------------------------------------- covariance
 
 
-def _decompose_covariance(X, weights, device, view, n_viewed):
+def _decompose_covariance(X, weights, feature_scale, device, view, n_viewed):
     """Compute principal directions from the covariance of the viewed features."""
-    moments = compute_moments(*subset_rows(X, weights, sample_indices(X, MAX_SAMPLES)))
+    sample, sample_weights = subset_rows(X, weights, sample_indices(X, MAX_SAMPLES))
+    moments = compute_moments(sample, sample_weights, feature_scale)
     viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
     is_finite = bool(torch.isfinite(covariance).all())
     if not is_finite or float(viewed_mean.square().mean()) > MAX_MEAN_ERROR:
-        moments = compute_moments(X, weights)
+        moments = compute_moments(X, weights, feature_scale)
         viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
-    moments = moments._replace(shift=moments.shift + mean.cpu() * moments.scale)
+    moments = moments._replace(shift=moments.shift + mean.cpu() * moments.divisor)
     variances, vectors = torch.linalg.eigh(covariance)
     total = float(covariance.trace())
     return Eigenvectors(moments, vectors.flip(1).T, variances.flip(0), total)
@@ -251,9 +257,9 @@ def _covariance(X, weights, moments, device, view, n_viewed):
 # ------------------------------------------------------------------------------------ Gram matrix
 
 
-def _decompose_gram_matrix(X, weights, device, view, n_viewed):
+def _decompose_gram_matrix(X, weights, feature_scale, device, view, n_viewed):
     """Compute principal directions from the Gram matrix of the rows, if features are many."""
-    moments = compute_moments(X, weights)
+    moments = compute_moments(X, weights, feature_scale)
     rows = _standardized_rows(X, moments, device, view, n_viewed)
     root_weights = torch.ones(len(rows), device=device)
     if weights is not None:

@@ -186,7 +186,7 @@ class FitSetup:
             self.generator,
             self.device,
             indices=indices,
-            gaussian=self.pca.normal,
+            earlier=self.pca,
         )
 
     def make_net(self, module, **settings):

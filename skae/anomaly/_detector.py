@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
 from skae._devices import uses_default_torch_state
+from skae._input.scaling import fit_scaler
 from skae._input.streaming import dense_or_streamed
 from skae._input.table_schema import EncodedTable
 from skae._input.units import measure_units, without_unit_warnings
@@ -28,7 +29,6 @@ from skae.anomaly._preprocessing import (
     encode_if_table,
     fit_channel_scaler,
     fit_detector_table,
-    fit_scaler,
     has_missing_values,
     is_table,
     validate_rows,
@@ -71,8 +71,8 @@ class ReconstructionDetector(
         shorter side. Use 0 to detect single anomalous pixels. Tables are never smoothed.
     standardize : bool or "auto", default="auto"
         Whether to standardize each feature before the autoencoder. "auto": True for tables, so that
-        units do not matter. The channels of images and signals are standardized if their standard
-        deviations differ by a factor of at least 4. False for a ``FrozenEstimator``.
+        units do not matter. The channels of signals are standardized, and those of images if their
+        standard deviations differ by a factor of at least 4. False for a ``FrozenEstimator``.
     cross_fit : bool or "auto", default="auto"
         Whether to estimate normal errors by two-fold cross-fitting, which doubles the time of fit.
         The errors of each half of X are those of an autoencoder fitted on the other half. "auto":

@@ -42,14 +42,16 @@ class Explanation:
 
     Attributes
     ----------
-    contributions : ndarray of shape (n_samples, n_features) or of the shape of images
+    contributions : ndarray of shape (n_samples, n_features) or of the shape of images or signals
         Decrease of the anomaly score if the feature had its expected value, at least 0, float64.
+        For signals (n_samples, time, n_channels), sums over axis 1 are those of the channels, and
+        sums over axis 2 those of the time steps.
     expected : ndarray of the shape of `contributions`
         Expected value of each feature, given the other features of the sample.
     values : ndarray of the shape of `contributions`
         Value of each feature.
     feature_names : list of str
-        Names of the features or groups of a table; empty for images.
+        Names of the features or groups of a table; empty for images and signals.
     anomaly_scores : ndarray of shape (n_samples,)
         Negative scores of the samples; higher is more anomalous, float64.
     """
@@ -195,8 +197,8 @@ class ExplanationMixin(InferenceMixin):
         expected value: the value with the lowest score, given the other features of the sample.
         The method computes about 32 scores for each feature.
 
-        For images, the contribution of a pixel is the decrease of the score if its reconstruction
-        error was 0, and the expected value is the reconstruction.
+        For images and signals, the contribution of a value is the decrease of the score if its
+        reconstruction error was 0, and the expected value is the reconstruction.
 
         Parameters
         ----------

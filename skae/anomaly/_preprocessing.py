@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from skae._input.image_layout import infer_layout
+from skae._input.image_layout import has_signals, infer_layout
+from skae._input.scaling import fit_channels
 from skae._input.streaming import StreamedRows
 from skae._input.table_columns import as_table
 from skae._input.table_schema import EncodedTable, fit_table_schema
@@ -24,7 +24,6 @@ __all__ = [
     "encode_if_table",
     "fit_channel_scaler",
     "fit_detector_table",
-    "fit_scaler",
     "has_missing_values",
     "is_table",
     "select_rows",
@@ -33,8 +32,8 @@ __all__ = [
 ]
 
 MAX_CHANNEL_RATIO = 4.0
-"""Ratio of the standard deviations of channels above which their units are assumed to differ. The
-colors of photographs differ by less."""
+"""Ratio of the standard deviations of the channels of images above which their units are assumed to
+differ. The colors of photographs differ by less."""
 
 DEFAULT_NEIGHBORS = 5
 """Default of the parameter `n_neighbors`, which no warning is about."""
@@ -225,26 +224,8 @@ def validate_rows(detector, X, *, standardize, allow_nan, reset):
     return rows
 
 
-def fit_scaler(rows, weights=None):
-    """Fit a scaler of the columns of a table in chunks.
-
-    Missing values are ignored. The scale of a constant column is 1.
-    """
-    scaler = StandardScaler().set_output(transform="default")
-    for chunk in score_chunks(rows):
-        chunk_weights = None if weights is None else weights[chunk]
-        with np.errstate(invalid="ignore"):  # of columns without any value
-            scaler.partial_fit(as_float64_rows(rows[chunk]), sample_weight=chunk_weights)
-    is_empty = np.isnan(scaler.mean_)
-    if is_empty.any():
-        scaler.mean_[is_empty] = 0
-        scaler.var_[is_empty] = 0
-        scaler.scale_[is_empty] = 1
-    return scaler
-
-
 def fit_channel_scaler(rows, autoencoder):
-    """Fit a scaler of the channels of images or signals, if their units differ.
+    """Fit a scaler of the channels of signals, or of images if their units differ.
 
     Parameters
     ----------
@@ -257,36 +238,23 @@ def fit_channel_scaler(rows, autoencoder):
     -------
     scaler : StandardScaler or None
         Scaler of flattened images, equal for all pixels of a channel. None: there is one channel,
-        or the standard deviations of the channels differ by less than `MAX_CHANNEL_RATIO`.
+        or the standard deviations of the channels of images differ by less than
+        `MAX_CHANNEL_RATIO`.
     """
     names = ("image_shape", "channel_axis", "signals")
     if not all(hasattr(autoencoder, name) for name in names):
         return None
     layout = infer_layout(rows, *(getattr(autoencoder, name) for name in names))
-    n_channels = layout.size[0]
-    if n_channels == 1:
+    if layout.size[0] == 1:
         return None
-    channel_of_feature = np.broadcast_to(np.arange(n_channels)[:, None, None], layout.size)
-    if not layout.channels_first:
-        channel_of_feature = np.moveaxis(channel_of_feature, 0, -1)
-    channel_of_feature = channel_of_feature.ravel()
-    scaler = fit_scaler(rows)
-    means = _channel_means(scaler.mean_, channel_of_feature)
-    variances = _channel_means(scaler.var_ + np.square(scaler.mean_), channel_of_feature)
-    variances = np.maximum(variances - np.square(means), 0)
-    positive = variances[variances > 0]
-    if len(positive) == 0 or positive.max() < MAX_CHANNEL_RATIO**2 * positive.min():
+    scaler, deviations = fit_channels(rows, layout)
+    positive = deviations[deviations > 0]
+    if len(positive) == 0:
         return None
-    scales = np.sqrt(np.where(variances > 0, variances, 1))
-    scaler.mean_ = means[channel_of_feature]
-    scaler.scale_ = scales[channel_of_feature]
-    scaler.var_ = variances[channel_of_feature]
+    is_similar = positive.max() < MAX_CHANNEL_RATIO * positive.min()
+    if is_similar and not has_signals(autoencoder.signals):
+        return None
     return scaler
-
-
-def _channel_means(values, channel_of_feature):
-    """Return the mean of the values of each channel."""
-    return np.bincount(channel_of_feature, weights=values) / np.bincount(channel_of_feature)
 
 
 def autoencoder_input(X, rows, scaler):
@@ -317,6 +285,21 @@ def autoencoder_input(X, rows, scaler):
     return rows
 
 
+def _warn_of_frozen_units(autoencoder):
+    """Warn if the channels of a fitted autoencoder of signals have different units.
+
+    The input of a FrozenEstimator is in units of X, and so are errors and distances.
+    """
+    scales = getattr(autoencoder, "channel_scale_", np.ones(1))
+    if scales.max() >= MAX_CHANNEL_RATIO * scales.min():
+        warn_user(
+            "Got a FrozenEstimator of signals with standard deviations of the channels from "
+            f"{scales.min():.3g} to {scales.max():.3g}, which a detector does not standardize: "
+            "anomalies in channels of small units are missed. Pass an unfitted autoencoder, or "
+            "scale the channels before its fit."
+        )
+
+
 def warn_unused_parameters(detector, rows, autoencoder):
     """Warn of each parameter that the user set, and that this fit does not use.
 
@@ -329,6 +312,8 @@ def warn_unused_parameters(detector, rows, autoencoder):
     autoencoder : estimator
         Not yet fitted, or a FrozenEstimator.
     """
+    if isinstance(autoencoder, FrozenEstimator):
+        _warn_of_frozen_units(autoencoder.estimator)
     if detector.n_neighbors >= len(rows) and detector.n_neighbors != DEFAULT_NEIGHBORS:
         warn_user(
             f"Got n_neighbors={detector.n_neighbors} with {len(rows)} samples: the number of "

@@ -105,6 +105,10 @@ class BaseAutoencoder(
     def _pca_view(self):
         """Return a function of centered rows that PCA is applied to, or None."""
 
+    def _scales_channels(self):
+        """Return whether each channel has a unit of its own, its standard deviation."""
+        return False
+
     def _uses_gaussian_imputation(self, n_features):
         """Return whether a normal distribution imputes missing values, instead of the mean."""
         return False
@@ -312,6 +316,7 @@ class BaseAutoencoder(
         errors : ndarray of shape (n_samples,)
             Mean squared error of each sample over its known values, float64, in squared units of X.
             If X of fit had categories, a mean over the columns, each standardized.
+            With ``signals=True``, each channel is divided by `channel_scale_`.
         """
         check_is_fitted(self)
         errors = reconstruction_errors(self.net_, self._known_rows(X))
@@ -335,10 +340,10 @@ class BaseAutoencoder(
         Returns
         -------
         score : float
-            ``r2_score(X, reconstruct(X), multioutput="variance_weighted")`` on flat rows. It
-            increases with `n_components`, so `n_components` is tuned by the score of a later step
-            of a pipeline. NaN, with a warning, for fewer than two samples or if all values are
-            missing.
+            ``r2_score(X, reconstruct(X), multioutput="variance_weighted")`` on flat rows, with the
+            channels of signals divided by `channel_scale_`. It increases with `n_components`, so
+            `n_components` is tuned by the score of a later step of a pipeline. NaN, with a warning,
+            for fewer than two samples or if all values are missing.
         """
         check_is_fitted(self)
         rows = self._known_rows(X)

@@ -4,11 +4,6 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal
 
-from sklearn.utils import Tags
-
-from skae._input.image_layout import infer_layout
-from skae._input.streaming import stream_if_large
-from skae._input.validation import check_rows
 from skae._sklearn_compat import Interval, Options, StrOptions
 from skae._typing import (
     Activation,
@@ -22,12 +17,12 @@ from skae._typing import (
     Solver,
 )
 from skae.autoencoders._base import BaseAutoencoder
+from skae.autoencoders._images import ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
 from skae.losses import LossOption
 from skae.networks import ConvNetwork
 from skae.networks.config import ConvConfig
-from skae.networks.patches import PatchGrid
 from skae.penalties import PenaltyOption
 
 __all__ = ["ConvAutoencoder"]
@@ -36,7 +31,7 @@ AUTO_FILTERS = 16
 """Number of channels of the first convolution for ``n_filters="auto"``."""
 
 
-class ConvAutoencoder(BaseAutoencoder):
+class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     """Convolutional autoencoder for images and signals, initialized from PCA.
 
     The network is a linear autoencoder plus a nonlinear residual. It starts as PCA, and a
@@ -45,8 +40,8 @@ class ConvAutoencoder(BaseAutoencoder):
 
     X holds grayscale images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) with
     the layout of `image_shape`. Images can have any size. After fit, images and flat rows are
-    interchangeable. With ``signals=True``, X holds signals (n, time) or (n, time, channels), and
-    convolutions run along time only.
+    interchangeable. With ``signals=True``, X holds signals (n, time) or (n, time, channels).
+    Convolutions run along time only, and each channel is divided by its standard deviation.
 
     Parameters
     ----------
@@ -64,8 +59,11 @@ class ConvAutoencoder(BaseAutoencoder):
         Axis of the channels in X, for images or signals with channels. Axis 0 is the sample axis.
     signals : bool or "auto", default="auto"
         Whether X holds signals: (n, time), (n, time, channels), or (n, channels, time) with
-        ``channel_axis=1``. "auto": False for X of three dimensions, which has the shape of
-        grayscale images. A warning is issued if one side is at least four times the other.
+        ``channel_axis=1``. If True, the units of the channels do not matter: losses, corruptions,
+        latent vectors, `score` and `reconstruction_error` are those of channels divided by
+        `channel_scale_`. Reconstructions are in units of X. "auto": False for X of three
+        dimensions, which has the shape of grayscale images. A warning is issued if one side is at
+        least four times the other.
     activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
         Activation function of the hidden layers.
     init : {"auto", "random"}, default="auto"
@@ -190,6 +188,9 @@ class ConvAutoencoder(BaseAutoencoder):
         Shape of one image in X; (1, time), (1, time, channels) or (channels, 1, time) for signals.
     channel_axis_ : {1, -1} or None
         Axis of the channels in X, with the sample axis counted. None for images without channels.
+    channel_scale_ : ndarray of shape (n_channels,)
+        Standard deviation of each channel in fit, over all samples and time steps. 1 for a constant
+        channel. Defined only with ``signals=True``.
     init_ : str
         Initialization method: "pca" for exact principal components of all samples, "warm start" for
         the weights of an earlier fit.
@@ -248,7 +249,8 @@ class ConvAutoencoder(BaseAutoencoder):
     reduced resolution. The number of convolutions follows from the number of patches. With squared
     error, at most 4,096 values per image, and fewer components than images and values, the initial
     network is the PCA of all images [1]_. For larger images it is the PCA of block means, without a
-    guarantee relative to PCA.
+    guarantee relative to PCA. For signals, it is the PCA of the channels divided by
+    `channel_scale_`.
 
     With targets, the encoder of images of at most 100 patches uses patches of half the size, if
     they have more than one pixel. It then has ``2 * n_filters`` channels and one more convolution,
@@ -289,7 +291,6 @@ class ConvAutoencoder(BaseAutoencoder):
         "signals": ["boolean", StrOptions({"auto"})],
     }
     _network_class = ConvNetwork
-    _takes_images = True
 
     image_shape_: tuple[int, ...]
     channel_axis_: int | None
@@ -353,23 +354,6 @@ class ConvAutoencoder(BaseAutoencoder):
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _check_X(self, X, *, reset, sample_weight=None):
-        X = stream_if_large(X)
-        if not reset:
-            return check_rows(self, self._layout.flatten(X), reset=False)
-        signals = self.signals
-        if not isinstance(signals, str):
-            signals = bool(signals)
-        layout = infer_layout(X, self.image_shape, self.channel_axis, signals)
-        rows = check_rows(self, layout.flatten(X), reset=True)
-        self._layout = layout
-        self.image_shape_ = layout.image_shape
-        self.channel_axis_ = layout.channel_axis
-        return rows
-
-    def _pca_view(self):
-        return PatchGrid(*self._layout.size, self._layout.channels_first).view
-
     def _network_config(self, options, loss):
         n_filters = self.n_filters
         if n_filters == "auto":
@@ -380,16 +364,5 @@ class ConvAutoencoder(BaseAutoencoder):
             channels_first=self._layout.channels_first,
             n_filters=int(n_filters),
             fine=bool(options["head_sizes"]),
+            scales_channels=self._scales_channels(),
         )
-
-    @property
-    def _has_image_layout(self):
-        return not self._layout.flat
-
-    def _restore_layout(self, rows, shape):
-        return self._layout.unflatten(rows, shape)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

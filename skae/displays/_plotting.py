@@ -14,6 +14,7 @@ __all__ = [
     "AxesLike",
     "DisplayMixin",
     "axis_limits",
+    "channel_labels",
     "check_int_in_range",
     "difference_keywords",
     "feature_names_or_default",
@@ -253,8 +254,20 @@ def has_lines(X):
 
 
 def to_lines(X):
-    """Convert signals or rows to float64 lines of shape (n, length) or (n, length, C)."""
-    return np.asarray(X, np.float64).reshape(len(X), -1, *X.shape[3:])
+    """Convert signals or rows to float64 lines of shape (n, length, n_channels)."""
+    n_channels = 1
+    if X.ndim > 3:
+        n_channels = X.shape[3]
+    return np.asarray(X, np.float64).reshape(len(X), -1, n_channels)
+
+
+def channel_labels(names, n_channels):
+    """Return the labels of the y axes of channels: their names, or numbers."""
+    if names is not None and len(names) == n_channels:
+        return list(names)
+    if n_channels == 1:
+        return ["Value"]
+    return [f"Channel {channel}" for channel in range(n_channels)]
 
 
 def line_xlabel(X):

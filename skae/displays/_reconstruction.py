@@ -16,6 +16,7 @@ from skae.displays._plotting import (
     AxesLike,
     DisplayMixin,
     axis_limits,
+    channel_labels,
     check_int_in_range,
     difference_keywords,
     feature_names_or_default,
@@ -46,22 +47,24 @@ class ReconstructionDisplay(DisplayMixin):
 
     Use `from_estimator` or `from_predictions` to create a display. Images are plotted as images,
     with a map of the differences. Signals, and tables of more than 40 features, are plotted as
-    lines. Rows of smaller tables are plotted as two dots for each feature.
+    lines, in one panel for each channel. Rows of smaller tables are plotted as two dots for each
+    feature.
 
     Parameters
     ----------
     originals : ndarray of shape (n_samples, n_features), (n_samples, H, W) or (n_samples, H, W, C)
-        Rows of a table, or images; signals if H is 1. At most 40 samples.
+        Rows of a table, or images; signals with C channels if H is 1. At most 40 samples.
     reconstructions : ndarray of the same shape
         Reconstructions in the units of `originals`.
     feature_names : list of str, default=None
-        Names of the columns of a table. If None, they are x0, x1, and so on.
+        Names of the columns of a table, or of the channels of signals. If None, they are numbered.
 
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_rows, n_samples)
         Axes of the plot. Images have three rows: originals, reconstructions and differences.
-        Signals have two: originals with reconstructions, and differences. Tables have one.
+        Signals have two: originals with reconstructions, and differences. Signals with several
+        channels have one for each channel, without differences. Tables have one.
     figure_ : Figure
         Figure that contains the axes.
     images_ : ndarray of AxesImage of shape (3, n_samples) or None
@@ -189,12 +192,13 @@ class ReconstructionDisplay(DisplayMixin):
         X_hat : array-like of the same shape
             Reconstructions of the samples.
         image_shape : tuple of int, default=None
-            Shape of one image, if rows are flat images; ``(1, d)`` for signals.
+            Shape of one image, if rows are flat images; ``(1, time)`` or ``(1, time, channels)``
+            for signals.
         channel_axis : int, default=-1
             Axis of the channels; 1 if channels come first.
         feature_names : list of str, default=None
-            Names of the columns of a table. If None, the column names of a data frame, or x0, x1,
-            and so on.
+            Names of the columns of a table, or of the channels of signals. If None, the column
+            names of a data frame, or numbers.
         ax : Axes or array of Axes, default=None
             One Axes, which is divided into panels, or one Axes for each panel. If None, a new
             figure is created.
@@ -291,31 +295,48 @@ class ReconstructionDisplay(DisplayMixin):
         )
 
     def _plot_signals(self, ax, line_kw):
-        """Plot two rows of lines: originals with reconstructions, and differences."""
-        n = len(self.originals)
-        self._set_axes_grid(ax, (2, n), (min(16, 3.0 * n + 0.6), 3.6), height_ratios=[2, 1])
+        """Plot a row of lines for each channel, and the differences of signals of one channel."""
         originals = to_lines(self.originals)
         reconstructions = to_lines(self.reconstructions)
-        errors = reconstructions - originals
-        error_limit = symmetric_limit(errors, scale=1.1)
-        value_limits = axis_limits(originals, reconstructions)
+        n, _, n_channels = originals.shape
+        height_ratios = [1] * n_channels
+        height = min(16, 1.5 * n_channels + 0.8)
+        if n_channels == 1:
+            height_ratios = [2, 1]
+            height = 3.6
+        shape = (len(height_ratios), n)
+        self._set_axes_grid(
+            ax, shape, (min(16, 3.0 * n + 0.6), height), height_ratios=height_ratios
+        )
         line_kw = _reconstruction_keywords(line_kw, linewidth=1.2)
-        error_kw = {**line_kw, "label": "Difference"}
-        self.lines_ = []
-        for i, (upper, lower) in enumerate(self.axes_.T):
-            lines = upper.plot(originals[i], color="0.6", linewidth=2.5, label="Original")
-            lines += upper.plot(reconstructions[i], **line_kw)
-            lower.axhline(0, color="0.8", linewidth=1)
-            lines += lower.plot(errors[i], **error_kw)
-            self.lines_.append(lines)
-            upper.set_title(f"Sample {i}", fontsize="medium")
-            upper.set_ylim(value_limits)
-            lower.set(xlabel=line_xlabel(self.originals), ylim=(-error_limit, error_limit))
-            upper.tick_params(labelbottom=False, labelleft=i == 0)
-            lower.tick_params(labelleft=i == 0)
-        self.axes_[0, 0].set_ylabel("Value")
-        self.axes_[1, 0].set_ylabel("Difference")
+        self.lines_ = [[] for _ in range(n)]
+        labels = channel_labels(self.feature_names, n_channels)
+        for channel, label in enumerate(labels):
+            values, fitted = originals[..., channel], reconstructions[..., channel]
+            limits = axis_limits(values, fitted)
+            for i, panel in enumerate(self.axes_[channel]):
+                lines = panel.plot(values[i], color="0.6", linewidth=2.5, label="Original")
+                self.lines_[i] += lines + panel.plot(fitted[i], **line_kw)
+                panel.set_ylim(limits)
+            self.axes_[channel, 0].set_ylabel(label)
+        if n_channels == 1:
+            self._plot_differences((reconstructions - originals)[..., 0], line_kw)
+        for i, column in enumerate(self.axes_.T):
+            column[0].set_title(f"Sample {i}", fontsize="medium")
+            column[-1].set_xlabel(line_xlabel(self.originals))
+            for panel in column:
+                panel.tick_params(labelbottom=panel is column[-1], labelleft=i == 0)
         self._plot_legend(ax)
+
+    def _plot_differences(self, errors, line_kw):
+        """Plot the differences of signals of one channel in the last row of panels."""
+        limit = symmetric_limit(errors, scale=1.1)
+        error_kw = {**line_kw, "label": "Difference"}
+        for i, panel in enumerate(self.axes_[-1]):
+            panel.axhline(0, color="0.8", linewidth=1)
+            self.lines_[i] += panel.plot(errors[i], **error_kw)
+            panel.set_ylim(-limit, limit)
+        self.axes_[-1, 0].set_ylabel("Difference")
 
     def _plot_table(self, ax, line_kw):
         """Plot original and reconstruction of each feature as two dots, joined by a line."""

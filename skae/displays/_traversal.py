@@ -16,6 +16,7 @@ from skae.displays._plotting import (
     AxesLike,
     DisplayMixin,
     axis_limits,
+    channel_labels,
     check_int_in_range,
     difference_keywords,
     feature_names_or_default,
@@ -46,7 +47,8 @@ class TraversalDisplay(DisplayMixin):
 
     Use `from_estimator` to create a display. Images are plotted in one row for each latent
     dimension. Signals, and tables of more than 40 features, are plotted as lines colored by the
-    step. Smaller tables are plotted as a strip of colors for each feature.
+    step, in one panel for each channel. Smaller tables are plotted as a strip of colors for each
+    feature.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class TraversalDisplay(DisplayMixin):
         Whether two latent dimensions are varied at once. Then `n_rows` is `n_steps`, and the first
         row has the last step.
     feature_names : list of str, default=None
-        Names of the columns of a table. If None, they are x0, x1, and so on.
+        Names of the columns of a table, or of the channels of signals. If None, they are numbered.
     feature_scales : ndarray of shape (n_features,), default=None
         Standard deviations of the columns of a table, by which changes are divided. If None,
         changes are plotted in units of X.
@@ -72,7 +74,7 @@ class TraversalDisplay(DisplayMixin):
     ----------
     axes_ : ndarray of Axes
         Axes of the plot, of shape (n_rows, n_steps) for images and with `grid`, of shape
-        (1, n_rows) for tables and signals.
+        (1, n_rows) for tables, and (n_channels, n_rows) for signals.
     figure_ : Figure
         Figure that contains the axes.
     images_ : ndarray of AxesImage or None
@@ -271,37 +273,55 @@ class TraversalDisplay(DisplayMixin):
         )
 
     def _plot_signal_grid(self, ax, line_kw):
-        """Plot each decoded signal in its panel of the grid."""
+        """Plot each decoded signal in its panel of the grid, with one color for each channel."""
         n_rows, n_steps = self.decoded.shape[:2]
         figsize = (min(14, 1.2 * n_steps + 0.8), min(14, 0.8 * n_rows + 0.6))
         self._set_axes_grid(ax, (n_rows, n_steps), figsize)
-        line_kw = line_keywords(line_kw, color="tab:blue")
-        limits = axis_limits(self.decoded)
         lines = to_lines(self.decoded.reshape(-1, *self.decoded.shape[2:]))
+        n_channels = lines.shape[2]
+        if n_channels > 1:
+            lines = _scale_channels(lines)
+        limits = axis_limits(lines)
         self.lines_ = []
-        for panel, line in zip(self.axes_.flat, lines, strict=True):
-            self.lines_.append(panel.plot(line, **line_kw))
+        for panel, channels in zip(self.axes_.flat, lines, strict=True):
+            artists = []
+            for channel in range(n_channels):
+                color = f"C{channel % 10}"
+                artists += panel.plot(channels[:, channel], **line_keywords(line_kw, color=color))
+            self.lines_.append(artists)
             panel.set(xticks=[], yticks=[], ylim=limits)
         self._label_grid()
 
     def _plot_signals(self, ax, line_kw):
-        """Plot the decoded signals of each latent dimension in one panel, colored by the step."""
-        n_rows = len(self.decoded)
-        self._set_axes_grid(ax, (1, n_rows), (min(16, 3.0 * n_rows + 1.2), 3.0))
+        """Plot the decoded signals of each latent dimension and channel, colored by the step."""
+        n_rows, n_steps = self.decoded.shape[:2]
+        lines = to_lines(self.decoded.reshape(-1, *self.decoded.shape[2:]))
+        lines = lines.reshape(n_rows, n_steps, *lines.shape[1:])  # (n_rows, n_steps, length, C)
+        n_channels = lines.shape[3]
+        height = min(16, 1.5 * n_channels + 1.5)
+        self._set_axes_grid(ax, (n_channels, n_rows), (min(16, 3.0 * n_rows + 1.2), height))
         from matplotlib.cm import ScalarMappable  # after the check that matplotlib is installed
 
         mappable = ScalarMappable(cmap="viridis")
         mappable.set_clim(self.steps[0], self.steps[-1])
-        limits = axis_limits(self.decoded)
         self.lines_ = []
-        for row, panel in enumerate(self.axes_[0]):
-            artists = []
-            for step, line in zip(self.steps, to_lines(self.decoded[row]), strict=True):
-                color = mappable.to_rgba(step)
-                artists += panel.plot(line, **line_keywords(line_kw, color=color, linewidth=1.2))
-            self.lines_.append(artists)
-            panel.set(ylim=limits, xlabel=line_xlabel(self.decoded[0]))
-        self.axes_[0, 0].set_ylabel("Decoded value")
+        labels = channel_labels(self.feature_names, n_channels)
+        if n_channels == 1:
+            labels = ["Decoded value"]
+        for channel, label in enumerate(labels):
+            limits = axis_limits(lines[..., channel])
+            for row, panel in enumerate(self.axes_[channel]):
+                artists = []
+                for step, line in zip(self.steps, lines[row, ..., channel], strict=True):
+                    color = mappable.to_rgba(step)
+                    keywords = line_keywords(line_kw, color=color, linewidth=1.2)
+                    artists += panel.plot(line, **keywords)
+                self.lines_.append(artists)
+                panel.set_ylim(limits)
+                panel.tick_params(labelbottom=channel == n_channels - 1, labelleft=row == 0)
+            self.axes_[channel, 0].set_ylabel(label)
+        for panel in self.axes_[-1]:
+            panel.set_xlabel(line_xlabel(self.decoded[0]))
         self._label_panels(mappable, "Latent step\n(standard deviations)")
 
     def _plot_table(self, ax, im_kw):
@@ -341,11 +361,18 @@ class TraversalDisplay(DisplayMixin):
 
     def _label_panels(self, mappable, colorbar_label):
         """Label the panel of each latent dimension, and plot a color bar beside all of them."""
-        panels = list(self.axes_[0])
-        for panel, component in zip(panels, self.components, strict=True):
+        for panel, component in zip(self.axes_[0], self.components, strict=True):
             panel.set_title(f"Latent dimension {component}", fontsize="medium")
-            panel.tick_params(labelleft=panel is panels[0])
+            panel.tick_params(labelleft=panel is self.axes_[0, 0])
+        panels = list(self.axes_.flat)
         self.figure_.colorbar(mappable, ax=panels, label=colorbar_label, fraction=0.05, pad=0.02)
+
+
+def _scale_channels(lines):
+    """Scale each channel of lines (n, length, n_channels) to [0, 1] over all lines."""
+    low = np.nanmin(lines, axis=(0, 1))
+    high = np.nanmax(lines, axis=(0, 1))
+    return (lines - low) / np.where(high > low, high - low, 1)
 
 
 def _step_label(step):

@@ -24,7 +24,13 @@ __all__ = [
     "check_targets",
 ]
 
-POSITIVE_WEIGHTS = ("whitening", "centre.scale", "trunk.spread", "bottleneck.units")
+POSITIVE_WEIGHTS = (
+    "whitening",
+    "centre.scale",
+    "centre.feature_scale",
+    "trunk.spread",
+    "bottleneck.units",
+)
 """Weights that a network divides by."""
 
 N_BASIS = 6

@@ -79,6 +79,7 @@ RECORDS = {
             "channels_first": Boolean(),
             "n_filters": COUNT,
             "fine": Boolean(),
+            "scales_channels": Boolean(),
         },
     ),
     "UNetConfig": ClassSchema(

@@ -79,6 +79,7 @@ class ConvConfig(NetworkConfig):
     channels_first: bool
     n_filters: int
     fine: bool
+    scales_channels: bool
 
     convolutional = True
 

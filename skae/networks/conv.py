@@ -46,13 +46,24 @@ class ConvNetwork(Autoencoder):
     fine : bool, default=False
         Whether the encoder receives patches of half the height and width, and has twice as many
         filters. It applies to small images only, and takes two to three times the operations.
+    scales_channels : bool, default=False
+        Whether each channel has a unit of its own, as in signals.
     **shared
         Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
     channels_last = True
 
-    def __init__(self, *, image_size, channels_first, n_filters, fine=False, **shared):
+    def __init__(
+        self,
+        *,
+        image_size,
+        channels_first,
+        n_filters,
+        fine=False,
+        scales_channels=False,
+        **shared,
+    ):
         grid = PatchGrid(*image_size, channels_first)
         is_small = not grid.coarser_shapes
         fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
@@ -60,6 +71,8 @@ class ConvNetwork(Autoencoder):
         super().__init__(
             n_extra=n_extra, n_pca_features=grid.n_patches * grid.n_pca_features, **shared
         )
+        if scales_channels:
+            self.centre.set_feature_scale(torch.ones(self.n_features))
         self.grid = grid
         self.fine = fine
         self.encoder_convolutions = encoder
@@ -114,6 +127,8 @@ class ConvNetwork(Autoencoder):
     def init_from_pca(self, principal):
         """Set the network to PCA, and the masks and kernels of the grid to their values."""
         super().init_from_pca(principal)
+        if principal.feature_scale is not None:
+            self.centre.set_feature_scale(principal.feature_scale)
         if self.inside is not None:
             self.inside.copy_(self.grid.inside_mask())
         if self.smooth is not None:

@@ -100,7 +100,9 @@ def product(x, matrix):
 
 
 class Standardize(nn.Module):
-    """Centering per feature and division by one common scale, from any real dtype to float32.
+    """Centering per feature and division by a scale, from any real dtype to float32.
+
+    All features have one common scale, unless `set_feature_scale` is called.
 
     The mean is stored as the sum of three float32 numbers, which hold all digits of a float64 on
     every device. It is subtracted in the dtype of X, *before* the cast to float32. A time stamp of
@@ -116,13 +118,20 @@ class Standardize(nn.Module):
     mean : torch.Tensor of shape (3, n_features)
         Three summands of the mean, the largest first.
     scale : torch.Tensor of shape ()
-        The scale, in units of X.
+        The scale, in units of X, or in units of `feature_scale`.
+    feature_scale : torch.Tensor of shape (n_features,) or None
+        Unit of each feature, in units of X. None: the features have one unit.
     """
 
     def __init__(self, n_features):
         super().__init__()
         self.register_buffer("mean", torch.zeros(3, n_features))
         self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("feature_scale", None)
+
+    def set_feature_scale(self, feature_scale):
+        """Set the unit of each feature, a tensor of shape (n_features,)."""
+        self.feature_scale = feature_scale.to(self.scale)
 
     def set(self, reference, shift, scale):
         """Set the mean and the scale.
@@ -167,7 +176,14 @@ class Standardize(nn.Module):
             x = (x - high).sub_(middle.double()).sub_(low.double())
         else:
             x = (x.float() - high).sub_(middle)
-        return x.div_(self.scale.to(x.device, x.dtype)).to(self.scale.device, dtype)
+        return x.div_(self._divisor(x.device, x.dtype)).to(self.scale.device, dtype)
+
+    def _divisor(self, device, dtype):
+        """Return the scale of deviations from the mean in units of X, one or one per feature."""
+        scale = self.scale.to(device, dtype)
+        if self.feature_scale is None:
+            return scale
+        return scale * self.feature_scale.to(device, dtype)
 
     def precise(self, x):
         """Center and scale samples, in float64 if X has more digits than float32."""
@@ -177,11 +193,11 @@ class Standardize(nn.Module):
     def inverse(self, x, dtype=torch.float32):
         """Return standardized samples in units of X, in float32 or float64."""
         if dtype == torch.float32:
-            return x * self.scale + self.mean[0] + self.mean[1]
+            return x * self._divisor(x.device, x.dtype) + self.mean[0] + self.mean[1]
         if x.device.type == "mps":  # which has no float64
             x = x.cpu()
         high, middle, low = self.mean.to(x.device).double()
-        return x.double() * self.scale.to(x.device).double() + low + middle + high
+        return x.double() * self._divisor(x.device, torch.float64) + low + middle + high
 
 
 class Linear(nn.Linear):

@@ -300,13 +300,25 @@ def test_flat_rows_and_images_are_interchangeable_after_fit(case, fitted):
     assert fitted.score(other) == fitted.score(case.X)
 
 
+def in_units_of_errors(fitted, X):
+    """Return flat rows in the units of errors: those of X, or the standard deviations of the channels of signals."""
+    if hasattr(fitted, "channel_scale_"):
+        X = X / fitted.channel_scale_
+    return X.reshape(len(X), -1)
+
+
 def test_score_is_the_share_of_variance_explained(case, fitted):
     """Score equals r2_score of the flat rows, weighted by the variance of the columns, and beats the mean."""
-    X_hat = fitted.reconstruct(case.X).reshape(len(case.X), -1)
+    X_hat = fitted.reconstruct(case.X)
     score = fitted.score(case.X)
     assert isinstance(score, float)
     assert score == pytest.approx(
-        r2_score(case.flat, X_hat, multioutput="variance_weighted"), abs=2e-5
+        r2_score(
+            in_units_of_errors(fitted, case.X),
+            in_units_of_errors(fitted, X_hat),
+            multioutput="variance_weighted",
+        ),
+        abs=2e-5,
     )
     if case.estimator.get_params()["init"] != "random" and case.estimator.loss == "squared_error":
         assert score > 0
@@ -323,12 +335,13 @@ def test_score_takes_weights(case, fitted):
 
 
 def test_reconstruction_error_is_the_mean_squared_error_per_row(case, fitted):
-    """One number per row, float64, in squared units of X."""
+    """One number per row, float64, in squared units of X, or of the channels of signals."""
     error = fitted.reconstruction_error(case.X)
     assert error.dtype == np.float64
-    residual = case.flat - fitted.reconstruct(case.X).reshape(len(case.X), -1)
+    flat = in_units_of_errors(fitted, case.X)
+    residual = flat - in_units_of_errors(fitted, fitted.reconstruct(case.X))
     expected = np.square(residual).mean(1)
-    unit = case.flat.var() + np.square(case.flat).mean() * 1e-4
+    unit = flat.var() + np.square(flat).mean() * 1e-4
     np.testing.assert_allclose(error, expected, rtol=1e-3, atol=1e-6 * unit)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from skae import ConvAutoencoder, DenseAutoencoder
 
-from .data import COLOR, GRAY, QUICK, SIGNALS, TABLE
+from .data import CHANNELS, COLOR, GRAY, QUICK, SIGNALS, TABLE
 
 plt.switch_backend("Agg")
 
@@ -32,6 +32,12 @@ def table():
 def signal():
     """Autoencoder of signals."""
     return ConvAutoencoder(3, image_shape=(1, 50), **QUICK).fit(SIGNALS)
+
+
+@pytest.fixture(scope="package")
+def channels():
+    """Autoencoder of signals with two channels in different units."""
+    return ConvAutoencoder(3, signals=True, **QUICK).fit(CHANNELS)
 
 
 @pytest.fixture(scope="package")

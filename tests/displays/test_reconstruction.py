@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import ConvAutoencoder, DenseAutoencoder, ReconstructionDisplay
 
 from ..cases import color_images
-from .data import COLOR, GRAY, QUICK, SIGNALS, TABLE
+from .data import CHANNELS, COLOR, GRAY, QUICK, SIGNALS, TABLE
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
 
@@ -119,6 +119,35 @@ def test_signals_are_plotted_as_lines(signal):
     assert display.axes_[1, 0].get_xlabel() == "Position"
     wide = ReconstructionDisplay.from_predictions(SIGNALS[:2], SIGNALS[:2])
     assert wide.axes_[1, 0].get_xlabel() == "Feature"
+
+
+def test_channels_of_signals_have_panels_with_their_own_units(channels):
+    """Each channel has a row of panels with originals, reconstructions and limits of its own."""
+    display = ReconstructionDisplay.from_estimator(channels, CHANNELS, n_samples=3)
+    assert display.axes_.shape == (2, 3)
+    assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == ["Channel 0", "Channel 1"]
+    lines = [line.get_ydata() for line in display.lines_[2]]
+    X_hat = channels.reconstruct(CHANNELS[:3])
+    for channel in range(2):
+        np.testing.assert_allclose(lines[2 * channel], CHANNELS[2, :, channel])
+        np.testing.assert_allclose(lines[2 * channel + 1], X_hat[2, :, channel])
+        low, high = display.axes_[channel, 0].get_ylim()
+        assert low < CHANNELS[:3, :, channel].min()
+        assert high - low < 2 * np.ptp(CHANNELS[:3, :, channel])
+    assert len(display.figure_.legends[0].get_texts()) == 2
+    named = ReconstructionDisplay.from_predictions(
+        CHANNELS[:1], X_hat[:1], image_shape=(1, 30, 2), feature_names=["current", "vibration"]
+    )
+    assert [panel.get_ylabel() for panel in named.axes_[:, 0]] == ["current", "vibration"]
+
+
+def test_missing_values_of_signals_interrupt_the_line():
+    """NaN in signals is not plotted, and limits are those of the other values."""
+    X = CHANNELS[:2].copy()
+    X[1, 20:] = np.nan
+    display = ReconstructionDisplay.from_predictions(X, CHANNELS[:2], image_shape=(1, 30, 2))
+    assert np.isnan(display.lines_[1][0].get_ydata()[20:]).all()
+    assert np.isfinite(display.axes_[0, 0].get_ylim()).all()
 
 
 def test_pca_and_pipelines_are_accepted():

@@ -5,7 +5,7 @@ import pytest
 
 from skae import TraversalDisplay
 
-from .data import GRAY, SIGNALS, TABLE
+from .data import CHANNELS, GRAY, SIGNALS, TABLE
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
 
@@ -83,6 +83,21 @@ def test_traversals_of_signals_are_lines(signal):
         3,
         3,
     )
+
+
+def test_traversals_of_channels_have_panels_with_their_own_units(channels):
+    """Each channel has a row of panels, and one color in a grid."""
+    display = TraversalDisplay.from_estimator(channels, CHANNELS, n_steps=4)
+    assert display.axes_.shape == (2, 3)
+    assert [len(lines) for lines in display.lines_] == [4] * 6
+    np.testing.assert_allclose(display.lines_[3 + 2][1].get_ydata(), display.decoded[2, 1, 0, :, 1])
+    assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == ["Channel 0", "Channel 1"]
+    grid = TraversalDisplay.from_estimator(channels, CHANNELS, grid=True, n_steps=3)
+    first, second = grid.lines_[4]
+    assert first.get_color() != second.get_color()
+    values = np.concatenate([[line.get_ydata() for line in lines] for lines in grid.lines_])
+    assert values.min() == 0
+    assert values.max() == 1
 
 
 def test_invalid_traversals_raise(gray):

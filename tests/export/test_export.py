@@ -91,6 +91,7 @@ def codec(X):
 
 
 TABLE, IMAGES = low_rank(60, 5), gray_images(30, 6, 5, dtype=np.uint8)
+SIGNALS = (gray_images(40, 12, 2) * [1000, 0.01]).astype(np.float32)
 DENSE = DenseAutoencoder(2, hidden_layer_sizes=(3,), max_iter=1, random_state=0)
 CONV = ConvAutoencoder(2, n_filters=2, max_iter=1, random_state=0)
 
@@ -114,6 +115,13 @@ USES = {
         ReconstructionDetector(CONV, smoothing=0.8, random_state=0),
         IMAGES,
         lambda one: one.score_samples(IMAGES[::2]),
+    ),
+    "detector-signals": (
+        ReconstructionDetector(
+            ConvAutoencoder(2, signals=True, n_filters=2, max_iter=1), random_state=0
+        ),
+        SIGNALS,
+        lambda one: one.score_samples(SIGNALS[::2]),
     ),
     "sampler": (LatentSampler(DENSE, random_state=0), TABLE, lambda one: one.sample(4)),
     "restorer": (
@@ -307,6 +315,7 @@ def test_a_version_mismatch_is_a_warning(small, tmp_path):
             "conv-channels-first",
             "conv-many-channels",
             "conv-signal",
+            "conv-signals",
             "conv-quantized",
             "conv-block-means",
         ),
@@ -325,7 +334,7 @@ def test_onnx_reconstructions_are_equal(name, tmp_path):
 
 def test_onnx_scores_of_detectors_are_equal(tmp_path):
     """Scores are equal for tables and images, also of a detector in a FrozenEstimator."""
-    for name in ("detector", "detector-images"):
+    for name in ("detector", "detector-images", "detector-signals"):
         estimator, X, _ = USES[name]
         fitted = clone(estimator).fit(X, None)
         to_onnx(FrozenEstimator(fitted), tmp_path / "x", dtype=str(X.dtype))

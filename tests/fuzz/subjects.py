@@ -114,6 +114,12 @@ SUBJECTS = {
     ),
     "conv flat": Subject(lambda: conv(image_shape=(2, 2)), TABLE),
     "conv signals": Subject(lambda: conv(signals=True), Data((16, 12, 2), "normal")),
+    "conv signals in other units": Subject(
+        lambda: conv(signals=True, channel_axis=1), Data((16, 2, 12), "scales")
+    ),
+    "conv signals NaN": Subject(
+        lambda: conv(signals=True, allow_nan=True), Data((16, 12, 2), "NaN")
+    ),
     "conv NaN": Subject(lambda: conv(allow_nan=True), Data((16, 6, 6), "NaN")),
     "conv uint8": Subject(
         lambda: conv(output_dtype="input", bottleneck="variational"),
@@ -121,6 +127,9 @@ SUBJECTS = {
     ),
     "detector": Subject(lambda: detector(dense()), TABLE),
     "detector of images": Subject(lambda: detector(conv(), smoothing=0.8), IMAGES),
+    "detector of signals": Subject(
+        lambda: detector(conv(signals=True)), Data((16, 12, 2), "normal")
+    ),
     "detector of PCA": Subject(lambda: detector(PCA(2), standardize=False), TABLE),
     "detector frozen": Subject(lambda: detector(_fitted_pca(), contamination=0.1), TABLE),
     "sampler": Subject(lambda: sampler(dense()), TABLE),

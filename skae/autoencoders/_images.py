@@ -1,0 +1,65 @@
+"""Images and signals as X of an autoencoder: their layout, patches, and channel scales."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Tags
+
+from skae._input.image_layout import ImageLayout, has_signals, infer_layout
+from skae._input.streaming import stream_if_large
+from skae._input.validation import check_rows
+from skae.networks.patches import PatchGrid
+
+__all__ = ["ImageLayoutMixin"]
+
+
+class ImageLayoutMixin:
+    """Mixin of an autoencoder with the parameters `image_shape`, `channel_axis` and `signals`."""
+
+    _layout: ImageLayout
+    _takes_images = True
+
+    @property
+    def channel_scale_(self) -> NDArray[np.float64]:
+        """Standard deviation of each channel in fit, (n_channels,); 1 for a constant channel.
+
+        Defined only with ``signals=True``.
+        """
+        feature_scale = None
+        if hasattr(self, "net_"):
+            feature_scale = self.net_.module_.centre.feature_scale
+        if feature_scale is None:
+            raise AttributeError(
+                f"{type(self).__name__} has channel_scale_ only after fit with signals=True."
+            )
+        scales = np.empty(self._layout.size[0])
+        scales[self._layout.channel_of_feature] = feature_scale.cpu().double().numpy()
+        return scales
+
+    def _check_X(self, X, *, reset, sample_weight=None):
+        X = stream_if_large(X)
+        if not reset:
+            return check_rows(self, self._layout.flatten(X), reset=False)
+        layout = infer_layout(X, self.image_shape, self.channel_axis, self.signals)
+        rows = check_rows(self, layout.flatten(X), reset=True)
+        self._layout = layout
+        self.image_shape_ = layout.image_shape
+        self.channel_axis_ = layout.channel_axis
+        return rows
+
+    def _pca_view(self):
+        return PatchGrid(*self._layout.size, self._layout.channels_first).view
+
+    def _scales_channels(self):
+        return has_signals(self.signals)
+
+    @property
+    def _has_image_layout(self):
+        return not self._layout.flat
+
+    def _restore_layout(self, rows, shape):
+        return self._layout.unflatten(rows, shape)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
