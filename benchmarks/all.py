@@ -70,7 +70,20 @@ JOBS = [
         6,
     ),
     Job("mixed_tables", "mixed_tables.py --tables {mixed}", "--seeds 1", 30),
-    Job("impute", "impute.py --tables {adbench} --rows 600", "--rows 100", 6),
+    Job("impute", "impute.py --tables {adbench} --rows 300", "--rows 60 --columns 12", 12),
+    Job(
+        "impute_values",
+        "impute.py --tables {adbench} --rows 300 --rates 0.1 0.4 --mechanisms random values",
+        "--rows 60 --columns 12 --rates 0.4",
+        40,
+    ),
+    Job(
+        "impute_wide",
+        "impute.py --wide --data {mnist} {fashion-mnist} --rows 400",
+        "--rows 40 --columns 200",
+        40,
+    ),
+    Job("impute_classify", "impute.py --classify --rows 600", "--rows 80 --columns 12", 15),
     Job(
         "detect_tables",
         "detect.py --tables {adbench}",

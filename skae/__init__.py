@@ -23,6 +23,7 @@ Training
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
     ``generation``               sampling from densities of latent vectors, also by class
+    ``imputation``               imputation of missing values in tables and images
     ``compression``              lossy compression by entropy coding of latent vectors
     ``restoration``              image denoising and restoration
     ``displays``                 plots of samples, latent vectors and training curves
@@ -55,9 +56,11 @@ from skae.displays import (
     TraversalDisplay,
 )
 from skae.generation import LatentSampler
+from skae.imputation import AutoencoderImputer
 from skae.restoration import ImageRestorer
 
 __all__ = [
+    "AutoencoderImputer",
     "ContributionDisplay",
     "ConvAutoencoder",
     "DenseAutoencoder",

@@ -1,12 +1,14 @@
 """Base of meta-estimators: the wrapped autoencoder, its default, and seeded clones."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
 
 from skae._input.array_likes import as_plain
 from skae._input.streaming import stream_if_large
+from skae._input.tables import plain_table
 from skae._sklearn_compat import visual_block
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
@@ -62,11 +64,24 @@ class WrappedAutoencoderMixin:
     def _fit_autoencoder(self, X, seed):
         """Fit a clone of the autoencoder, and copy its number and names of features."""
         X = as_plain(X)
-        self.autoencoder_ = self._clone_autoencoder(X, seed).fit(X, None)
+        unfitted = self._clone_autoencoder(X, seed)
+        if self.autoencoder is None and _has_missing_values(X):
+            unfitted.set_params(allow_nan=True)
+        self.autoencoder_ = unfitted.fit(X, None)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(self.autoencoder_, name):
                 setattr(self, name, getattr(self.autoencoder_, name))
+
+
+def _has_missing_values(X):
+    """Return whether X in memory contains NaN or other missing values. Lazy arrays are not read."""
+    X = stream_if_large(X)
+    if hasattr(X, "columns"):
+        X = np.asarray(plain_table(X))
+    if isinstance(X, torch.Tensor):
+        return bool(X.isnan().any())
+    return isinstance(X, np.ndarray) and X.dtype.kind == "f" and bool(np.isnan(X).any())
 
 
 def seeded_clone(estimator, seed):

@@ -25,7 +25,7 @@ FLOORS = [
     ["displays"],
     ["autoencoders", "restoration"],
     ["_meta_estimator"],
-    ["anomaly", "generation", "compression"],
+    ["anomaly", "imputation", "generation", "compression"],
     ["__init__"],
     ["export"],
 ]
@@ -37,7 +37,7 @@ INNER_FLOORS = {
         ["sparse_rows"],
         ["dtypes", "cells"],
         ["tensors", "tables", "batching"],
-        ["array_likes", "units"],
+        ["array_likes", "units", "factor_analysis"],
         ["streaming", "image_layout", "missing_values", "scaling", "table_columns", "targets"],
         ["table_encoding"],
         ["table_schema"],

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import sklearn.datasets
 from numpydoc.validate import validate
@@ -108,8 +109,12 @@ def test_documented_defaults_are_the_defaults(class_, name):
     """A parameter has ``default=X`` in the docstring exactly if X is its default in the signature."""
     kind = section(class_.__doc__, "Parameters")[0][name]
     match = re.search(r"default=(.+)$", kind)
+    default = inspect.signature(class_).parameters[name].default
+    if match and match[1] == "numpy.nan":
+        assert np.isnan(default)
+        return
     documented = ast.literal_eval(match[1]) if match else inspect.Parameter.empty
-    assert documented == inspect.signature(class_).parameters[name].default
+    assert documented == default
 
 
 @pytest.mark.parametrize("class_", CLASSES)
@@ -158,6 +163,7 @@ FITS = {
     ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
+    skae.AutoencoderImputer: [skae.AutoencoderImputer(WRAPPED)],
     skae.LatentCodec: [skae.LatentCodec(WRAPPED)],
     skae.ImageRestorer: [skae.ImageRestorer(n_filters=2, **QUICK)],
 }

@@ -710,3 +710,14 @@ def test_samples_of_a_table_with_categories():
     assert X_new["age"].min() >= 41
     assert X_new["pay"].min() > 0
     assert set(X_new["kind"]) <= {"yes", "no"}
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, torch.from_numpy])
+def test_the_default_autoencoder_accepts_missing_values(container):
+    """NaN in X of fit sets allow_nan of the default autoencoder, and samples are finite."""
+    X = low_rank(60, 5)
+    X[::4, 2] = np.nan
+    sampler = LatentSampler(random_state=0).fit(container(X))
+    assert sampler.autoencoder_.allow_nan
+    assert np.isfinite(sampler.sample(20)).all()
+    assert np.isfinite(sampler.score_samples(container(X))).all()

@@ -5,11 +5,18 @@ import math
 import torch
 
 from skae._input.dtypes import to_tensor
+from skae._input.factor_analysis import fit_factor_analysis
 from skae._input.rows import RowSource, row_chunks, sample_indices, subset_rows, take_rows
 from skae._warnings import warn_user
-from skae.networks.imputation import conditional_means
+from skae.networks.dense import MAX_PRECISION_FEATURES
+from skae.networks.imputation import (
+    FactorCovariance,
+    conditional_means,
+    conditional_means_of_factors,
+    n_imputation_factors,
+)
 
-__all__ = ["MAX_IMPUTED_FEATURES", "ImputedRows", "fit_gaussian", "warn_if_empty"]
+__all__ = ["ImputedRows", "fit_gaussian", "warn_if_empty"]
 
 
 class ImputedRows(RowSource):
@@ -28,8 +35,8 @@ class ImputedRows(RowSource):
         Means of the observed values of each column, in the dtype of X; 0 for a column without any.
     empty_columns : list of int
         Columns without any observed value.
-    gaussian : tuple of torch.Tensor or None
-        Mean and precision matrix of a normal distribution, float64.
+    gaussian : tuple or None
+        Mean, and precision matrix or FactorCovariance of a normal distribution, float64.
 
     Raises
     ------
@@ -59,8 +66,13 @@ class ImputedRows(RowSource):
         rows = to_tensor(rows)
         means = self.means.to(rows.device)
         if self.gaussian is not None:
-            mean, precision = self.gaussian
-            means = (mean + conditional_means(rows.cpu().double() - mean, precision)).to(rows)
+            mean, matrix = self.gaussian
+            deviations = rows.cpu().double() - mean
+            if isinstance(matrix, FactorCovariance):
+                expected = conditional_means_of_factors(deviations, matrix)
+            else:
+                expected = conditional_means(deviations, matrix)
+            means = (mean + expected).to(rows)
         return torch.where(rows.isnan(), means, rows)
 
 
@@ -115,11 +127,11 @@ def warn_if_empty(columns, names=None):
 MAX_NAMED_COLUMNS = 10
 """Most columns that a warning names."""
 
-MAX_IMPUTED_FEATURES = 128
-"""Most columns for which a normal distribution is estimated: its cost grows with their cube."""
-
 MAX_EM_ROWS = 4096
 """Most rows that a normal distribution is estimated from."""
+
+MAX_FACTOR_ROWS = 2048
+"""Most rows that factor analysis of a wide table is fitted on."""
 
 MAX_EM_FLOPS = 3e8
 """Operations for the inverses in one iteration, one inverse for the missing values of each row.
@@ -142,12 +154,20 @@ MIN_RELATIVE_DEVIATION = 1e-15
 The square of its inverse has to be a float32.
 """
 
-RIDGE = 0.01
-"""Variance that is added to each standardized column as noise, relative to its own variance."""
+RIDGES = (0.01, 0.1, 0.3)
+"""Candidates for the variance that is added to each standardized column as noise."""
+
+HIDDEN_FRACTION = 0.1
+"""Fraction of the observed values that is hidden to select the noise variance."""
+
+MIN_HIDDEN = 100
+"""With fewer hidden values, the noise variance is the first candidate."""
 
 
 def fit_gaussian(X, means, weights, *, generator):
     """Estimate a normal distribution from rows with missing values by the EM algorithm [1]_.
+
+    The covariance of more than `MAX_PRECISION_FEATURES` columns is that of factor analysis.
 
     Parameters
     ----------
@@ -164,8 +184,9 @@ def fit_gaussian(X, means, weights, *, generator):
     -------
     mean : torch.Tensor of shape (d,)
         float64.
-    precision : torch.Tensor of shape (d, d)
-        Inverse of the covariance in squared units of X, float64.
+    matrix : torch.Tensor of shape (d, d) or FactorCovariance
+        Inverse of the covariance, or the low-rank covariance of a wide table, in squared units of
+        X, float64.
 
     References
     ----------
@@ -174,19 +195,30 @@ def fit_gaussian(X, means, weights, *, generator):
     """
     x, weights = _em_sample(X, weights, generator)
     center, scale = _center_and_scale(x, weights, means.cpu().double())
-    mean, precision = _expectation_maximization((x - center) / scale, weights)
+    if X.shape[1] > MAX_PRECISION_FEATURES:
+        n_factors = n_imputation_factors(X.shape[1])
+        mean, (loadings, noise) = fit_factor_analysis((x - center) / scale, weights, n_factors)
+        covariance = FactorCovariance(loadings * scale.unsqueeze(1), noise * scale**2)
+        return center + mean * scale, covariance
+    standardized = (x - center) / scale
+    ridge = _select_ridge(standardized, weights, generator)
+    mean, precision = _expectation_maximization(standardized, weights, ridge)
     return center + mean * scale, precision / scale / scale[:, None]
 
 
 def _em_sample(X, weights, generator):
-    """Sample rows within `MAX_EM_ROWS` and `MAX_EM_FLOPS`; return float64 rows and weights."""
+    """Sample rows within the bounds above; return float64 rows and weights."""
     n, d = X.shape
-    if n > MAX_EM_ROWS:
-        X, weights = subset_rows(X, weights, sample_indices(X, MAX_EM_ROWS, generator))
+    is_wide = d > MAX_PRECISION_FEATURES
+    max_rows = MAX_FACTOR_ROWS if is_wide else MAX_EM_ROWS
+    if n > max_rows:
+        X, weights = subset_rows(X, weights, sample_indices(X, max_rows, generator))
     x = to_tensor(X[:]).cpu().double()
     w = torch.ones(len(x), dtype=torch.float64)
     if weights is not None:
         w = torch.from_numpy(weights)
+    if is_wide:
+        return x, w
     flops = float(x.isnan().sum(1).double().pow(3).sum())
     step = max(1, min(math.ceil(flops / MAX_EM_FLOPS), len(x) // (4 * d)))
     return x[::step], w[::step]
@@ -222,7 +254,23 @@ def _center_and_scale(x, weights, means):
     return center, torch.where(scale > MIN_RELATIVE_DEVIATION * largest, scale, largest)
 
 
-def _expectation_maximization(x, weights):
+def _select_ridge(x, weights, generator):
+    """Return the noise variance with the lowest squared error of hidden values."""
+    is_hidden = torch.rand(x.shape, dtype=x.dtype, generator=generator) < HIDDEN_FRACTION
+    is_hidden &= ~x.isnan()
+    if int(is_hidden.sum()) < MIN_HIDDEN:
+        return RIDGES[0]
+    visible = torch.where(is_hidden, torch.nan, x)
+    errors = {}
+    for ridge in RIDGES:
+        mean, precision = _expectation_maximization(visible, weights, ridge)
+        expected = mean + conditional_means(visible - mean, precision)
+        losses = torch.where(is_hidden, (expected - x).square(), 0.0)
+        errors[ridge] = float(weights @ losses.sum(1))
+    return min(errors, key=errors.get)
+
+
+def _expectation_maximization(x, weights, ridge):
     """Estimate mean and precision of standardized rows (n, d) with missing values."""
     d = x.shape[1]
     known = ~x.isnan()
@@ -230,7 +278,7 @@ def _expectation_maximization(x, weights):
     covariance_sum = (weights @ (~known).double()).diag()
     groups = _group_by_missing_count(~known)
     for _ in range(N_EM_ITERATIONS):
-        mean, precision = _maximize(imputed, weights, covariance_sum)
+        mean, precision = _maximize(imputed, weights, covariance_sum, ridge)
         covariance_sum = torch.zeros_like(precision)
         for rows, columns, is_missing in groups:
             deviations = torch.where(known[rows], x[rows] - mean, 0.0)
@@ -243,16 +291,16 @@ def _expectation_maximization(x, weights):
             cells = (columns.unsqueeze(-1) * d + columns.unsqueeze(-2)).flatten()
             weighted = (weights[rows, None, None] * covariance).flatten()
             covariance_sum += torch.bincount(cells, weighted, d * d).view(d, d)
-    return _maximize(imputed, weights, covariance_sum)
+    return _maximize(imputed, weights, covariance_sum, ridge)
 
 
-def _maximize(imputed, weights, covariance_sum):
+def _maximize(imputed, weights, covariance_sum, ridge):
     """Compute mean and precision from imputed rows and the covariance of missing values."""
     total = weights.sum()
     mean = weights @ imputed / total
     deviations = imputed - mean
-    ridge = RIDGE * torch.eye(imputed.shape[1], dtype=torch.float64)
-    covariance = ((deviations.T * weights) @ deviations + covariance_sum) / total + ridge
+    noise = ridge * torch.eye(imputed.shape[1], dtype=torch.float64)
+    covariance = ((deviations.T * weights) @ deviations + covariance_sum) / total + noise
     return mean, torch.linalg.inv(covariance)
 
 

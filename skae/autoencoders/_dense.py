@@ -6,7 +6,6 @@ from typing import Literal
 
 from sklearn.utils import Tags
 
-from skae._input.missing_values import MAX_IMPUTED_FEATURES
 from skae._input.table_columns import as_table
 from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
 from skae._input.validation import check_rows, check_sizes, check_weights, encode_table
@@ -137,8 +136,8 @@ class DenseAutoencoder(BaseAutoencoder):
         float32.
     allow_nan : bool, default=False
         Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
-        Tables of up to 128 columns are imputed by the conditional mean of a normal distribution.
-        Other missing values are imputed by the mean. The mask is an input of the network.
+        The estimates are conditional means of a normal distribution. Its covariance has low rank
+        in tables of more than 128 columns. The mask is an input of the network.
         `reconstruct` imputes every missing value. A column without any value is imputed by 0,
         with a warning.
     categorical_features : array-like of str, int or bool, "from_dtype" or None, \
@@ -383,7 +382,7 @@ class DenseAutoencoder(BaseAutoencoder):
         )
 
     def _uses_gaussian_imputation(self, n_features):
-        return self.allow_nan and n_features <= MAX_IMPUTED_FEATURES
+        return self.allow_nan
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -288,6 +288,23 @@ def check_quantiles(node, reader):
         _require(not is_decreasing.any(), node, f"sorted {name} quantiles")
 
 
+def check_imputer(node, reader):
+    """Check the columns of an imputer, and the sizes of its regression."""
+    state = node.state
+    n_features = state["n_features_in_"]
+    for name in ("_kept", "indicator_features_"):
+        _require(np.all(state[name] < n_features), node, f"{name} below {n_features}")
+    if state["_table"] is None:
+        return
+    table = state["_table"].state
+    d = len(table["kept"])
+    _require(np.all(table["kept"] < n_features), node, f"kept columns below {n_features}")
+    regression = table["regression"].state
+    _require(len(regression["intercepts"]) == d, node, f"a regression of {d} columns")
+    _require(len(regression["metric"]) in (1, d), node, f"a metric of 1 or {d} rows")
+    _require(len(table["noise"].state["factors"]) == d, node, f"noise of {d} columns")
+
+
 def check_detector(node, reader):
     """Check the scaler, the smoothing and the reference samples of a detector."""
     state = node.state

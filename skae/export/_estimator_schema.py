@@ -42,6 +42,7 @@ from skae.export._fields import (
 )
 from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Optimizer, Real, Text, Word
 from skae.generation import LatentSampler
+from skae.imputation import AutoencoderImputer
 from skae.losses import LOSSES
 from skae.networks.layers import ACTIVATIONS
 from skae.penalties import PENALTIES
@@ -298,6 +299,27 @@ ESTIMATORS = {
         },
         {**N_FEATURES, **FEATURE_NAMES},
         consistency.check_codec,
+    ),
+    "AutoencoderImputer": ClassSchema(
+        AutoencoderImputer,
+        {
+            "autoencoder": AUTOENCODER,
+            "missing_values": Real(finite=False),
+            "add_indicator": Boolean(),
+            "keep_empty_features": Boolean(),
+            "sample_posterior": Boolean(),
+            "random_state": SEED,
+        },
+        {
+            **USES_FITTED,
+            "regression_weights_": Choice(Null(), Array("f8", ("k",), low=0, high=1)),
+            "imputation_errors_": Choice(Null(), Array("f8", ("k",), low=0)),
+            "indicator_features_": Array("i8", ("i",), low=0),
+            "_kept": Array("i8", ("k",), low=0),
+            "_table": Choice(Null(), Nested(("TableImputation",))),
+        },
+        {**FEATURE_NAMES, **OUTPUT_CONFIG},
+        consistency.check_imputer,
     ),
     "LatentSampler": ClassSchema(
         LatentSampler,

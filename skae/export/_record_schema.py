@@ -22,6 +22,9 @@ from skae.export._estimator_schema import (
 from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
 from skae.generation._quantiles import QuantileMatch
+from skae.imputation._conditional_noise import ConditionalNoise
+from skae.imputation._kernel_regression import KernelRegression
+from skae.imputation._table_imputation import TableImputation
 from skae.networks.config import ConvConfig, DenseConfig, UNetConfig
 from skae.networks.layers import ACTIVATIONS
 
@@ -235,6 +238,32 @@ RECORDS = {
     "Standardization": ClassSchema(
         Standardization,
         {"mean": Array("f8", ("d",)), "scale": Array("f8", ("d",), above=0)},
+    ),
+    "TableImputation": ClassSchema(
+        TableImputation,
+        {
+            "kept": Array("i8", ("d",), low=0),
+            "is_standardized": Boolean(),
+            "center": Array("f8", ("d",)),
+            "scale": Array("f8", ("d",), above=0),
+            "regression": Nested(("KernelRegression",)),
+            "weights": Array("f8", ("d",), low=0, high=1),
+            "errors": Array("f8", ("d",), low=0),
+            "noise": Nested(("ConditionalNoise",)),
+        },
+    ),
+    "KernelRegression": ClassSchema(
+        KernelRegression,
+        {
+            "references": Array("f8", ("n", "d")),
+            "metric": Array("f8", ("m", "d")),
+            "coefficients": Array("f8", ("n", "d")),
+            "intercepts": Array("f8", ("d",)),
+        },
+    ),
+    "ConditionalNoise": ClassSchema(
+        ConditionalNoise,
+        {"precision": Array("f8", ("d", "d")), "factors": Array("f8", ("d",), low=0)},
     ),
     "NormalScores": ClassSchema(
         NormalScores,

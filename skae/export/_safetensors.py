@@ -49,10 +49,10 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
     estimator : estimator object
         Fitted :class:`~skae.DenseAutoencoder`, :class:`~skae.ConvAutoencoder`,
         :class:`~skae.LatentCodec`, :class:`~skae.ImageRestorer`,
-        :class:`~skae.ReconstructionDetector` or :class:`~skae.LatentSampler`. It may contain, or be
-        contained in, scikit-learn's ``Pipeline``, ``FrozenEstimator``, ``StandardScaler``,
-        ``MinMaxScaler``, ``PCA``, ``GaussianMixture`` and ``NearestNeighbors``. Use skops or pickle
-        for other estimators.
+        :class:`~skae.ReconstructionDetector`, :class:`~skae.LatentSampler` or
+        :class:`~skae.AutoencoderImputer`. It may contain, or be contained in, scikit-learn's
+        ``Pipeline``, ``FrozenEstimator``, ``StandardScaler``, ``MinMaxScaler``, ``PCA``,
+        ``GaussianMixture`` and ``NearestNeighbors``. Use skops or pickle for other estimators.
     path : str or pathlib.Path
         Path of the file. An existing file is replaced at once when the new one is complete, so that
         no error, and no end of the process, leaves a damaged file.

@@ -34,6 +34,7 @@ STEPS = (
     "ConvAutoencoder",
     "ImageRestorer",
     "LatentCodec",
+    "AutoencoderImputer",
     "LatentSampler",
     "ReconstructionDetector",
     "FrozenEstimator",

@@ -4,10 +4,18 @@ import torch
 
 from skae.networks.autoencoder import Autoencoder
 from skae.networks.bottlenecks import quantized
-from skae.networks.imputation import conditional_means
+from skae.networks.imputation import (
+    FactorCovariance,
+    conditional_means,
+    conditional_means_of_factors,
+    n_imputation_factors,
+)
 from skae.networks.layers import product, widen
 
-__all__ = ["DenseNetwork"]
+__all__ = ["MAX_PRECISION_FEATURES", "DenseNetwork"]
+
+MAX_PRECISION_FEATURES = 128
+"""Most columns with a full precision matrix for imputation. Wider tables have a low-rank one."""
 
 
 class DenseNetwork(Autoencoder):
@@ -36,10 +44,15 @@ class DenseNetwork(Autoencoder):
             n_extra = shared["n_features"]
         super().__init__(n_extra=n_extra, **shared)
         self.in_pca_space = in_pca_space
-        precision = None
-        if gaussian_imputation:
+        precision = loadings = noise = None
+        if gaussian_imputation and self.n_features <= MAX_PRECISION_FEATURES:
             precision = torch.eye(self.n_features)
+        elif gaussian_imputation:
+            loadings = torch.zeros(self.n_features, n_imputation_factors(self.n_features))
+            noise = torch.ones(self.n_features)
         self.register_buffer("precision", precision)
+        self.register_buffer("imputation_loadings", loadings)
+        self.register_buffer("imputation_noise", noise)
 
     @property
     def n_training_features(self):
@@ -55,22 +68,32 @@ class DenseNetwork(Autoencoder):
 
     @torch.no_grad()
     def init_from_pca(self, principal):
-        """Set the network to PCA, and the precision matrix to that of the normal distribution."""
+        """Set the network to PCA, and the covariance to that of the normal distribution."""
         super().init_from_pca(principal)
         if self.precision is not None:
             self.precision.copy_(principal.normal[1] * principal.scale**2)
+        if self.imputation_loadings is not None:
+            loadings, noise = principal.normal[1]
+            self.imputation_loadings.copy_(loadings / principal.scale)
+            self.imputation_noise.copy_(noise / principal.scale**2)
 
     def impute(self, x):
         """Impute missing values of samples in the training space (..., n_training_features)."""
-        if self.precision is None:
+        if self.precision is None and self.imputation_loadings is None:
             return super().impute(x)
         device_type = x.device.type
         if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
             # bfloat16 is too imprecise for a linear system
             with torch.autocast(device_type, enabled=False):
                 return self.impute(x)
-        expected = conditional_means(widen(x), widen(self.precision)).to(x.dtype)
-        return torch.where(x.isnan(), expected, x)
+        if self.precision is not None:
+            expected = conditional_means(widen(x), widen(self.precision))
+        else:
+            covariance = FactorCovariance(
+                widen(self.imputation_loadings), widen(self.imputation_noise)
+            )
+            expected = conditional_means_of_factors(widen(x), covariance)
+        return torch.where(x.isnan(), expected.to(x.dtype), x)
 
     def to_training_space(self, x):
         """Project standardized samples (b, d) on the components if training is in PCA space."""

@@ -17,9 +17,11 @@ from sklearn.preprocessing import scale
 from sklearn.utils import get_tags
 
 from skae import ConvAutoencoder, DenseAutoencoder
+from skae._input.factor_analysis import fit_factor_analysis
 from skae._input.missing_values import fit_gaussian
 from skae.corruptions import CORRUPTIONS, Gaussian, Masking, Patches
 from skae.corruptions._base import corruption_of_samples
+from skae.networks.imputation import FactorCovariance, conditional_means_of_factors
 
 from ..cases import curve, gray_images, low_rank
 
@@ -321,15 +323,50 @@ def test_imputation_is_better_than_linear():
     assert ours < 0.7 * theirs
 
 
-def test_wide_rows_are_imputed_with_means():
-    """A normal distribution is estimated for up to 128 columns."""
-    for d, gaussian_imputation in [(128, True), (129, False)]:
-        X = low_rank(40, d)
+def test_wide_rows_have_a_low_rank_covariance():
+    """Over 128 columns, the covariance has factors, and imputes rows of low rank."""
+    for d, is_low_rank in [(128, False), (129, True)]:
+        X = low_rank(60, d)
         X_missing = with_missing(X)
         X_missing[0] = nan
         estimator = DenseAutoencoder(3, allow_nan=True, hidden_layer_sizes=4, **FAST).fit(X_missing)
-        assert (estimator.net_.module_.precision is not None) == gaussian_imputation
+        assert (estimator.net_.module_.precision is None) == is_low_rank
+        assert (estimator.net_.module_.imputation_loadings is not None) == is_low_rank
+        is_missing = np.isnan(X_missing)
+        is_missing[0] = False
+        error = np.square(estimator.reconstruct(X_missing) - X)[is_missing].mean()
+        assert error < 0.1 * X.var()
         assert np.isfinite(estimator.reconstruct(X_missing)).all()
+
+
+def test_factors_impute_as_the_full_covariance_does():
+    """Conditional means of factors equal those of the covariance matrix that they stand for."""
+    rng = np.random.default_rng(0)
+    loadings, noise = rng.normal(size=(9, 3)), rng.uniform(0.1, 2, size=9)
+    covariance = loadings @ loadings.T + np.diag(noise)
+    x = rng.multivariate_normal(np.zeros(9), covariance, size=5)
+    x[rng.random(x.shape) < 0.4] = nan
+    factors = FactorCovariance(torch.from_numpy(loadings), torch.from_numpy(noise))
+    expected = conditional_means_of_factors(torch.from_numpy(x), factors).numpy()
+    for row, values in zip(x, expected, strict=True):
+        missing = np.isnan(row)
+        weights = np.linalg.solve(covariance[np.ix_(~missing, ~missing)], row[~missing])
+        np.testing.assert_allclose(values[missing], covariance[np.ix_(missing, ~missing)] @ weights)
+        assert (values[~missing] == 0).all()
+
+
+def test_factor_analysis_finds_the_covariance_of_rows_with_missing_values():
+    """The covariance of many rows is that of the distribution that they were drawn from."""
+    rng = np.random.default_rng(0)
+    loadings = rng.normal(size=(20, 2))
+    covariance = loadings @ loadings.T + 0.5 * np.eye(20)
+    X = rng.multivariate_normal(np.full(20, 0.3), covariance, size=3000)
+    X[rng.random(X.shape) < 0.2] = nan
+    weights = torch.ones(3000, dtype=torch.float64)
+    mean, (found, noise) = fit_factor_analysis(torch.from_numpy(X), weights, 4)
+    found = (found @ found.T + noise.diag()).numpy()
+    assert np.abs(found - covariance).max() < 0.15 * covariance.max()
+    np.testing.assert_allclose(mean, 0.3, atol=0.15)
 
 
 @pytest.mark.parametrize("target_weight", [0.0, 1.0])

@@ -737,3 +737,12 @@ def test_messages_have_the_documented_layout(codec):
     message = codec.compress(ROWS[:1])
     assert struct.unpack("B2sB", message[:4]) == (0xA2, bytes.fromhex(codec.fingerprint_)[:2], 1)
     assert len(message) - 6 <= codec.code_lengths(ROWS[:1])[0] / 8 + 1.01
+
+
+def test_rows_with_missing_values_are_compressed_by_the_default_autoencoder():
+    """NaN in X of fit sets allow_nan, and decompressed rows are finite."""
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    X[::4, 2] = np.nan
+    one = LatentCodec(context=False, random_state=0).fit(X)
+    assert one.autoencoder_.allow_nan
+    assert np.isfinite(one.decompress(one.compress(X))).all()

@@ -23,6 +23,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from skae import (
+    AutoencoderImputer,
     ConvAutoencoder,
     DenseAutoencoder,
     ImageRestorer,
@@ -124,6 +125,11 @@ USES = {
         lambda one: one.score_samples(SIGNALS[::2]),
     ),
     "sampler": (LatentSampler(DENSE, random_state=0), TABLE, lambda one: one.sample(4)),
+    "imputer": (
+        AutoencoderImputer(clone(DENSE).set_params(allow_nan=True), random_state=0),
+        TABLE,
+        lambda one: one.transform(np.where(TABLE > 1, np.nan, TABLE)),
+    ),
     "restorer": (
         ImageRestorer(n_filters=2, max_iter=1, random_state=0),
         IMAGES,

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import (
+    AutoencoderImputer,
     ConvAutoencoder,
     DenseAutoencoder,
     ImageRestorer,
@@ -95,6 +96,9 @@ def write_seeds(folder):
         "codec-pca": LatentCodec(PCA(2), random_state=0).fit(TABLE),
         "detector": ReconstructionDetector(dense, random_state=0).fit(TABLE),
         "detector-images": ReconstructionDetector(conv, smoothing=0.8).fit(IMAGES),
+        "imputer": AutoencoderImputer(
+            DenseAutoencoder(2, max_iter=1, allow_nan=True), random_state=0
+        ).fit(TABLE),
         "sampler": LatentSampler(dense, random_state=0).fit(TABLE),
         "restorer": ImageRestorer(n_filters=2, max_iter=1, random_state=0).fit(IMAGES),
     }

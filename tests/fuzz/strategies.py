@@ -189,6 +189,14 @@ PARAMETERS = {
         "cross_fit": BOOLEANS,
         "random_state": SEEDS,
     },
+    "AutoencoderImputer": {
+        "autoencoder": [None, PCA(2), StandardScaler(), "x", 1, PCA],
+        "missing_values": [math.nan, 0, -1.0, *NUMBERS],
+        "add_indicator": BOOLEANS,
+        "keep_empty_features": BOOLEANS,
+        "sample_posterior": BOOLEANS,
+        "random_state": SEEDS,
+    },
     "LatentSampler": {
         "autoencoder": [None, PCA(2), StandardScaler(), "x", 1, PCA],
         "density": [None, KernelDensity(), PCA(2), "x", 1, KernelDensity(bandwidth=-1.0)],
@@ -238,6 +246,7 @@ METHODS = {
         *("score_samples", "predict", "decision_function", "error_map", "score_parts", "p_values"),
         *("explain", "other"),
     ],
+    "AutoencoderImputer": ["transform", "get_feature_names_out", "other"],
     "LatentSampler": ["sample", "interpolate", "score_samples", "score", "other"],
     "LatentCodec": [
         *("compress", "compress_each", "decompress", "decode_codes", "code_lengths", "other"),

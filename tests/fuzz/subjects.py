@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from skae import (
+    AutoencoderImputer,
     ConvAutoencoder,
     DenseAutoencoder,
     ImageRestorer,
@@ -77,6 +78,11 @@ def sampler(autoencoder, **parameters):
     return LatentSampler(autoencoder, **parameters)
 
 
+def imputer(autoencoder, **parameters):
+    """Return an imputer."""
+    return AutoencoderImputer(autoencoder, **{"random_state": 0, **parameters})
+
+
 def codec(autoencoder, **parameters):
     """Return a codec without a network."""
     parameters = {"context": False, "step": 1.0, "random_state": 0, **parameters}
@@ -132,6 +138,8 @@ SUBJECTS = {
     ),
     "detector of PCA": Subject(lambda: detector(PCA(2), standardize=False), TABLE),
     "detector frozen": Subject(lambda: detector(_fitted_pca(), contamination=0.1), TABLE),
+    "imputer": Subject(lambda: imputer(dense(allow_nan=True)), Data((24, 4), "NaN")),
+    "imputer of images": Subject(lambda: imputer(conv(allow_nan=True)), Data((16, 6, 6), "NaN")),
     "sampler": Subject(lambda: sampler(dense()), TABLE),
     "sampler of images": Subject(lambda: sampler(conv()), IMAGES),
     "sampler of kernels": Subject(lambda: sampler(dense(), density=KernelDensity()), TABLE),
