@@ -401,3 +401,42 @@ def test_pipeline_column_transformer_clone_and_pickle(cancer):
     np.testing.assert_array_equal(columns.fit_transform(X)[:, :4], expected)
     loaded = pickle.loads(pickle.dumps(imputer))
     np.testing.assert_array_equal(loaded.transform(X[:, :4]), expected)
+
+
+def mixed_columns():
+    """Return columns of numbers, categories, integers and booleans that depend on each other."""
+    size = np.random.default_rng(0).normal(size=80)
+    return {
+        "weight": (70 + 10 * size).tolist(),
+        "shirt": np.where(size > 0, "L", "S").tolist(),
+        "count": np.rint(5 * size).astype(int).tolist(),
+        "is_tall": (size > 0.3).tolist(),
+    }
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_tables_with_categories_are_imputed_in_their_dtypes(package):
+    """Categories, integers and booleans are imputed by values of their own dtype."""
+    columns = mixed_columns()
+    mask = np.random.default_rng(1).random((80, 4)) < 0.15
+    for j, values in enumerate(columns.values()):
+        for i in np.flatnonzero(mask[:, j]):
+            values[i] = None
+    if package == "pandas":
+        table = pd.DataFrame(columns).astype(
+            {"shirt": "category", "count": "Int64", "is_tall": "boolean"}
+        )
+    else:
+        table = pl.DataFrame(columns, schema_overrides={"shirt": pl.Categorical})
+    imputer = AutoencoderImputer(DenseAutoencoder(3, max_iter=3, random_state=0))
+    imputed = imputer.fit_transform(table)
+    complete = mixed_columns()
+    assert type(imputed) is type(table)
+    assert list(imputed.dtypes) == list(table.dtypes)
+    for j, name in enumerate(columns):
+        found, expected = np.array(imputed[name].to_list()), np.array(complete[name])
+        np.testing.assert_array_equal(found[~mask[:, j]], expected[~mask[:, j]])
+        if name != "weight":
+            assert (found == expected)[mask[:, j]].mean() > (0.2 if name == "count" else 0.7)
+    with_indicator = imputer.set_params(add_indicator=True).fit_transform(table)
+    assert list(with_indicator.columns)[4] == "missingindicator_weight"
