@@ -36,7 +36,13 @@ class ConditionalNoise:
     factors: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, completed, known, hidden, errors) -> Self:
+    def fit(
+        cls,
+        completed: NDArray[np.float64],
+        known: NDArray[np.bool_],
+        hidden: NDArray[np.bool_],
+        errors: NDArray[np.float64],
+    ) -> Self:
         """Estimate the precision matrix, and scale the variances to the errors of hidden values.
 
         Parameters

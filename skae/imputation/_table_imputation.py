@@ -28,13 +28,16 @@ PRIOR_CELLS = 100
 the weight of a column to that of all columns. Few hidden cells with outliers are misleading."""
 
 
+MIN_COEFFICIENT_OF_VARIATION = 1e-12
+"""Columns with a smaller standard deviation relative to their mean are constant up to rounding."""
+
 PRIOR_ERRORS = 10
 """The squared error of a column is shrunk to that of all columns as if by this many more cells."""
 
 
 @dataclass
-class TableImputation:
-    """Fitted imputation of the numeric columns with observed values.
+class ColumnScaling:
+    """Selection and standardization of the columns with observed values.
 
     Attributes
     ----------
@@ -44,6 +47,37 @@ class TableImputation:
         Whether the autoencoder gets standardized columns, and only those in `kept`.
     center, scale : ndarray of shape (n_kept,)
         Mean and standard deviation of the observed values.
+    """
+
+    kept: NDArray[np.intp]
+    is_standardized: bool
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def standardize(self, X):
+        """Return the columns in `kept`, standardized, float64."""
+        return (X[:, self.kept] - self.center) / self.scale
+
+    def autoencoder_input(self, X):
+        """Return the input of the autoencoder."""
+        if self.is_standardized:
+            return self.standardize(X)
+        return X
+
+    def estimate(self, autoencoder, X):
+        """Return the autoencoder's estimates of the columns in `kept`, standardized."""
+        X_hat = as_ndarray(reconstruct(autoencoder, self.autoencoder_input(X)), np.float64)
+        if self.is_standardized:
+            return X_hat
+        return self.standardize(X_hat)
+
+
+@dataclass
+class TableImputation(ColumnScaling):
+    """Fitted imputation of the numeric columns with observed values.
+
+    Attributes
+    ----------
     regression : KernelRegression
         Regression of each column on the other columns.
     weights : ndarray of shape (n_kept,)
@@ -54,10 +88,6 @@ class TableImputation:
         Distribution of the errors.
     """
 
-    kept: NDArray[np.intp]
-    is_standardized: bool
-    center: NDArray[np.float64]
-    scale: NDArray[np.float64]
     regression: KernelRegression
     weights: NDArray[np.float64]
     errors: NDArray[np.float64]
@@ -85,38 +115,35 @@ class TableImputation:
         is_frozen : bool
             Whether the autoencoder is fitted, and takes all columns in their own units.
         """
-        known = ~np.isnan(X)
-        kept = np.flatnonzero(known.any(0))
-        known = known[:, kept]
-        center = np.nanmean(X[:, kept], axis=0, dtype=np.float64)
-        scale = np.nanstd(X[:, kept] - center, axis=0, dtype=np.float64)
-        scale[scale <= 1e-12 * np.abs(center)] = 1.0
-        scale[scale == 0] = 1.0
-        model = cls(kept, not is_frozen, center, scale, None, None, None, None)
-
+        columns = _fit_scaling(X, is_standardized=not is_frozen)
+        known = ~np.isnan(X[:, columns.kept])
         hidden = _hide(known, rng)
         X_visible = X.copy()
-        X_visible[:, kept] = np.where(hidden, np.nan, X[:, kept])
-        autoencoder.fit(model._autoencoder_input(X_visible), None)
+        X_visible[:, columns.kept] = np.where(hidden, np.nan, X[:, columns.kept])
+        autoencoder.fit(columns.autoencoder_input(X_visible), None)
 
         rows = np.arange(len(X))
         if len(X) > MAX_REFERENCES:
             rows = np.sort(rng.choice(len(X), MAX_REFERENCES, replace=False))
         X, X_visible, known, hidden = X[rows], X_visible[rows], known[rows], hidden[rows]
-        values = model._standardized(X)
-        estimates = model._reconstruct(autoencoder, X_visible)
+        values = columns.standardize(X)
+        estimates = columns.estimate(autoencoder, X_visible)
         visible = known & ~hidden
         completed = np.where(visible, values, estimates)
-        model.regression = KernelRegression.fit(completed, visible)
-        predicted = model.regression.predict(completed, ~visible)
-        model.weights = _blend_weights(values, estimates, predicted, hidden)
-        blended = estimates + model.weights * (predicted - estimates)
-        model.errors = _column_errors(values - blended, hidden)
+        regression = KernelRegression.fit(completed, visible)
+        predicted = regression.predict(completed, ~visible)
+        weights = _blend_weights(values, estimates, predicted, hidden)
+        blended = estimates + weights * (predicted - estimates)
+        errors = _column_errors(values - blended, hidden)
 
-        completed = np.where(known, values, model._reconstruct(autoencoder, X))
-        model.regression = KernelRegression.fit(completed, known)
-        model.noise = ConditionalNoise.fit(completed, known, hidden, model.errors)
-        return model
+        completed = np.where(known, values, columns.estimate(autoencoder, X))
+        return cls(
+            **vars(columns),
+            regression=KernelRegression.fit(completed, known),
+            weights=weights,
+            errors=errors,
+            noise=ConditionalNoise.fit(completed, known, hidden, errors),
+        )
 
     def impute(
         self,
@@ -141,11 +168,11 @@ class TableImputation:
             In units of X, float64. Observed values are those of X up to rounding.
         """
         missing = np.isnan(X[:, self.kept])
-        completed = self._standardized(X)
+        completed = self.standardize(X)
         rows = missing.any(1)
         if rows.any():
             is_missing = missing[rows]
-            estimates = self._reconstruct(autoencoder, X[rows])
+            estimates = self.estimate(autoencoder, X[rows])
             values = np.where(is_missing, estimates, completed[rows])
             predicted = self.regression.predict(values, is_missing)
             values += np.where(is_missing, self.weights * (predicted - values), 0.0)
@@ -154,22 +181,14 @@ class TableImputation:
             completed[rows] = values
         return completed * self.scale + self.center
 
-    def _standardized(self, X):
-        """Return the columns in `kept`, standardized, float64."""
-        return (X[:, self.kept] - self.center) / self.scale
 
-    def _autoencoder_input(self, X):
-        """Return the input of the autoencoder."""
-        if self.is_standardized:
-            return self._standardized(X)
-        return X
-
-    def _reconstruct(self, autoencoder, X):
-        """Return the autoencoder's estimates of the columns in `kept`, standardized."""
-        X_hat = as_ndarray(reconstruct(autoencoder, self._autoencoder_input(X)), np.float64)
-        if self.is_standardized:
-            return X_hat
-        return self._standardized(X_hat)
+def _fit_scaling(X, *, is_standardized):
+    """Compute mean and standard deviation of the columns with observed values."""
+    kept = np.flatnonzero(~np.isnan(X).all(0))
+    center = np.nanmean(X[:, kept], axis=0, dtype=np.float64)
+    scale = np.nanstd(X[:, kept] - center, axis=0, dtype=np.float64)
+    is_constant = scale <= MIN_COEFFICIENT_OF_VARIATION * np.abs(center)
+    return ColumnScaling(kept, is_standardized, center, np.where(is_constant, 1.0, scale))
 
 
 def reconstruct(autoencoder, X):
