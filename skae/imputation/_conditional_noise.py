@@ -5,7 +5,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 __all__ = ["ConditionalNoise"]
 
@@ -57,13 +56,13 @@ class ConditionalNoise:
         covariance = np.atleast_2d(np.cov(completed, rowvar=False, bias=True))
         imputed_variance = (1 - known.mean(0)) * errors**2  # the spread that imputation removes
         covariance = covariance + np.diag(imputed_variance + RIDGE)
-        precision = linalg.inv(covariance)
+        precision = np.linalg.inv(covariance)
         sums, counts = np.zeros((2, completed.shape[1]))
         for row_known, row_hidden in zip(
             known[:MAX_CALIBRATION_ROWS], hidden[:MAX_CALIBRATION_ROWS], strict=True
         ):
             missing = np.flatnonzero(~row_known | row_hidden)
-            inverse = linalg.inv(precision[np.ix_(missing, missing)])
+            inverse = np.linalg.inv(precision[np.ix_(missing, missing)])
             sums[missing] += inverse.diagonal()
             counts[missing] += 1
         variances = np.where(counts > 0, sums / counts.clip(min=1), 1 / precision.diagonal())
@@ -75,7 +74,7 @@ class ConditionalNoise:
         normal = rng.standard_normal(missing.shape)
         for i, row in enumerate(missing):
             columns = np.flatnonzero(row)
-            factor = linalg.cholesky(self.precision[np.ix_(columns, columns)], lower=True)
-            draw = linalg.solve_triangular(factor, normal[i, columns], lower=True, trans="T")
+            factor = np.linalg.cholesky(self.precision[np.ix_(columns, columns)])
+            draw = np.linalg.solve(factor.T, normal[i, columns])
             noise[i, columns] = draw * self.factors[columns]
         return noise

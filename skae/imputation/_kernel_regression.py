@@ -5,8 +5,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
-from scipy.spatial.distance import cdist
 
 __all__ = ["KernelRegression"]
 
@@ -149,7 +147,9 @@ def _kernel(a, b, weights, linear_weight):
     """Compute the kernel of two sets of rows, of shape (n_a, n_b)."""
     clipped_a = np.clip(a, -MAX_DEVIATION, MAX_DEVIATION) * weights
     clipped_b = np.clip(b, -MAX_DEVIATION, MAX_DEVIATION) * weights
-    kernel = np.exp(-cdist(clipped_a, clipped_b, "sqeuclidean") / SQUARED_LENGTH_SCALE)
+    distances = np.square(clipped_a).sum(1)[:, None] + np.square(clipped_b).sum(1)
+    distances -= 2 * clipped_a @ clipped_b.T
+    kernel = np.exp(-distances.clip(min=0) / SQUARED_LENGTH_SCALE)
     if linear_weight:
         kernel += linear_weight * (a * weights) @ (b * weights).T
     return kernel
@@ -161,7 +161,7 @@ def _ridge_coefficients(kernel, targets):
     The leave-one-out residual of sample i is ``alpha_i / inverse_ii`` for the coefficients alpha
     and the inverse of the kernel matrix with noise.
     """
-    eigenvalues, vectors = linalg.eigh(kernel, overwrite_a=True, driver="evd")
+    eigenvalues, vectors = np.linalg.eigh(kernel)
     projected = vectors.T @ targets
     squared = vectors**2
     best_error, best = np.inf, None
@@ -179,7 +179,7 @@ def _fit_shared(kernel, completed, known, intercepts):
 
     Missing targets have their imputed values, and no part in the leave-one-out error.
     """
-    eigenvalues, vectors = linalg.eigh(kernel, overwrite_a=True, driver="evd")
+    eigenvalues, vectors = np.linalg.eigh(kernel)
     projected = vectors.T @ (completed - intercepts)
     squared = vectors**2
     counts = known.sum(0)
