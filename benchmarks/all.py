@@ -70,7 +70,12 @@ JOBS = [
         6,
     ),
     Job("mixed_tables", "mixed_tables.py --tables {mixed}", "--seeds 1", 30),
-    Job("impute", "impute.py --tables {adbench} --rows 300", "--rows 60 --columns 12", 12),
+    Job(
+        "impute",
+        "impute.py --tables {adbench} --rows 200 --columns 40",
+        "--rows 60 --columns 12",
+        12,
+    ),
     Job(
         "impute_values",
         "impute.py --tables {adbench} --rows 300 --rates 0.1 0.4 --mechanisms random values",

@@ -1,4 +1,4 @@
-"""Benchmark of imputation: error of four methods on each table."""
+"""Benchmark of imputation: error of five methods on each table."""
 
 from _benchmarks import matching
 from _style import BLUE, GRAY, GREEN, ORANGE, new_figure, save
@@ -7,8 +7,8 @@ from _style import BLUE, GRAY, GREEN, ORANGE, new_figure, save
 def draw(path):
     """Plot the root mean squared error of missing cells, sorted by that of the autoencoder."""
     errors = {
-        name: matching(f"impute/tables/*/{name}/rmse")
-        for name in ("skae", "iterative", "knn", "mean")
+        name: matching(f"impute/tables-random-20/*/{name}/rmse")
+        for name in ("skae", "iterative", "iterative-trees", "knn", "mean")
     }
     tables = sorted(errors["skae"], key=errors["skae"].get)
     figure, ax = new_figure(6.5, 0.2 * len(tables) + 0.9)
@@ -16,7 +16,8 @@ def draw(path):
         ("mean", "mean", GRAY, "x"),
         ("knn", "KNNImputer", GREEN, "s"),
         ("iterative", "IterativeImputer", ORANGE, "D"),
-        ("skae", "DenseAutoencoder", BLUE, "o"),
+        ("iterative-trees", "IterativeImputer, trees", GRAY, "^"),
+        ("skae", "AutoencoderImputer", BLUE, "o"),
     ):
         values = [errors[name][table] for table in tables]
         ax.plot(values, range(len(tables)), marker, color=color, label=label, markersize=5)
