@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skae._input.array_likes import as_plain
 from skae._input.streaming import stream_if_large
-from skae._input.tables import plain_table
+from skae._input.tables import missing_cells
 from skae._sklearn_compat import visual_block
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
@@ -77,8 +77,8 @@ class WrappedAutoencoderMixin:
 def _has_missing_values(X):
     """Return whether X in memory contains NaN or other missing values. Lazy arrays are not read."""
     X = stream_if_large(X)
-    if hasattr(X, "columns"):
-        X = np.asarray(plain_table(X))
+    if hasattr(X, "isna") or hasattr(X, "get_columns"):  # pandas and polars
+        return bool(missing_cells(X).any())
     if isinstance(X, torch.Tensor):
         return bool(X.isnan().any())
     return isinstance(X, np.ndarray) and X.dtype.kind == "f" and bool(np.isnan(X).any())

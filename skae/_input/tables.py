@@ -4,7 +4,7 @@ import numpy as np
 
 from skae._input.cells import check_no_units, numbers_of, refuse
 
-__all__ = ["column_numbers", "package_of", "plain_table"]
+__all__ = ["column_numbers", "missing_cells", "package_of", "plain_table"]
 
 KINDS_OF_PANDAS = (
     ("category", "categories"),
@@ -174,3 +174,16 @@ def _polars_column(series, column, name, names):
     values = np.empty(len(series), dtype=object)
     values[:] = series.to_list()
     return numbers_of(values, name, column=column, names=names)
+
+
+def missing_cells(X):
+    """Return the mask of the missing values of a data frame, of shape (n_samples, n_features)."""
+    if hasattr(X, "isna"):  # pandas
+        return X.isna().to_numpy(dtype=bool)
+    columns = []
+    for series in X.get_columns():
+        missing = series.is_null()
+        if series.dtype.is_float():
+            missing = missing | series.is_nan().fill_null(value=False)
+        columns.append(missing.to_numpy())
+    return np.column_stack(columns)

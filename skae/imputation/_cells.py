@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fill_array", "fill_table", "is_numeric", "is_table", "missing_cells"]
+__all__ = ["fill_array", "fill_table", "is_numeric", "is_table"]
 
 
 def is_table(X: Any) -> bool:
@@ -24,19 +24,6 @@ def _is_numeric_dtype(dtype):
     if hasattr(dtype, "is_numeric"):  # polars
         return dtype.is_numeric() or dtype.base_type().__name__ in ("Boolean", "Null")
     return dtype.kind in "biuf"
-
-
-def missing_cells(X: Any) -> NDArray[np.bool_]:
-    """Return the mask of the missing values of a data frame, of shape (n_samples, n_features)."""
-    if hasattr(X, "isna"):  # pandas
-        return X.isna().to_numpy(dtype=bool)
-    columns = []
-    for series in X.get_columns():
-        missing = series.is_null()
-        if series.dtype.is_float():
-            missing = missing | series.is_nan().fill_null(value=False)
-        columns.append(missing.to_numpy())
-    return np.column_stack(columns)
 
 
 def fill_array(

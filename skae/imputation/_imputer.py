@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skae._devices import uses_default_torch_state
 from skae._input.array_likes import as_numpy
 from skae._input.dtypes import as_ndarray
+from skae._input.tables import missing_cells
 from skae._input.validation import check_rows, resolve_seed
 from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
@@ -19,7 +20,7 @@ from skae._sklearn_compat import HasMethods, check_feature_names_in, fit_context
 from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae._warnings import warn_user
 from skae.autoencoders import ConvAutoencoder, DenseAutoencoder
-from skae.imputation._cells import fill_array, fill_table, is_numeric, is_table, missing_cells
+from skae.imputation._cells import fill_array, fill_table, is_numeric, is_table
 from skae.imputation._table_imputation import TableImputation, reconstruct
 
 __all__ = ["AutoencoderImputer"]
