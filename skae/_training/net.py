@@ -183,6 +183,8 @@ class AutoencoderNet(NeuralNet):
             end = "interrupted"
         finally:
             self.recorder_.release(self.optimizer_)
+            # they refer to this net, and the cycle would keep its memory until a garbage collection
+            self.monitor, self.checkpoints = None, NoCheckpoints()
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -278,7 +280,7 @@ class AutoencoderNet(NeuralNet):
                     return self._backward(batch, 1.0)
                 return self._backward_in_chunks(batch)
             except torch.OutOfMemoryError:
-                if self.parts >= len(batch.X) or batch.X.ndim > 2:
+                if self.parts >= len(batch.X) or batch.X.ndim > 2 or self.recorder_.is_recording:
                     raise
             self.parts *= 2
             warn_user(
