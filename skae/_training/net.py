@@ -183,8 +183,7 @@ class AutoencoderNet(NeuralNet):
             end = "interrupted"
         finally:
             self.recorder_.release(self.optimizer_)
-            # they refer to this net, and the cycle would keep its memory until a garbage collection
-            self.monitor, self.checkpoints = None, NoCheckpoints()
+            self.monitor, self.checkpoints = None, NoCheckpoints()  # which refer to this net
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -238,7 +237,7 @@ class AutoencoderNet(NeuralNet):
             self.checkpoints.after_step()
         # this line waits for the device
         loss = float(total_loss / total_weight)
-        if training and has_diverged(loss, [p for _, p in self.get_all_learnable_params()]):
+        if training and has_diverged(loss, self.optimizer_):
             raise TrainingDiverged
         # one entry for the epoch: some of skorch's callbacks read the last batch
         self.history.new_batch()
@@ -299,9 +298,7 @@ class AutoencoderNet(NeuralNet):
             loss = loss + step["loss"]
             if self.notifies_batches_:
                 reconstructions.append(step["y_pred"])
-        x_hat = None
-        if self.notifies_batches_:
-            x_hat = torch.cat(reconstructions)
+        x_hat = torch.cat(reconstructions) if reconstructions else None
         return {"loss": loss, "y_pred": x_hat}
 
     def _backward(self, batch, share):
