@@ -880,6 +880,8 @@ class Sections:
 
     def state(self):
         """Check that the settings and the memory of the caller do not change."""
+        if self.is_cuda:
+            self._memory_after_fits()
         X = load_digits().data.astype(np.float32)
         fit = lambda: self._dense(k=8, max_iter=4).fit(X)  # noqa: E731
         usual = fit().transform(X)
@@ -895,8 +897,6 @@ class Sections:
             after = self._settings()
             changed = [name for name in before if before[name] != after[name]]
             self.report.check("state/settings", not changed, changed)
-        if self.is_cuda:
-            self._memory_after_fits()
 
     def _memory_after_fits(self):
         """Check that repeated fits hold no memory of the device after their models are deleted."""
