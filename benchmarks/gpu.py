@@ -30,6 +30,7 @@ from unittest import mock
 
 import joblib
 import numpy as np
+import scipy.sparse
 import torch
 from common import Recorder, blobs, flat, load_images, mean_squared_error, timed
 from gpu_report import Report
@@ -778,6 +779,14 @@ class Sections:
         share = float((decoded["color"].astype(str) == frame["color"].astype(str)).mean())
         self.report.check("categories/decoded", share > 0.9, f"{share:.3f}", "> 0.9")
 
+    def sparse(self):
+        """Fit sparse counts on the device and on the CPU."""
+        rng = np.random.default_rng(0)
+        rates = rng.gamma(0.3, size=(3000, 6)) @ rng.gamma(0.1, size=(6, 500))
+        X = scipy.sparse.csr_array(rng.poisson(rates).astype(np.float32))
+        on_cpu = self._dense(k=8, max_iter=6, device="cpu").fit(X)
+        self._check_pair("sparse", self._dense(k=8, max_iter=6).fit(X), on_cpu, X)
+
     def patches(self):
         """Fit an autoencoder with features of patches on the device and on the CPU."""
         if importlib.util.find_spec("skae.features") is None:
@@ -988,6 +997,7 @@ SECTIONS = (
     "determinism",
     "own_options",
     "categories",
+    "sparse",
     "patches",
     "modules",
     "restorer",
