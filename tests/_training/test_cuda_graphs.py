@@ -8,6 +8,7 @@ from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae._training import cuda_graphs
 from skae._training.net import AutoencoderNet
 from skae.corruptions import Gaussian
+from skae.networks.dense import DenseNetwork
 
 N_STEPS = 80
 
@@ -158,6 +159,13 @@ def test_a_restorer_is_recorded(graphs, monkeypatch):
 def test_other_steps_are_not_recorded(parameters, graphs):
     """Steps with random numbers, functions of the user or other optimizers are not recorded."""
     dense(**parameters).fit(rows())
+    assert not graphs
+
+
+def test_networks_of_users_are_not_recorded(graphs, monkeypatch):
+    """A network with modules of the user may draw random numbers, or wait for the device."""
+    monkeypatch.setattr(DenseNetwork, "is_static", False)
+    dense().fit(rows())
     assert not graphs
 
 
