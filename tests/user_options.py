@@ -118,4 +118,5 @@ def largest_error(x_hat, x):
 
 def shrink(x, generator):
     """Return samples multiplied by random factors."""
-    return x * torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
+    factors = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
+    return x * factors.to(x.device)

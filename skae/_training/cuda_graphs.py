@@ -7,11 +7,12 @@ launch them than the GPU needs to run them.
 import torch
 
 from skae._training.checkpoints import NoCheckpoints
+from skae._warnings import warn_user
 
 __all__ = ["CudaGraph", "StepRecorder"]
 
-USE_CUDA_GRAPHS = False
-"""Whether steps are recorded. `benchmarks/gpu.py` compares both settings."""
+USE_CUDA_GRAPHS = True
+"""Whether steps are recorded. `benchmarks/gpu.py` measures the gain."""
 
 MIN_STEPS = 50
 """Fewest steps of a training that is recorded, since recording takes as long as several steps."""
@@ -22,6 +23,14 @@ N_EAGER_STEPS = 3
 MAX_NUMBERS = 2**22
 """Largest batch, in numbers, of a step that is recorded. Kernels of larger batches take longer than
 their launch, and a recorded step keeps its memory until the end of the training."""
+
+
+free_streams: dict[torch.device, list] = {}
+"""Streams that no training uses, by device.
+
+Matrix products allocate a workspace for each stream, which PyTorch keeps until the end of the
+process. With one stream for each training, this memory would grow.
+"""
 
 
 class CudaGraph:
@@ -35,7 +44,9 @@ class CudaGraph:
 
     def __init__(self, device):
         self.device = device
-        self.stream = torch.cuda.Stream(device)
+        streams = free_streams.setdefault(device, [])
+        # trainings in several threads must not share a stream
+        self.stream = streams.pop() if streams else torch.cuda.Stream(device)
         self.graph = torch.cuda.CUDAGraph()
         self.result = None
 
@@ -62,6 +73,13 @@ class CudaGraph:
         self.graph.replay()
         return self.result
 
+    def release(self):
+        """Free the memory of the recording, and return the stream for later recordings."""
+        self.graph.reset()
+        self.result = None
+        self.stream.wait_stream(torch.cuda.current_stream(self.device))
+        free_streams[self.device].append(self.stream)
+
 
 GRAPHS = {"cuda": CudaGraph}
 """The classes of graphs by type of device."""
@@ -79,6 +97,7 @@ class StepRecorder:
         self.n_steps = 0
         self.graph = self.layout = None
         self.batch = None
+        self.is_recording = self.has_failed = False
 
     def run(self, net, batch):
         """Update the weights of a net once.
@@ -95,7 +114,7 @@ class StepRecorder:
         step : dict
             Loss and reconstructions. A recorded step overwrites those of the step before.
         """
-        if not is_recordable(net, batch):
+        if self.has_failed or not is_recordable(net, batch):
             return net.update_weights(batch)
         if self.graph is None:
             self._begin(net, batch)
@@ -105,8 +124,9 @@ class StepRecorder:
         if _layout(batch) != self.layout:
             return net.update_weights(batch)
         if self.batch is None:
-            self.batch = type(batch)(*(None if one is None else one.clone() for one in batch))
-            self.graph.record(lambda: net.update_weights(self.batch))
+            self._record(net, batch)
+            if self.has_failed:
+                return net.update_weights(batch)
         else:
             for recorded, values in zip(self.batch, batch, strict=True):
                 if recorded is not None:
@@ -123,6 +143,21 @@ class StepRecorder:
             if net.sets_learning_rate_:
                 group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=device)
 
+    def _record(self, net, batch):
+        """Record the step for a copy of a batch; after a failure the training goes on as usual."""
+        self.batch = type(batch)(*(None if one is None else one.clone() for one in batch))
+        self.is_recording = True
+        try:
+            self.graph.record(lambda: net.update_weights(self.batch))
+        except RuntimeError as error:
+            self.has_failed, self.batch = True, None
+            warn_user(
+                f"The training step could not be recorded as a CUDA graph: {error} The training "
+                "goes on without a recording, which gives the same steps and takes more time."
+            )
+        finally:
+            self.is_recording = False
+
     def release(self, optimizer):
         """Free the gradients and the recorded step, and restore the settings of the optimizer."""
         optimizer.zero_grad(set_to_none=True)
@@ -130,6 +165,7 @@ class StepRecorder:
             for group in optimizer.param_groups:
                 group["capturable"] = False
                 group["lr"] = group["initial_lr"]
+            self.graph.release()
         self.graph = self.batch = None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from skae._input.validation import resolve_seed
-from skae._training.checkpoints import NoCheckpoints, open_checkpoints
+from skae._training.checkpoints import open_checkpoints
 from skae._training.code_statistics import code_statistics, cut_code
 from skae._training.convergence_warnings import (
     divergence_error,
@@ -191,7 +191,6 @@ def run_partial_fit(setup, checkpoints):
             checkpoints.finish(MIN_PASS_SECONDS)
             n_iter += 1
             curve.append(setup.spec.loss_in_units(net.history[-1]["train_loss"]))
-    net.checkpoints = NoCheckpoints()
     net.module_.eval()
     code_attributes = _code_attributes(setup, setup.spec)
     attributes = {

@@ -90,15 +90,16 @@ def clip_gradients(weights, usual_norm, clip):
     return usual_norm
 
 
-def has_diverged(loss, weights):
+def has_diverged(loss, optimizer):
     """Return whether a loss is NaN or infinite, or a weight is after the last step.
 
     Parameters
     ----------
     loss : float
         Mean loss of an epoch.
-    weights : list of torch.Tensor
-        Weights after the last step of the epoch, which no loss of the epoch depends on.
+    optimizer : torch.optim.Optimizer
+        With the weights after the last step of the epoch, which no loss of the epoch depends on.
     """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     largest = torch.nn.utils.get_total_norm(weights, math.inf)
     return not (math.isfinite(loss) and float(largest) <= MAX_WEIGHT)

@@ -183,6 +183,7 @@ class AutoencoderNet(NeuralNet):
             end = "interrupted"
         finally:
             self.recorder_.release(self.optimizer_)
+            self.monitor, self.checkpoints = None, NoCheckpoints()  # which refer to this net
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -236,7 +237,7 @@ class AutoencoderNet(NeuralNet):
             self.checkpoints.after_step()
         # this line waits for the device
         loss = float(total_loss / total_weight)
-        if training and has_diverged(loss, [p for _, p in self.get_all_learnable_params()]):
+        if training and has_diverged(loss, self.optimizer_):
             raise TrainingDiverged
         # one entry for the epoch: some of skorch's callbacks read the last batch
         self.history.new_batch()
@@ -278,7 +279,7 @@ class AutoencoderNet(NeuralNet):
                     return self._backward(batch, 1.0)
                 return self._backward_in_chunks(batch)
             except torch.OutOfMemoryError:
-                if self.parts >= len(batch.X) or batch.X.ndim > 2:
+                if self.parts >= len(batch.X) or batch.X.ndim > 2 or self.recorder_.is_recording:
                     raise
             self.parts *= 2
             warn_user(
@@ -297,9 +298,7 @@ class AutoencoderNet(NeuralNet):
             loss = loss + step["loss"]
             if self.notifies_batches_:
                 reconstructions.append(step["y_pred"])
-        x_hat = None
-        if self.notifies_batches_:
-            x_hat = torch.cat(reconstructions)
+        x_hat = torch.cat(reconstructions) if reconstructions else None
         return {"loss": loss, "y_pred": x_hat}
 
     def _backward(self, batch, share):

@@ -31,11 +31,12 @@ class Objective:
     penalty: Penalty | None
     corruption: Corruption | None
 
-    @property
-    def is_static(self):
-        """Whether a step has the same operations for each batch, and draws no random numbers."""
+    def is_static(self, network):
+        """Return whether a step of a network is fixed for all batches, and draws no numbers."""
         return (
-            is_static_loss(self.loss)
+            network.is_static
+            and not network.allow_nan
+            and is_static_loss(self.loss)
             and is_own(self.bottleneck)
             and self.bottleneck.is_deterministic
             and self.penalty is None

@@ -81,3 +81,4 @@ class EpochCallbacks:
             self.fit_context.call_on_fit_task_end(
                 **self.hooks, reconstruction_attributes=lambda: self.fitted_attributes
             )
+        self.snapshot = None  # it may refer to this object

@@ -209,7 +209,7 @@ class FitSetup:
             "iterator_train__generator": self.generator,
             "iterator_train": StreamedBatches if self.streams else Batches,
             "parts": self.n_parts,
-            "static": self.objective.is_static and not self.network.allow_nan,
+            "static": self.objective.is_static(self.network),
             "corrupt": self.corrupt,
             "generator": self.generator,
             **settings,

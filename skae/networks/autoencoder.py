@@ -84,6 +84,9 @@ class Autoencoder(nn.Module):
     channels_last = False
     """Whether the memory format of weights is channels-last."""
 
+    is_static = True
+    """Whether the operations are those of skae, and the same for each batch without NaN."""
+
     def __init__(
         self,
         *,
@@ -106,15 +109,12 @@ class Autoencoder(nn.Module):
         super().__init__()
         if n_pca_features is None:
             n_pca_features = n_features
-        n_hidden = n_components
-        if encoder_sizes:
-            n_hidden = encoder_sizes[-1]
         self.n_features = n_features
         self.output = output
         self.ceiling = ceiling
         self.allow_nan = allow_nan
         self.centre = Standardize(n_features)
-        self.n_hidden = n_hidden
+        self.n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
         self.make_option_modules(bottleneck, penalty, n_components)
         self.head = None
         if head_sizes:

@@ -6,7 +6,9 @@ import torch
 
 from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae._training import cuda_graphs
+from skae._training.net import AutoencoderNet
 from skae.corruptions import Gaussian
+from skae.networks.dense import DenseNetwork
 
 N_STEPS = 80
 
@@ -31,11 +33,13 @@ class EagerGraph:
         self.n_replays += 1
         return self.function()
 
+    def release(self):
+        self.is_released = True
+
 
 @pytest.fixture
 def graphs(monkeypatch):
     """Record steps on the CPU; return the list of all graphs."""
-    monkeypatch.setattr(cuda_graphs, "USE_CUDA_GRAPHS", True)
     monkeypatch.setitem(cuda_graphs.GRAPHS, "cpu", EagerGraph)
     monkeypatch.setattr(EagerGraph, "graphs", [])
     return EagerGraph.graphs
@@ -158,6 +162,13 @@ def test_other_steps_are_not_recorded(parameters, graphs):
     assert not graphs
 
 
+def test_networks_of_users_are_not_recorded(graphs, monkeypatch):
+    """A network with modules of the user may draw random numbers, or wait for the device."""
+    monkeypatch.setattr(DenseNetwork, "is_static", False)
+    dense().fit(rows())
+    assert not graphs
+
+
 def test_checkpointed_trainings_are_not_recorded(graphs, tmp_path):
     """A training with checkpoints is not recorded, since it could not be resumed elsewhere."""
     dense(checkpoint_dir=tmp_path).fit(rows())
@@ -174,14 +185,63 @@ def test_the_optimizer_is_restored(graphs):
     assert group["lr"] == net.lr
     assert group["capturable"] is False
     assert net.recorder_.graph is None
+    assert graphs[0].is_released
     assert net.recorder_.batch is None
     assert all(weight.grad is None for weight in net.module_.parameters())
     autoencoder.partial_fit(X)
     assert len(graphs) == 2
 
 
-def test_the_default_records_nothing(monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError, torch.OutOfMemoryError])
+def test_a_failed_recording_does_not_end_the_training(error, graphs, monkeypatch):
+    """The training goes on without a recording, with the same steps and in the same parts."""
+
+    class FailingGraph(EagerGraph):
+        def record(self, function):
+            with monkeypatch.context() as patch:
+                patch.setattr(AutoencoderNet, "_backward", fail)
+                function()
+
+    def fail(*args):
+        raise error("too much.")
+
+    monkeypatch.setitem(cuda_graphs.GRAPHS, "cpu", FailingGraph)
+    expected = fit_eagerly(dense(), rows(), monkeypatch)
+    with pytest.warns(UserWarning, match="could not be recorded as a CUDA graph: too much"):
+        fitted = dense().fit(rows())
+    assert len(graphs) == 1
+    assert graphs[0].n_replays == 0
+    np.testing.assert_allclose(fitted.loss_curve_, expected.loss_curve_, rtol=1e-5)
+
+
+def test_trainings_share_streams(monkeypatch):
+    """Trainings one after another use one stream, and trainings at the same time use two."""
+
+    class Stream:
+        def __init__(self, device):
+            self.device = device
+
+        def wait_stream(self, stream):
+            pass
+
+    class Graph:
+        def reset(self):
+            pass
+
+    monkeypatch.setattr(cuda_graphs, "free_streams", {})
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    first, other = (cuda_graphs.CudaGraph(torch.device("cuda", 0)) for _ in range(2))
+    assert first.stream is not other.stream
+    stream = first.stream
+    first.release()
+    elsewhere = cuda_graphs.CudaGraph(torch.device("cuda", 1))
+    assert elsewhere.stream.device == torch.device("cuda", 1)
+    assert cuda_graphs.CudaGraph(torch.device("cuda", 0)).stream is stream
+
+
+def test_the_default_records_nothing_on_the_cpu():
     """No step is recorded on the CPU."""
-    monkeypatch.setattr(cuda_graphs, "USE_CUDA_GRAPHS", True)
     assert "cpu" not in cuda_graphs.GRAPHS
     assert dense().fit(rows()).net_.device.type == "cpu"

@@ -1,6 +1,7 @@
 """partial_fit, warm_start, X_val, weights, net_params and what is shown."""
 
 import copy
+import gc
 import pickle
 import warnings
 from itertools import chain
@@ -14,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae.losses import SquaredError
 
 from ..cases import curve, low_rank
@@ -646,3 +647,36 @@ def test_warm_start_of_a_pickle_warns_if_training_was_discarded():
         loaded.fit(X)
     model._folds = None
     assert abs(len(pickle.dumps(model)) - size) < 100
+
+
+# ------------------------------------------------------------------------------- memory
+
+
+def all_tensors():
+    """Return all tensors; isinstance would ask objects of other packages for their class."""
+    return [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: dense().fit(curve(60)),
+        lambda: dense(early_stopping=True).fit(curve(60)),
+        lambda: dense().partial_fit(curve(60)),
+        lambda: ImageRestorer("gaussian", n_filters=2, max_iter=1, random_state=0).fit(
+            np.random.default_rng(0).random((2, 16, 16))
+        ),
+    ],
+    ids=["fit", "folds", "partial_fit", "restorer"],
+)
+def test_no_memory_waits_for_a_garbage_collection(fit):
+    """Without references to the estimator, all tensors of its training are freed at once."""
+    fit()  # constants are created at first use
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(tensor) for tensor in all_tensors()}
+        fit()
+        assert not [tuple(one.shape) for one in all_tensors() if id(one) not in before]
+    finally:
+        gc.enable()
