@@ -10,6 +10,8 @@ from skae._training.net import AutoencoderNet
 from skae.corruptions import Gaussian
 from skae.networks.dense import DenseNetwork
 
+from ..cases import label
+
 N_STEPS = 80
 
 
@@ -154,7 +156,7 @@ def test_a_restorer_is_recorded(graphs, monkeypatch):
         {"allow_nan": True},
         {"max_iter": 2},
     ],
-    ids=str,
+    ids=label,
 )
 def test_other_steps_are_not_recorded(parameters, graphs):
     """Steps with random numbers, functions of the user or other optimizers are not recorded."""

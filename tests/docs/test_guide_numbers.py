@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from skae import bottlenecks, corruptions, losses, penalties
-from skae._input.missing_values import MAX_IMPUTED_FEATURES
 from skae._input.targets import LABEL_SMOOTHING
 from skae._input.units import MAX_UNIT_RATIO
 from skae._training import checkpoints, convergence_warnings, defaults, plan, setup
@@ -25,6 +24,7 @@ from skae._training.pca import (
 from skae._training.validation_split import MAX_VALIDATION_SAMPLES, validation_size
 from skae.autoencoders._conv import AUTO_FILTERS
 from skae.corruptions._base import AUTO_LEVEL
+from skae.networks.dense import MAX_PRECISION_FEATURES
 from skae.networks.patches import MAX_PCA_FEATURES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -120,7 +120,7 @@ def test_rules_of_validation():
     assert plan.MAX_FOLD_BYTES == 64 * 2**20
     assert "64 MiB" in page("training")
     assert defaults.MAX_FOLD_SAMPLES_WITH_MISSING == 1000
-    assert MAX_IMPUTED_FEATURES == 128
+    assert MAX_PRECISION_FEATURES == 128
 
 
 def test_rules_of_early_stopping():
