@@ -67,8 +67,8 @@ def as_plain(X, name="X"):
         if getattr(X, "ndim", 2) == 2:
             return X  # scikit-learn's check refuses it
         raise TypeError(
-            f"Got {name} as a sparse array of shape {X.shape}, but expected dense data. Pass "
-            "X.toarray()."
+            f"Got {name} as a sparse array of shape {X.shape}, but expected two dimensions. "
+            "Reshape it to (n_samples, n_features), or pass X.toarray()."
         )
     return _plain_object(X, name)
 

@@ -18,9 +18,14 @@ __all__ = [
 ]
 
 ADVICE = {
-    "text": "Encode it first, for example by OneHotEncoder in a ColumnTransformer.",
+    "text": (
+        "A DenseAutoencoder accepts it as categories in a data frame with "
+        "categorical_features='from_dtype'. Otherwise encode it first, for example by "
+        "OneHotEncoder in a ColumnTransformer."
+    ),
     "categories": (
-        "Encode them first, for example by OneHotEncoder or OrdinalEncoder in a ColumnTransformer."
+        "A DenseAutoencoder accepts them in a data frame with categorical_features='from_dtype'. "
+        "Otherwise encode them first, for example by OneHotEncoder in a ColumnTransformer."
     ),
     "dates": (
         "Convert them to numbers first, such as days since a date, for example by "

@@ -63,6 +63,11 @@ def as_table(X, categorical_features):
         return X
     if isinstance(X, torch.Tensor):
         return as_numpy(X)
+    if hasattr(X, "toarray"):
+        raise ValueError(
+            "Got a sparse matrix with categorical_features, but sparse matrices have numbers only. "
+            "Set categorical_features=None, or pass a data frame."
+        )
     if not isinstance(X, np.ndarray):
         X = np.array(X, dtype=object)
     if X.ndim != 2:

@@ -86,13 +86,17 @@ def _pandas_table(schema, columns, index):
         labels[:] = column.decoded
         cells = pd.Series(labels[values], index=index)
         if column.levels is not None:
-            levels = pd.Index(list(column.levels), dtype=column.levels_dtype)
+            levels = pd.Index(list(column.levels))
+            if schema.package == "pandas":
+                levels = levels.astype(column.levels_dtype)
             cells = cells.astype(pd.CategoricalDtype(levels, ordered=column.is_ordered))
         elif schema.package == "pandas":
             cells = cells.astype(column.dtype)
         series.append(cells)
     table = pd.concat(series, axis=1)
     table.columns = pd.Index([column.label for column in schema.columns])
+    if schema.axis_names:
+        table.columns.names = list(schema.axis_names)
     return table
 
 

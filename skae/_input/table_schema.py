@@ -34,11 +34,14 @@ class TableSchema:
         Description of each column.
     handle_unknown : {"error", "ignore", "infrequent_if_exist"}
         Encoding of categories that fit did not see.
+    axis_names : tuple of str
+        Names of the levels of the columns in pandas; empty without names.
     """
 
     package: str
     columns: tuple
     handle_unknown: str = "error"
+    axis_names: tuple = ()
 
     @property
     def has_categories(self):
@@ -239,7 +242,10 @@ def fit_table_schema(X, parameters, weights=None):
             columns.append(fit_numbers(column_values(X, i, labels), label, dtype, weights))
         else:
             columns.append(TableColumn(label, dtype))
-    return TableSchema(package, tuple(columns), parameters.handle_unknown)
+    axis_names = tuple(getattr(getattr(X, "columns", None), "names", ()))
+    if not all(isinstance(name, str) for name in axis_names):
+        axis_names = ()
+    return TableSchema(package, tuple(columns), parameters.handle_unknown, axis_names)
 
 
 def _selected_columns(labels, categorical_features):
@@ -247,8 +253,13 @@ def _selected_columns(labels, categorical_features):
     if categorical_features is None or isinstance(categorical_features, str):
         return [False] * len(labels)
     selected = np.asarray(categorical_features, dtype=object).ravel().tolist()
-    if len(selected) == len(labels) and all(isinstance(s, (bool, np.bool_)) for s in selected):
-        return [bool(s) for s in selected]
+    if selected and all(isinstance(entry, (bool, np.bool_)) for entry in selected):
+        if len(selected) != len(labels):
+            raise ValueError(
+                f"Got a mask of {len(selected)} values as categorical_features, but expected "
+                f"{len(labels)}, the number of columns of X."
+            )
+        return [bool(entry) for entry in selected]
     is_selected = [False] * len(labels)
     for entry in selected:
         if isinstance(entry, str) and entry in labels:
@@ -257,8 +268,8 @@ def _selected_columns(labels, categorical_features):
             is_selected[entry] = True
         else:
             raise ValueError(
-                f"Got {entry!r} in categorical_features, but expected names or indices of the "
-                f"{len(labels)} columns of X, or a boolean mask. Columns of X: {labels!r:.200}."
+                f"Got {entry!r} in categorical_features, but expected names of columns, positions "
+                f"from 0 to {len(labels) - 1}, or a boolean mask. Columns of X: {labels!r:.200}."
             )
     return is_selected
 

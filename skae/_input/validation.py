@@ -24,6 +24,7 @@ __all__ = [
     "check_code_names",
     "check_codes",
     "check_finite",
+    "check_n_rows",
     "check_reconstructions",
     "check_rows",
     "check_sizes",
@@ -68,6 +69,15 @@ def check_rows(estimator, X, *, reset, allow_nan=None, accept_sparse=False):
     return rows
 
 
+def check_n_rows(estimator, X, min_samples):
+    """Raise an error if a table has fewer rows than `min_samples`."""
+    if len(X) < min_samples:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
+            f"{min_samples} is required by {type(estimator).__name__}."
+        )
+
+
 def encode_table(estimator, X, schema, *, allow_nan, reset):
     """Validate a table with categories, and encode it.
 
@@ -89,12 +99,7 @@ def encode_table(estimator, X, schema, *, allow_nan, reset):
     X : EncodedTable
         Encoded table.
     """
-    min_samples = 1 + reset
-    if len(X) < min_samples:
-        raise ValueError(
-            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
-            f"{min_samples} is required by {type(estimator).__name__}."
-        )
+    check_n_rows(estimator, X, 1 + reset)
     if not isinstance(X, EncodedTable):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return EncodedTable(schema.encode(X, allow_nan=allow_nan), schema)

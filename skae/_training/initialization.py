@@ -248,7 +248,10 @@ def pca_of_rows(
         incomplete = rows
         rows = ImputedRows(incomplete)
         if indices is None:
-            warn_if_empty(rows.empty_columns, getattr(estimator, "feature_names_in_", None))
+            names = getattr(estimator, "feature_names_in_", None)
+            if estimator._has_categories:
+                names = estimator._table.feature_names
+            warn_if_empty(rows.empty_columns, names)
         if estimator._uses_gaussian_imputation(rows.shape[1]):
             if gaussian is None:
                 gaussian = fit_gaussian(incomplete, rows.means, weights, generator=generator)

@@ -8,7 +8,13 @@ from sklearn.utils import Tags
 
 from skae._input.table_columns import as_table
 from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
-from skae._input.validation import check_rows, check_sizes, check_weights, encode_table
+from skae._input.validation import (
+    check_n_rows,
+    check_rows,
+    check_sizes,
+    check_weights,
+    encode_table,
+)
 from skae._sklearn_compat import Interval, RealNotInt, StrOptions
 from skae._typing import (
     Activation,
@@ -358,6 +364,7 @@ class DenseAutoencoder(BaseAutoencoder):
         if reset:
             weights = None
             if hasattr(X, "columns"):
+                check_n_rows(self, X, 2)
                 weights = check_weights(sample_weight, X)
             self._table = fit_table_schema(X, self, weights)
             if self._has_categories and resolve_loss(self.loss).bounds is not None:

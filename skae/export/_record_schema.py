@@ -33,6 +33,7 @@ __all__ = ["RECORDS"]
 DTYPE_NAME = Text(20, r"|bool|bfloat16|float(16|32|64|128)|longdouble|u?int(8|16|32|64)")
 
 CATEGORY = Choice(Text(), Boolean(), Int(-(2**53), 2**53), ANY)
+LABEL = Choice(Text(), Int(-(2**53), 2**53))
 COLUMN_DTYPE = Text(80, r"|[A-Za-z0-9_]{1,40}(\[[A-Za-z0-9_, .]{1,36}\])?")
 """Names of dtypes of NumPy, pandas and polars; empty for no dtype."""
 
@@ -108,7 +109,7 @@ RECORDS = {
     "TableColumn": ClassSchema(
         TableColumn,
         {
-            "label": Choice(Text(), Int(-(2**53), 2**53)),
+            "label": Choice(LABEL, Sequence(LABEL)),
             "dtype": COLUMN_DTYPE,
             "is_category": Boolean(),
             "mean": ANY,
@@ -130,6 +131,7 @@ RECORDS = {
             "package": Word("", "pandas", "polars"),
             "columns": Sequence(Nested(("TableColumn",)), 1),
             "handle_unknown": Word(*HANDLE_UNKNOWN),
+            "axis_names": Sequence(Text()),
         },
     ),
     "Targets": ClassSchema(

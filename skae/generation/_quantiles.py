@@ -256,6 +256,13 @@ def _replace_values(X_new, positions, values):
     """Return samples with other values in the numeric columns, in the dtypes of the samples."""
     if positions is None:
         return values.astype(X_new.dtype).reshape(X_new.shape)
+    if hasattr(X_new, "iloc"):
+        X_new = X_new.copy()
+        for position, column in zip(positions, values.T, strict=True):
+            series = X_new.iloc[:, position]
+            matched = type(series)(column, index=X_new.index).astype(series.dtype)
+            X_new.isetitem(position, matched)
+        return X_new
     columns = {name: X_new[name] for name in X_new.columns}
     for position, column in zip(positions, values.T, strict=True):
         name = X_new.columns[position]

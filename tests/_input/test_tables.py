@@ -194,7 +194,7 @@ def test_selected_columns():
     assert not schema_of(table).has_categories
     assert not schema_of(table, categorical_features=None).has_categories
     for invalid in (["c"], [2], [1.5], [-1]):
-        with pytest.raises(ValueError, match="in categorical_features, but expected names"):
+        with pytest.raises(ValueError, match="in categorical_features, but expected names of"):
             schema_of(table, categorical_features=invalid)
 
 

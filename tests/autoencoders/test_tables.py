@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
@@ -263,6 +264,8 @@ def test_a_codec_refuses_categories(table, fitted):
 def test_samples_of_a_table_with_categories(table, fitted):
     """Samples and interpolations are data frames with the columns and dtypes of fit."""
     sampler = LatentSampler(random_state=0).fit(table, table["city"])
+    nullable = LatentSampler(fitted, random_state=0).fit(table.astype({"age": "Int64"}))
+    assert str(nullable.sample(5)["age"].dtype) == "Int64"
     samples, labels = sampler.sample(50, return_y=True)
     assert samples.dtypes.tolist() == table.dtypes.tolist()
     assert (samples["city"] == labels).mean() > 0.9
@@ -271,3 +274,43 @@ def test_samples_of_a_table_with_categories(table, fitted):
     assert between.shape == (4, 5)
     assert between.dtypes.tolist() == table.dtypes.tolist()
     assert sampler.interpolate(table[:2], table[2:4], steps=4).shape == (4, 2, 5)
+
+
+def test_columns_without_numbers_are_named(table):
+    """A column of missing numbers is imputed by the mean, with a warning that names it."""
+    X = table.assign(empty=np.nan)
+    with pytest.warns(UserWarning, match="only NaN in 1 column.*'empty'"):
+        autoencoder = DenseAutoencoder(2, allow_nan=True, **FAST).fit(X)
+    assert (autoencoder.reconstruct(X)["empty"].abs() < 0.1).all()
+
+
+def test_fewer_rows_than_two_are_an_error(table):
+    """The message gives the number of rows, also if columns have no categories then."""
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=f"Found array with {n} sample"):
+            DenseAutoencoder(2).fit(table[:n])
+
+
+def test_levels_of_columns_come_back(tmp_path, table):
+    """MultiIndex columns and names of the columns are restored, also from a file."""
+    X = table[["income", "size"]].copy()
+    X.columns = pd.MultiIndex.from_tuples([("a", "income"), ("b", "size")], names=["x", "y"])
+    autoencoder = DenseAutoencoder(1, **FAST).fit(X)
+    export.save(autoencoder, tmp_path / "model.skae")
+    for other in (autoencoder, export.load(tmp_path / "model.skae")):
+        pd.testing.assert_index_equal(other.reconstruct(X).columns, X.columns)
+
+
+def test_categories_of_polars_as_pandas():
+    """Categories of polars are categories of pandas under set_output."""
+    X = polars_table()
+    autoencoder = DenseAutoencoder(2, **FAST).set_output(transform="pandas").fit(X)
+    result = autoencoder.reconstruct(X)
+    assert result["enum"].cat.categories.tolist() == ["low", "high", "unused"]
+    assert set(result["category"]) <= {"low", "high"}
+
+
+def test_sparse_matrices_have_no_categories():
+    """Selected columns of a sparse matrix are an error."""
+    with pytest.raises(ValueError, match="sparse matrix with categorical_features"):
+        DenseAutoencoder(categorical_features=[0]).fit(csr_array(np.eye(4)))
