@@ -150,10 +150,10 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         float32.
     allow_nan : bool, default=False
         Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
-        Tables of up to 128 columns are imputed by the conditional mean of a normal distribution.
-        Other missing values are imputed by the mean. The mask is an input of the network.
-        `reconstruct` imputes every missing value. A column without any value is imputed by 0,
-        with a warning.
+        Missing values of tables are imputed by conditional means of a normal distribution, with a
+        covariance of low rank for more than 128 columns. Pixels are imputed by the mean. The mask
+        is an input of the network. `reconstruct` imputes every missing value. A column without any
+        value is imputed by 0, with a warning.
     output_dtype : {"auto", "input"}, default="auto"
         Data type of `reconstruct` and `inverse_transform`. "auto": float32, neither rounded nor
         clipped, or float64 if float32 has too few digits for the mean of X in fit. "input": the

@@ -142,10 +142,10 @@ class DenseAutoencoder(BaseAutoencoder):
         float32.
     allow_nan : bool, default=False
         Whether NaN in X is a missing value: excluded from the loss, and imputed before encoding.
-        The estimates are conditional means of a normal distribution. Its covariance has low rank
-        in tables of more than 128 columns. The mask is an input of the network.
-        `reconstruct` imputes every missing value. A column without any value is imputed by 0,
-        with a warning.
+        Missing values of tables are imputed by conditional means of a normal distribution, with a
+        covariance of low rank for more than 128 columns. Pixels are imputed by the mean. The mask
+        is an input of the network. `reconstruct` imputes every missing value. A column without any
+        value is imputed by 0, with a warning.
     categorical_features : array-like of str, int or bool, "from_dtype" or None, \
             default="from_dtype"
         Columns of categories: names, indices or a mask. "from_dtype": columns of a data frame with

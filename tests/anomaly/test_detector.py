@@ -174,7 +174,9 @@ def test_cross_fitting_corrects_for_overfitting():
         "random_state": 0,
     }
     without, with_cross_fit = (
-        ReconstructionDetector(DenseAutoencoder(5, **network), cross_fit=cross).fit(X)
+        ReconstructionDetector(DenseAutoencoder(5, **network), cross_fit=cross, random_state=0).fit(
+            X
+        )
         for cross in (False, True)
     )
     assert without.score_parts(new)[0].mean() > 2
