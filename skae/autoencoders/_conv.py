@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal
 
+from sklearn.utils import Tags
+
 from skae._sklearn_compat import Interval, Options, StrOptions
 from skae._typing import (
     Activation,
@@ -366,3 +368,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
             fine=bool(options["head_sizes"]),
             scales_channels=self._scales_channels(),
         )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags
 
 from skae._input.image_layout import ImageLayout, has_signals, infer_layout
 from skae._input.streaming import stream_if_large
@@ -58,8 +57,3 @@ class ImageLayoutMixin:
 
     def _restore_layout(self, rows, shape):
         return self._layout.unflatten(rows, shape)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

@@ -56,7 +56,7 @@ class ConditionalNoise:
         covariance = np.atleast_2d(np.cov(completed, rowvar=False, bias=True))
         imputed_variance = (1 - known.mean(0)) * errors**2  # the spread that imputation removes
         covariance = covariance + np.diag(imputed_variance + RIDGE)
-        precision = np.linalg.inv(covariance)
+        precision = np.asarray(np.linalg.inv(covariance), np.float64)
         sums, counts = np.zeros((2, completed.shape[1]))
         for row_known, row_hidden in zip(
             known[:MAX_CALIBRATION_ROWS], hidden[:MAX_CALIBRATION_ROWS], strict=True

@@ -247,7 +247,7 @@ class AutoencoderImputer(WrappedAutoencoderMixin, TransformerMixin, BaseEstimato
             filled = filled[:, self._kept]
         if self.add_indicator:
             filled = np.hstack([filled, indicators.astype(filled.dtype)])
-        if wants_tensor(self, X):
+        if isinstance(X, torch.Tensor) and wants_tensor(self, X):
             return torch.from_numpy(filled).to(X.device)
         return filled
 
