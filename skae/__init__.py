@@ -13,8 +13,8 @@ Training objective
                                  bottlenecks and penalties
 
 Input
-    ``_input``                   validation, image layout, streaming, missing values, targets,
-                                 batches
+    ``_input``                   validation, tables with categories, sparse rows, image layout,
+                                 streaming, missing values, targets, batches
 
 Training
     ``_training``                PCA, defaults, initialization, validation split, optimization,
