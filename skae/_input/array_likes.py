@@ -64,8 +64,13 @@ def as_plain(X, name="X"):
         return _plain_array(X, name)
     check_no_units(X, name)
     if hasattr(X, "toarray") or hasattr(X, "todense"):
+        if str(X.dtype) == "float16":
+            raise ValueError(
+                f"Got {name} as a sparse matrix of dtype float16, which SciPy does not support, but "
+                "expected float32 or float64. Create the matrix with dtype=numpy.float32."
+            )
         if getattr(X, "ndim", 2) == 2:
-            return X  # scikit-learn's check refuses it
+            return X  # accepted or refused by the estimator
         raise TypeError(
             f"Got {name} as a sparse array of shape {X.shape}, but expected two dimensions. "
             "Reshape it to (n_samples, n_features), or pass X.toarray()."

@@ -178,3 +178,11 @@ def test_products_are_not_centered_with_large_means():
     assert can_center_products(rows, np.full(3, 31.0), 1.0)
     assert not can_center_products(rows, np.full(3, 32.0), 1.0)
     assert not can_center_products(np.eye(3), np.zeros(3), 1.0)
+
+
+def test_half_precision_is_refused():
+    """SciPy creates matrices of float16 from their parts, and cannot compute with them."""
+    matrix = sp.csr_array(np.eye(3, dtype=np.float32))
+    matrix.data = matrix.data.astype(np.float16)
+    with pytest.raises(ValueError, match="dtype float16, which SciPy does not support"):
+        DenseAutoencoder(1).fit(matrix)
