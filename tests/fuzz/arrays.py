@@ -73,6 +73,8 @@ def _doubled(a):
     """Return a sparse array that holds each value as two halves, in no order."""
     n, d = a.shape
     halves = np.hstack([a, a[:, ::-1]]) / 2
+    if halves.dtype == np.float16:  # which SciPy does not support
+        halves = halves.astype(np.float32)
     columns = np.tile(np.r_[np.arange(d), np.arange(d)[::-1]], n)
     return scipy.sparse.csr_array(
         (halves.ravel(), columns, np.arange(n + 1) * 2 * d), shape=a.shape
