@@ -17,6 +17,7 @@ __all__ = [
     "check_dtype_units",
     "dtype_name",
     "min_and_max",
+    "round_to_dtype",
     "supported_dtype",
     "to_tensor",
 ]
@@ -108,6 +109,27 @@ def supported_dtype(dtype):
 def as_supported(X):
     """Convert an array to the nearest dtype that torch supports, or return it unchanged."""
     return X.astype(supported_dtype(X.dtype), copy=False)
+
+
+def round_to_dtype(values, dtype):
+    """Convert an array of numbers to a dtype of NumPy.
+
+    Parameters
+    ----------
+    values : ndarray
+        Finite numbers.
+    dtype : numpy.dtype
+        Integers are rounded and clipped to their range. Booleans are true above 0.5.
+    """
+    if dtype.kind == "b":
+        return values > 0.5
+    if dtype.kind == "f":
+        return values.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    low, high = float(limits.min), float(limits.max)
+    if dtype.itemsize == 8:
+        high = np.nextafter(high, 0)  # float64 cannot hold the largest int of 64 bits
+    return np.clip(np.rint(values.astype(np.float64)), low, high).astype(dtype)
 
 
 def dtype_name(X):

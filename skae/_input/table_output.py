@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skae._input.dtypes import round_to_dtype
+
 __all__ = ["build_table", "table_of_numbers"]
 
 
@@ -112,22 +114,6 @@ def _pandas_numbers(values, name):
     if not isinstance(numpy_dtype, np.dtype) or numpy_dtype.kind not in "biuf":
         return values  # objects such as Decimal
     return pd.array(round_to_dtype(values, numpy_dtype), dtype=dtype)
-
-
-def round_to_dtype(values, dtype):
-    """Convert float64 numbers to a dtype of NumPy; integers are rounded and clipped.
-
-    Booleans are true above 0.5.
-    """
-    if dtype.kind == "b":
-        return values > 0.5
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    limits = np.iinfo(dtype)
-    low, high = float(limits.min), float(limits.max)
-    if dtype.itemsize == 8:
-        high = np.nextafter(high, 0)  # float64 can't hold the largest int of 64 bits
-    return np.clip(np.rint(values), low, high).astype(dtype)
 
 
 def _polars_table(schema, columns):

@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from skae.compression._quantization import decode, to_dtype
+from skae._input.dtypes import round_to_dtype
+from skae.compression._quantization import decode
 from skae.compression._tiles import join
 
 __all__ = ["MAX_BYTES", "Decoder", "decompress", "dequantize"]
@@ -123,7 +124,7 @@ class Decoder:
     def _decode(self, blocks):
         """Decode blocks of quantized codes at once."""
         codes = self.to_codes(np.concatenate(blocks))
-        return to_dtype(decode(self.autoencoder, codes), self.dtype)
+        return round_to_dtype(decode(self.autoencoder, codes), self.dtype)
 
     def decode_chunks(self, blocks):
         """Yield decoded rows of consecutive blocks, of at most `MAX_CHUNK_VALUES` values or a row.

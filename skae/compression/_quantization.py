@@ -13,7 +13,6 @@ __all__ = [
     "encode_stacks",
     "output_dtype",
     "quantization_steps",
-    "to_dtype",
     "to_steps",
 ]
 
@@ -101,19 +100,6 @@ def output_dtype(X):
     if dtype.kind == "f":
         return np.dtype(np.float32)
     return np.dtype(np.float64)
-
-
-def to_dtype(X, dtype):
-    """Convert X to a dtype; integers are rounded and clipped to their range."""
-    if dtype.kind == "f":
-        return X.astype(dtype, copy=False)
-    if dtype.kind == "b":
-        low, high = 0, 1
-    else:
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    if dtype.itemsize == 8:
-        high = np.nextafter(float(high), 0)  # float64 cannot hold the largest int of 64 bits
-    return np.clip(np.rint(X.astype(np.float64)), low, high).astype(dtype)
 
 
 def _plain_array(X):

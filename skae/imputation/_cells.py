@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skae._input.dtypes import round_to_dtype
+from skae._input.tables import package_of
+
 __all__ = ["fill_array", "fill_table", "is_numeric", "is_table"]
 
 
 def is_table(X: Any) -> bool:
     """Return whether X is a data frame of pandas or polars."""
-    packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
-    return hasattr(X, "columns") and bool(packages & {"pandas", "polars"})
+    return hasattr(X, "columns") and package_of(X) != ""
 
 
 def is_numeric(X: Any) -> bool:
@@ -103,10 +105,9 @@ def _suited(values, dtype):
         return values
     kind = _kind(dtype)
     if kind == "b":
-        return values >= 0.5
+        return round_to_dtype(values, np.dtype(bool))
     if kind in "iu":
-        limits = np.iinfo(_integer_dtype(dtype))
-        return np.rint(values).clip(limits.min, limits.max).astype(limits.dtype)
+        return round_to_dtype(values, _integer_dtype(dtype))
     return values.astype(getattr(dtype, "numpy_dtype", _float_dtype(dtype)))
 
 
