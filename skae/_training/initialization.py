@@ -252,7 +252,7 @@ def pca_of_rows(
             if estimator._has_categories:
                 names = estimator._table.feature_names
             warn_if_empty(rows.empty_columns, names)
-        if estimator._uses_gaussian_imputation(rows.shape[1]):
+        if estimator._uses_gaussian_imputation:
             if gaussian is None:
                 gaussian = fit_gaussian(incomplete, rows.means, weights, generator=generator)
             rows.set_gaussian(gaussian)

@@ -109,7 +109,8 @@ class BaseAutoencoder(
         """Return whether each channel has a unit of its own, its standard deviation."""
         return False
 
-    def _uses_gaussian_imputation(self, n_features):
+    @property
+    def _uses_gaussian_imputation(self):
         """Return whether a normal distribution imputes missing values, instead of the mean."""
         return False
 

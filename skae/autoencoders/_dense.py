@@ -383,13 +383,15 @@ class DenseAutoencoder(BaseAutoencoder):
             sizes = check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
         in_pca_space = loss.rotation_invariant and not self.allow_nan
-        gaussian_imputation = self._uses_gaussian_imputation(options["n_features"])
         return DenseConfig(
-            **options, in_pca_space=in_pca_space, gaussian_imputation=gaussian_imputation
+            **options,
+            in_pca_space=in_pca_space,
+            gaussian_imputation=self._uses_gaussian_imputation,
         )
 
-    def _uses_gaussian_imputation(self, n_features):
-        return self.allow_nan
+    @property
+    def _uses_gaussian_imputation(self):
+        return bool(self.allow_nan)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
