@@ -18,7 +18,9 @@ FLOORS = [
     ["_files"],
     ["networks", "datasets", "_sklearn_compat", "_devices"],
     ["_options"],
-    ["losses", "penalties", "bottlenecks", "corruptions"],
+    ["losses", "bottlenecks", "corruptions"],
+    ["augmentations"],
+    ["penalties"],
     ["_input"],
     ["_training"],
     ["_persistence"],
@@ -45,9 +47,10 @@ INNER_FLOORS = {
         ["training_data"],
     ],
     "_training": [
-        ["checkpoint_values", "moments", "objective", "preparation"],
+        ["checkpoint_values", "moments", "objective", "preparation", "sample_changes"],
         ["checkpoint_files", "fit_digest", "net_state", "sparse_pca"],
         [
+            "batch_inputs",
             "batch_loss",
             "checkpoints",
             "code_statistics",
@@ -70,7 +73,7 @@ INNER_FLOORS = {
 """The same within two folders: a file imports only from lower floors."""
 
 TORCH_ONLY = ["networks"]
-OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions"]
+OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "augmentations"]
 """Modules that know torch and scikit-learn's BaseEstimator; fitted attributes are arrays of NumPy."""
 
 OPTION_IMPORTS = {"sklearn.base", "sklearn.cluster", "numpy"}

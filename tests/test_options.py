@@ -647,6 +647,12 @@ def all_combinations():
         {"estimator": AUTOENCODERS, "loss": losses, "allow_nan": [False, True]},
         {"estimator": AUTOENCODERS, "corruption": CORRUPTIONS, "allow_nan": [False, True]},
         {"estimator": AUTOENCODERS, "penalty": PENALTIES, "batch_size": [1, 2]},
+        {"estimator": AUTOENCODERS, "penalty": PENALTIES, "allow_nan": [True]},
+        {
+            "estimator": ["ConvAutoencoder"],
+            "augmentation": ["mirror", "crop"],
+            "allow_nan": [False, True],
+        },
         {"estimator": AUTOENCODERS, "n_components": [0.5], "bottleneck": BOTTLENECKS},
         {
             "estimator": ["ImageRestorer"],

@@ -8,6 +8,7 @@ from skorch.callbacks import LRScheduler
 
 from skae._input.batching import Batches
 from skae._input.rows import chunk_slices
+from skae._training.batch_inputs import prepare_batch, prepared_rows
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
 from skae._training.cuda_graphs import StepRecorder
@@ -45,8 +46,10 @@ class AutoencoderNet(NeuralNet):
         Whether the dataset is in the space of training. If not, each batch is prepared.
     corrupt : callable, default=None
         Corruption of centered inputs, ``(x, generator) -> x``. Targets are not corrupted.
+    augment : callable, default=None
+        Augmentation of centered samples in training, ``(x, generator) -> x``, with their targets.
     generator : torch.Generator, default=None
-        Source of corruption and noise.
+        Source of augmentation, corruption and noise.
     warm_up : float or None, default=None
         Share of all steps in which the learning rate rises linearly from zero. Afterwards it
         decays linearly to zero. None: the learning rate is constant.
@@ -74,6 +77,7 @@ class AutoencoderNet(NeuralNet):
         precision=torch.float32,
         prepared=False,
         corrupt=None,
+        augment=None,
         generator=None,
         warm_up=None,
         clip=0.0,
@@ -89,6 +93,7 @@ class AutoencoderNet(NeuralNet):
         self.precision = precision
         self.prepared = prepared
         self.corrupt = corrupt
+        self.augment = augment
         self.generator = generator
         self.warm_up = warm_up
         self.clip = clip
@@ -303,7 +308,7 @@ class AutoencoderNet(NeuralNet):
 
     def _backward(self, batch, share):
         """Add the gradients of a batch, or of a chunk that has this share of the batch's weight."""
-        x, target, visible = self.prepare_batch(batch, self.generator)
+        x, target, visible = prepare_batch(self, batch, self.generator)
         output, regularization = self._objective_terms(x, batch, self.generator)
         loss = self.criterion_(output.x_hat, target, batch.weights, visible=visible)
         if regularization is not None:
@@ -316,36 +321,6 @@ class AutoencoderNet(NeuralNet):
         (loss * n_copies).backward()
         return {"loss": loss.detach(), "y_pred": output.x_hat.detach()}
 
-    def prepare_batch(self, batch, generator):
-        """Prepare the samples of a batch, and corrupt the inputs if the net has a corruption.
-
-        Returns
-        -------
-        x : torch.Tensor of shape (b, ...)
-            Inputs in the space of training.
-        target : torch.Tensor of shape (b, ...)
-            Targets without corruption.
-        visible : torch.Tensor of bool or None
-            Mask of the values that the corruption left, if it may produce missing values.
-        """
-        module = self.module_
-        with torch.no_grad():
-            if self.corrupt is None:
-                x = self._prepared_rows(batch)
-                return x, module.target(x), None
-            centered = batch.X
-            if not self.prepared:
-                centered = module.centre(centered)
-            flat = centered.flatten(0, -2)  # (n, d)
-            corrupted = module.to_rows(self.corrupt(module.to_samples(flat), generator))
-            corrupted = corrupted.unflatten(0, centered.shape[:-1])
-            x = module.to_training_space(corrupted)
-            target = module.target(module.to_training_space(centered))
-            visible = None
-            if module.allow_nan:
-                visible = ~module.target(x).isnan()
-            return x, target, visible
-
     def forward_pass(self, x, generator):
         """Apply the network to prepared samples, in the precision of the net."""
         reduced = self.precision != torch.float32
@@ -356,7 +331,7 @@ class AutoencoderNet(NeuralNet):
     def evaluate(self, batch, generator):
         """Compute the objective of each sample of a batch, and its reconstruction term."""
         with torch.set_grad_enabled(self.criterion_.needs_input_gradient):
-            x, target, visible = self.prepare_batch(batch, generator)
+            x, target, visible = prepare_batch(self, batch, generator)
             output, regularization = self._objective_terms(x, batch, generator)
             losses = self.criterion_.sample_losses(
                 output.x_hat, target, batch.weights, visible=visible
@@ -368,15 +343,9 @@ class AutoencoderNet(NeuralNet):
     def baseline(self, batch):
         """Compute the loss of each sample of a batch if all are reconstructed as the mean."""
         with torch.inference_mode():
-            x = self._prepared_rows(batch)
+            x = prepared_rows(self, batch)
             x_hat, target = self.module_.reconstruct_mean(x), self.module_.target(x)
             return self.criterion_.sample_losses(x_hat, target, batch.weights)
-
-    def _prepared_rows(self, batch):
-        """Return the samples of a batch in the space of training."""
-        if self.prepared:
-            return batch.X
-        return self.module_.prepare(batch.X)
 
     def _objective_terms(self, x, batch, generator):
         """Apply the network, and compute the terms of the objective beside reconstruction."""

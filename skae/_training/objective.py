@@ -1,7 +1,9 @@
-"""The objective of a fit: loss, bottleneck, penalty and corruption as objects."""
+"""The objective of a fit: loss, bottleneck, penalty, corruption and augmentation."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from skae.augmentations import Augmentation, resolve_augmentation
 from skae.bottlenecks import Bottleneck, resolve_bottleneck
 from skae.corruptions import Corruption, resolve_corruption
 from skae.losses import Loss, resolve_loss
@@ -24,12 +26,15 @@ class Objective:
         Penalty on latent vectors.
     corruption : Corruption or None
         Corruption of inputs.
+    augmentation : Augmentation, "auto" or None
+        Augmentation of training samples.
     """
 
     loss: Loss
     bottleneck: Bottleneck
     penalty: Penalty | None
     corruption: Corruption | None
+    augmentation: Augmentation | Literal["auto"] | None = None
 
     def is_static(self, network):
         """Return whether a step of a network is fixed for all batches, and draws no numbers."""
@@ -77,4 +82,5 @@ def resolve_objective(estimator):
         bottleneck=resolve_bottleneck(estimator.bottleneck),
         penalty=resolve_penalty(estimator.penalty),
         corruption=resolve_corruption(estimator.corruption),
+        augmentation=resolve_augmentation(getattr(estimator, "augmentation", None)),
     )

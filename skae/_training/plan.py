@@ -58,8 +58,10 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
     if "callbacks" in extra or "compile" in extra:
         user_needs_one_network = True
     fold_bytes = 6 * 4 * len(data) * network.n_training_features  # five folds and all, float32
+    augmentation = objective.augmentation
     cross_validation = (
         (plain or imputation)
+        and (augmentation is None or augmentation == "auto")
         and not user_needs_one_network
         and config.output == "linear"
         and fold_bytes <= MAX_FOLD_BYTES

@@ -18,6 +18,7 @@ from skae._typing import (
     RandomState,
     Solver,
 )
+from skae.augmentations import AUGMENTATIONS, Augmentation, AugmentationOption
 from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._images import ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
@@ -104,7 +105,18 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         - callable: a function ``(x, generator) -> x``. Samples are centered and divided by the
           overall standard deviation of X. Images have their channels first, and the generator is a
           ``torch.Generator`` of the CPU.
-    penalty : {"sparsity", "contraction", "decorrelation", "rate"} or Penalty, default=None
+    augmentation : {"auto", "mirror", "crop"}, Augmentation, callable or None, default="auto"
+        Random changes of the training samples, drawn anew at every step. Unlike a corruption, they
+        change the target of the reconstruction as well. A word, an object of `skae.augmentations`,
+        or a function as for `corruption`. If None, samples are not changed.
+
+        - "auto": "mirror" for more than 3,000 images, if PCA reconstructs mirrored images as well
+          as the originals. This holds for photographs, and not for digits. Signals, `partial_fit`
+          and `warm_start` have no augmentation.
+        - "mirror": exchange left and right in half the images.
+        - "crop": resize a random rectangle of at least 30 % of each image to the whole image.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate", "spread"} or Penalty, \
+            default=None
         Regularization of the latent vectors: a word, or an object of `skae.penalties` with its
         weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
@@ -113,6 +125,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
           estimated from one direction at each step.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+        - "spread": views of a sample have similar latent vectors, and samples differ (VICReg).
     target_weight : float, default=0.0
         Weight of the supervised loss, relative to that of a constant predictor. If positive, a
         linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
@@ -291,6 +304,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         "image_shape": ["array-like", StrOptions({"auto"})],
         "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
         "signals": ["boolean", StrOptions({"auto"})],
+        "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation, callable, None],
     }
     _network_class = ConvNetwork
 
@@ -310,6 +324,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         bottleneck: BottleneckOption = "deterministic",
         loss: LossOption = "squared_error",
         corruption: CorruptionOption | None = None,
+        augmentation: AugmentationOption = "auto",
         penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
@@ -338,6 +353,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         self.bottleneck = bottleneck
         self.loss = loss
         self.corruption = corruption
+        self.augmentation = augmentation
         self.penalty = penalty
         self.target_weight = target_weight
         self.solver = solver

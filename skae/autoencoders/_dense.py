@@ -94,15 +94,16 @@ class DenseAutoencoder(BaseAutoencoder):
         - callable: a function ``(x, generator) -> x``. Samples are centered and divided by the
           overall standard deviation of X. Images have their channels first, and the generator is a
           ``torch.Generator`` of the CPU.
-    penalty : {"sparsity", "contraction", "decorrelation", "rate"} or Penalty, default=None
+    penalty : {"sparsity", "contraction", "decorrelation", "rate", "spread"} or Penalty, \
+            default=None
         Regularization of the latent vectors: a word, or an object of `skae.penalties` with its
         weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
         - "sparsity": most latent dimensions of a sample are close to zero.
-        - "contraction": latent vectors change little with the input. For images, the penalty is
-          estimated from one direction at each step.
+        - "contraction": latent vectors change little with the input.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+        - "spread": views of a sample have similar latent vectors, and samples differ (VICReg).
     target_weight : float, default=0.0
         Weight of the supervised loss, relative to that of a constant predictor. If positive, a
         linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per

@@ -92,6 +92,12 @@ def check_parameter_combinations(estimator):
             f"Got corruption={estimator.corruption!r}, which requires samples in [0, 1], but "
             "autoencoders corrupt centered samples. Use an ImageRestorer."
         )
+    augmentation = objective.augmentation
+    if estimator.allow_nan and not getattr(augmentation, "allows_missing", True):
+        raise ValueError(
+            f"Got augmentation={estimator.augmentation!r} with allow_nan=True, but expected one of "
+            "the two. The augmentation interpolates values, and can't interpolate missing ones."
+        )
     if penalty is not None:
         _check_penalty(estimator, penalty, bottleneck)
 
@@ -147,6 +153,12 @@ def warn_unused_parameters(estimator, n_samples, *, has_validation_set):
 
 def _check_penalty(estimator, penalty, bottleneck):
     """Raise an error if a penalty does not suit the bottleneck or the training."""
+    penalty.check_samples(are_images=estimator._takes_images)
+    if estimator.allow_nan and not penalty.allows_missing:
+        raise ValueError(
+            f"Got penalty={estimator.penalty!r} with allow_nan=True, but expected one of the two. "
+            "Views of samples with missing values are not supported."
+        )
     has_two_objectives = bottleneck.has_cost
     has_two_noises = penalty.adds_noise and not bottleneck.is_deterministic
     if has_two_objectives or has_two_noises:

@@ -13,14 +13,10 @@ from skae.anomaly._tail_probability import TailProbability
 from skae.compression._context_model import ContextModel
 from skae.export import _consistency as consistency
 from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
-from skae.export._estimator_schema import (
-    ARCHITECTURE,
-    BOTTLENECK_OBJECT,
-    LOSS_OBJECT,
-    PENALTY_OBJECT,
-)
+from skae.export._estimator_schema import ARCHITECTURE
 from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
+from skae.export._option_schema import BOTTLENECK_OBJECT, LOSS_OBJECT, PENALTY_OBJECT
 from skae.generation._quantiles import QuantileMatch
 from skae.imputation._conditional_noise import ConditionalNoise
 from skae.imputation._kernel_regression import KernelRegression

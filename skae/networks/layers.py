@@ -190,6 +190,13 @@ class Standardize(nn.Module):
         is_wide = x.dtype in (torch.int64, torch.float64) and self.scale.device.type != "mps"
         return self(x, torch.float64 if is_wide else torch.float32)
 
+    @property
+    def relative_mean(self):
+        """Mean of each feature minus the mean of all features, in standardized units, (d,)."""
+        mean = self.mean.cpu().double().sum(0)  # MPS has no float64
+        relative = (mean - mean.mean()) / self._divisor(mean.device, mean.dtype)
+        return relative.to(self.scale)
+
     def inverse(self, x, dtype=torch.float32):
         """Return standardized samples in units of X, in float32 or float64."""
         if dtype == torch.float32:

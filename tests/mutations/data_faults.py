@@ -79,7 +79,7 @@ DATA_FAULTS = [
     Fault(
         "quantization-step-too-wide",
         "networks",
-        "penalties.py",
+        "penalties/_rate.py",
         "math.sqrt(6 * self.weight / math.log(2))",
         "math.sqrt(12 * self.weight / math.log(2))",
         ("networks/test_bottlenecks.py",),
