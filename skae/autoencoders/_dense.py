@@ -100,7 +100,7 @@ class DenseAutoencoder(BaseAutoencoder):
         weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
         - "sparsity": most latent dimensions of a sample are close to zero.
-        - "contraction": latent vectors change little with the input.
+        - "contraction": latent vectors change little with the input. It is estimated for images.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
         - "spread": views of a sample have similar latent vectors, and samples differ (VICReg).
