@@ -11,6 +11,7 @@ from skae._input.rows import chunk_slices
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
 from skae._training.cuda_graphs import StepRecorder
+from skae._training.history import EpochRecorderMixin
 from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
 from skae._training.net_params import has_batch_hooks
 from skae._training.optimizers import named_parameter_errors, named_step_errors
@@ -27,7 +28,7 @@ class TrainingStopped(Exception):
     """A callback ended the training."""
 
 
-class AutoencoderNet(NeuralNet):
+class AutoencoderNet(EpochRecorderMixin, NeuralNet):
     """A skorch net that reconstructs its input, without Python code for each sample or each batch.
 
     Batches are of type `skae._input.batching.Batch`. The loss is read from the device once an

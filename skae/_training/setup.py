@@ -354,7 +354,7 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
     """Initialize or reuse a network, and resolve plan and precision."""
     generator = torch.Generator().manual_seed(seed)
     device = resolve_device(estimator.device)
-    extra = extra_settings(estimator.net_params)
+    extra = extra_settings(estimator)
     objective = resolve_objective(estimator)
     column_of_feature = None
     if estimator._has_categories:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sklearn.utils import Tags
 
+from skae._parameter_names import names_parameters
 from skae._sklearn_compat import Interval, Options, StrOptions
 from skae._typing import (
     Activation,
@@ -205,6 +206,10 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         is set.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
+    history_ : dict of str to ndarray of shape (n_epochs,)
+        Arrays "epoch", "train_loss", "validation_loss", "seconds" and "learning_rate" (of the last
+        step), as of ``pandas.DataFrame(history_)``. Losses are in units of the loss of X, NaN where
+        there is none. Epoch 0 is the initial network, if there is a validation set.
     validation_scores_ : list of float or None
         Explained fraction of the loss of the mean on the validation set, for the initial network
         and at each evaluation. None without a validation set.
@@ -297,6 +302,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     image_shape_: tuple[int, ...]
     channel_axis_: int | None
 
+    @names_parameters
     def __init__(
         self,
         n_components: int | float | Auto = "auto",

@@ -6,16 +6,9 @@ from typing import Literal
 
 from sklearn.utils import Tags
 
-from skae._input.table_columns import as_table
-from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
-from skae._input.validation import (
-    check_n_rows,
-    check_rows,
-    check_sizes,
-    check_weights,
-    encode_table,
-)
-from skae._sklearn_compat import Interval, RealNotInt, StrOptions
+from skae._input.validation import check_sizes
+from skae._parameter_names import names_parameters
+from skae._sklearn_compat import StrOptions
 from skae._typing import (
     Activation,
     Auto,
@@ -28,9 +21,10 @@ from skae._typing import (
     Solver,
 )
 from skae.autoencoders._base import BaseAutoencoder
+from skae.autoencoders._tables import TABLE_CONSTRAINTS, TableInputMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
-from skae.losses import LossOption, resolve_loss
+from skae.losses import LossOption
 from skae.networks import DenseNetwork
 from skae.networks.config import DenseConfig
 from skae.penalties import PenaltyOption
@@ -38,7 +32,7 @@ from skae.penalties import PenaltyOption
 __all__ = ["DenseAutoencoder"]
 
 
-class DenseAutoencoder(BaseAutoencoder):
+class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     """Fully connected autoencoder for tables, initialized from PCA.
 
     The network is a linear autoencoder plus a nonlinear residual. It starts as PCA, and a
@@ -207,6 +201,10 @@ class DenseAutoencoder(BaseAutoencoder):
         is set.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
+    history_ : dict of str to ndarray of shape (n_epochs,)
+        Arrays "epoch", "train_loss", "validation_loss", "seconds" and "learning_rate" (of the last
+        step), as of ``pandas.DataFrame(history_)``. Losses are in units of the loss of X, NaN where
+        there is none. Epoch 0 is the initial network, if there is a validation set.
     validation_scores_ : list of float or None
         Explained fraction of the loss of the mean on the validation set, for the initial network
         and at each evaluation. None without a validation set.
@@ -285,17 +283,11 @@ class DenseAutoencoder(BaseAutoencoder):
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "handle_unknown": [StrOptions(set(HANDLE_UNKNOWN))],
-        "min_frequency": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
-        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        **TABLE_CONSTRAINTS,
     }
     _network_class = DenseNetwork
 
+    @names_parameters
     def __init__(
         self,
         n_components: int | float | Auto = "auto",
@@ -359,25 +351,6 @@ class DenseAutoencoder(BaseAutoencoder):
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _check_X(self, X, *, reset, sample_weight=None):
-        X = as_table(X, self.categorical_features)
-        if reset:
-            weights = None
-            if hasattr(X, "columns"):
-                check_n_rows(self, X, 2)
-                weights = check_weights(sample_weight, X)
-            self._table = fit_table_schema(X, self, weights)
-            if self._has_categories and resolve_loss(self.loss).bounds is not None:
-                raise ValueError(
-                    f"Got loss={self.loss!r} with categories in X, but expected a loss without "
-                    "bounds, because columns are standardized. Use loss='squared_error', or encode "
-                    "the categories before the autoencoder."
-                )
-        if self._has_categories:
-            table = encode_table(self, X, self._table, allow_nan=self.allow_nan, reset=reset)
-            return table.rows
-        return check_rows(self, X, reset=reset, accept_sparse=True)
-
     def _network_config(self, options, loss):
         if not isinstance(self.hidden_layer_sizes, str):
             sizes = check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
@@ -388,10 +361,6 @@ class DenseAutoencoder(BaseAutoencoder):
             in_pca_space=in_pca_space,
             gaussian_imputation=self._uses_gaussian_imputation,
         )
-
-    @property
-    def _uses_gaussian_imputation(self):
-        return bool(self.allow_nan)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

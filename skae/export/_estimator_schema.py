@@ -15,6 +15,7 @@ from skae.export import _consistency as consistency
 from skae.export._compound_kinds import (
     Array,
     Choice,
+    Fields,
     Keywords,
     Nested,
     Sequence,
@@ -73,6 +74,18 @@ DENSITIES = ("GaussianMixture", "FrozenEstimator", "Pipeline")
 
 STATISTIC = Real(finite=False)
 """Statistics of a training, which may have diverged."""
+
+HISTORY = Fields(
+    {
+        "epoch": Array("f8", ("epochs",), low=0),
+        "train_loss": Array("f8", ("epochs",), finite=False),
+        "validation_loss": Array("f8", ("epochs",), finite=False),
+        "seconds": Array("f8", ("epochs",), low=0, finite=False),
+        "learning_rate": Array("f8", ("epochs",), finite=False),
+    },
+    complete=True,
+)
+"""Losses, seconds and learning rate of each epoch; NaN is an unknown value."""
 
 LEVEL = Choice(AUTO, AT_LEAST_0, Sequence(AT_LEAST_0, 2, 2))
 AUTO_OR_NUMBER = Choice(AUTO, ANY)
@@ -196,6 +209,7 @@ AUTOENCODER_FITTED = {
     "n_iter_": ANY_COUNT,
     "best_iter_": ANY_COUNT,
     "loss_curve_": Sequence(STATISTIC),
+    "history_": HISTORY,
     "validation_scores_": Choice(Null(), Sequence(STATISTIC)),
     "validation_iters_": Choice(Null(), Sequence(ANY_COUNT)),
     "best_validation_score_": Choice(Null(), STATISTIC),
