@@ -60,6 +60,7 @@ INNER_FLOORS = {
             "optimizers",
             "pca",
             "progress",
+            "schedules",
             "validation_split",
         ],
         ["cuda_graphs"],

@@ -12,7 +12,7 @@ HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "seconds", "learnin
 
 
 class EpochRecorderMixin:
-    """Mixin for a skorch net: its history has the time and the learning rate of each epoch.
+    """Mixin for a skorch net with a monitor: the history has time and learning rate of each epoch.
 
     The keys are ``dur``, as in skorch's ``EpochTimer``, and ``lr``.
     """
@@ -23,10 +23,12 @@ class EpochRecorderMixin:
         self.epoch_start_ = time.perf_counter()
 
     def on_epoch_end(self, net, **kwargs):
-        """Record the time and the learning rate of the last step."""
+        """Record the time and the learning rate of the last step, and call the monitor."""
         super().on_epoch_end(net, **kwargs)
         self.history.record("lr", float(self.optimizer_.param_groups[0]["lr"]))
         self.record_seconds()
+        if self.monitor is not None:  # before the callbacks, which read the losses it records
+            self.monitor(self)
 
     def record_seconds(self):
         """Record the time since the epoch began; a later call replaces the value."""

@@ -32,6 +32,7 @@ OWN_KEYS = {
     "precision": "precision",
     "prepared": None,
     "warm_up": None,
+    "decay": None,
     "clip": None,
     "monitor": None,
     "parts": None,

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABCMeta, abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self, overload
 
 import numpy as np
@@ -97,6 +97,14 @@ class BaseAutoencoder(
     _parameter_constraints = PARAMETER_CONSTRAINTS
     _option_words = OPTION_WORDS
     _takes_images = False
+
+    def _validate_params(self):
+        if isinstance(self.learning_rate, Real):
+            raise ValueError(
+                f"Got learning_rate={self.learning_rate!r}, but expected a schedule, such as "
+                "'auto'. Use learning_rate_init for the number."
+            )
+        super()._validate_params()
 
     @abstractmethod
     def _check_X(self, X, *, reset, sample_weight=None):

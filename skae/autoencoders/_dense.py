@@ -6,7 +6,6 @@ from typing import Literal
 
 from sklearn.utils import Tags
 
-from skae._input.validation import check_sizes
 from skae._parameter_names import names_parameters
 from skae._sklearn_compat import StrOptions
 from skae._typing import (
@@ -18,8 +17,10 @@ from skae._typing import (
     PathLike,
     Precision,
     RandomState,
+    Schedule,
     Solver,
 )
+from skae.autoencoders._architecture import dense_sizes
 from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._tables import TABLE_CONSTRAINTS, TableInputMixin
 from skae.bottlenecks import BottleneckOption
@@ -50,8 +51,18 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         tuple builds a linear autoencoder. If "auto", the encoder has one hidden layer of width 128
         or 256. The decoder has two hidden layers of width 128 to 512, or 1,024 in the last one. The
         widths of the decoder grow with the number of samples and features.
-    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
-        Activation function of the hidden layers.
+    decoder_hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Widths of the hidden layers of the decoder, from the latent vector to the output. If "auto",
+        those of `hidden_layer_sizes` in reverse order.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"} or type, default="gelu"
+        Activation function of the hidden layers: a word, or a class of torch modules without
+        required arguments, such as ``torch.nn.LeakyReLU``.
+    normalization : {"layer"}, default=None
+        Normalization of each hidden layer before the activation. "layer": mean 0 and variance 1 of
+        the units of each sample [7]_. If None, no normalization.
+    dropout : float, default=0.0
+        Probability that a hidden unit is set to zero in training [8]_. Transformed and validation
+        samples have no dropout.
     init : {"auto", "random"}, default="auto"
         Initialization of the linear part of the network. "auto" uses the principal components of
         X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
@@ -105,10 +116,13 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         Optimizer for the weights. Other optimizers are classes with the interface of
         ``torch.optim.Optimizer``, optionally in a ``functools.partial``.
+    learning_rate : {"auto", "constant", "cosine"} or callable, default="auto"
+        Schedule of the learning rate in `fit`. "auto": it increases linearly from zero during the
+        first quarter of the steps, then decreases linearly to zero. "cosine": it decreases as a
+        half cosine. A class of ``torch.optim.lr_scheduler``, optionally in a
+        ``functools.partial``, has a step after each epoch.
     learning_rate_init : float or "auto", default="auto"
-        Maximum learning rate. In `fit` the learning rate increases linearly from zero during the
-        first quarter of the steps, then decreases linearly to zero. If "auto", it grows with the
-        square root of the number of samples.
+        Maximum learning rate. If "auto", it grows with the square root of the number of samples.
     batch_size : int or "auto", default="auto"
         Number of samples per step. If "auto", 128 for fewer than 4,000 samples, 256 for fewer than
         20,000, and 512 otherwise. It is reduced to at most 16 million values per batch.
@@ -266,6 +280,9 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
     .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
        learning", NeurIPS 2017.
+    .. [7] J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", arXiv:1607.06450, 2016.
+    .. [8] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A
+       simple way to prevent neural networks from overfitting", JMLR 15, 2014.
 
     Examples
     --------
@@ -283,6 +300,7 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
+        "decoder_hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
         **TABLE_CONSTRAINTS,
     }
     _network_class = DenseNetwork
@@ -293,7 +311,10 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         n_components: int | float | Auto = "auto",
         *,
         hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        decoder_hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
         activation: Activation = "gelu",
+        normalization: Literal["layer"] | None = None,
+        dropout: float = 0.0,
         init: Initial = "auto",
         bottleneck: BottleneckOption = "deterministic",
         loss: LossOption = "squared_error",
@@ -301,6 +322,7 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
+        learning_rate: Schedule = "auto",
         learning_rate_init: float | Auto = "auto",
         batch_size: int | Auto = "auto",
         max_iter: int | Auto = "auto",
@@ -324,7 +346,10 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_hidden_layer_sizes = decoder_hidden_layer_sizes
         self.activation = activation
+        self.normalization = normalization
+        self.dropout = dropout
         self.init = init
         self.bottleneck = bottleneck
         self.loss = loss
@@ -332,6 +357,7 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         self.penalty = penalty
         self.target_weight = target_weight
         self.solver = solver
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -352,9 +378,7 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         self.verbose = verbose
 
     def _network_config(self, options, loss):
-        if not isinstance(self.hidden_layer_sizes, str):
-            sizes = check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-            options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
+        options = {**options, **dense_sizes(self)}
         in_pca_space = loss.rotation_invariant and not self.allow_nan
         return DenseConfig(
             **options,

@@ -5,6 +5,7 @@ options, such as a loss, add it to `OPTION_PARAMETERS`.
 """
 
 from skae._input.table_schema import HANDLE_UNKNOWN
+from skae._training.schedules import SCHEDULES
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
@@ -12,10 +13,15 @@ from skae.bottlenecks import BOTTLENECKS
 from skae.compression import LatentCodec
 from skae.corruptions import IMAGE_CORRUPTIONS
 from skae.export import _consistency as consistency
+from skae.export._architecture_schema import (
+    CONV_PARAMETERS,
+    DENSE_PARAMETERS,
+    HISTORY,
+    SHARED_ARCHITECTURE,
+)
 from skae.export._compound_kinds import (
     Array,
     Choice,
-    Fields,
     Keywords,
     Nested,
     Sequence,
@@ -30,27 +36,23 @@ from skae.export._fields import (
     AUTO_OR_COUNT,
     AUTO_OR_POSITIVE,
     COUNT,
-    COUNTS,
     FEATURE_NAMES,
     MAX_COUNT,
     N_FEATURES,
     OUTPUT_CONFIG,
     POSITIVE,
     SEED,
-    SIZES,
     VERBOSE,
     ClassSchema,
 )
-from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Optimizer, Real, Text, Word
+from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Real, Text, TorchClass, Word
 from skae.generation import LatentSampler
 from skae.imputation import AutoencoderImputer
 from skae.losses import LOSSES
-from skae.networks.layers import ACTIVATIONS
 from skae.penalties import PENALTIES
 from skae.restoration import ImageRestorer
 
 __all__ = [
-    "ARCHITECTURE",
     "BOTTLENECK_OBJECT",
     "ESTIMATORS",
     "LOSS_OBJECT",
@@ -74,18 +76,6 @@ DENSITIES = ("GaussianMixture", "FrozenEstimator", "Pipeline")
 
 STATISTIC = Real(finite=False)
 """Statistics of a training, which may have diverged."""
-
-HISTORY = Fields(
-    {
-        "epoch": Array("f8", ("epochs",), low=0),
-        "train_loss": Array("f8", ("epochs",), finite=False),
-        "validation_loss": Array("f8", ("epochs",), finite=False),
-        "seconds": Array("f8", ("epochs",), low=0, finite=False),
-        "learning_rate": Array("f8", ("epochs",), finite=False),
-    },
-    complete=True,
-)
-"""Losses, seconds and learning rate of each epoch; NaN is an unknown value."""
 
 LEVEL = Choice(AUTO, AT_LEAST_0, Sequence(AT_LEAST_0, 2, 2))
 AUTO_OR_NUMBER = Choice(AUTO, ANY)
@@ -150,12 +140,6 @@ CORRUPTION = Choice(Null(), IMAGE_CORRUPTION)
 PRECISION = Word("auto", "float32", "bfloat16")
 OUTPUT_DTYPE = Word("auto", "input")
 
-SHARED_ARCHITECTURE = {
-    "n_components": Choice(AUTO, COUNT, Real(above=0, high=1)),
-    "activation": Word(*ACTIVATIONS),
-    "allow_nan": Boolean(),
-}
-DENSE_PARAMETERS = {"hidden_layer_sizes": Choice(AUTO, COUNT, SIZES, COUNTS)}
 TABLE_PARAMETERS = {
     "categorical_features": Choice(
         Null(),
@@ -169,15 +153,6 @@ TABLE_PARAMETERS = {
     "max_categories": Choice(Null(), COUNT),
 }
 TABLE = Choice(Null(), Nested(("TableSchema",)))
-CONV_PARAMETERS = {
-    "n_filters": AUTO_OR_COUNT,
-    "image_shape": Choice(AUTO, Sequence(COUNT, 2, 3), COUNTS),
-    "channel_axis": Int(-3, 3),
-    "signals": Choice(AUTO, Boolean()),
-}
-ARCHITECTURE = {**SHARED_ARCHITECTURE, **DENSE_PARAMETERS, **CONV_PARAMETERS}
-"""Parameters of both autoencoders that determine the architecture."""
-
 AUTOENCODER_PARAMETERS = {
     **SHARED_ARCHITECTURE,
     "init": Word("auto", "random"),
@@ -186,7 +161,8 @@ AUTOENCODER_PARAMETERS = {
     "corruption": CORRUPTION,
     "penalty": PENALTY,
     "target_weight": AT_LEAST_0,
-    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), Optimizer()),
+    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), TorchClass("torch.optim")),
+    "learning_rate": Choice(Word(*SCHEDULES), TorchClass("torch.optim.lr_scheduler")),
     "learning_rate_init": AUTO_OR_POSITIVE,
     "batch_size": AUTO_OR_COUNT,
     "max_iter": AUTO_OR_COUNT,
