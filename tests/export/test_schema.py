@@ -21,7 +21,7 @@ from skae import (
 )
 from skae._files.container import MAX_JSON_DEPTH, MAX_JSON_ITEMS
 from skae.export import load, save
-from skae.export._kinds import OPTIMIZERS
+from skae.export._kinds import OPTIMIZERS, SCHEDULERS, TORCH_ACTIVATIONS
 from skae.export._schema import SCHEMA
 
 from ..cases import gray_images, low_rank
@@ -74,6 +74,17 @@ def test_optimizers_are_those_of_torch():
         assert issubclass(optimizer, torch.optim.Optimizer)
 
 
+def test_schedulers_and_activations_need_no_arguments():
+    """The classes of torch that a file can name are valid parameters."""
+    for scheduler in SCHEDULERS.values():
+        DenseAutoencoder(
+            2, learning_rate=scheduler, hidden_layer_sizes=(3,), max_iter=1, random_state=0
+        ).fit(TABLE)
+    x = torch.linspace(-2, 2, 6)
+    for activation in TORCH_ACTIVATIONS.values():
+        assert activation()(x).shape == x.shape
+
+
 def set_at(*keys, value):
     """Return a function that sets a value in the content of a file."""
 
@@ -110,6 +121,27 @@ FORGED = {
     "a-module-as-optimizer": (
         set_at(*STATE, "solver", value={"torch.optim": "lr_scheduler"}),
         "lr_scheduler",
+    ),
+    "a-module-as-activation": (
+        set_at(*STATE, "activation", value={"torch.nn": "Module"}),
+        "activation",
+    ),
+    "an-optimizer-as-activation": (
+        set_at(*NETWORK, "activation", value={"torch.optim": "SGD"}),
+        "activation",
+    ),
+    "another-activation-of-the-network": (
+        set_at(*NETWORK, "activation", value={"torch.nn": "PReLU"}),
+        "weights do not match",
+    ),
+    "a-schedule-with-arguments": (
+        set_at(*STATE, "learning_rate", value={"torch.optim.lr_scheduler": "LambdaLR"}),
+        "learning_rate",
+    ),
+    "a-dropout-of-two": (set_at(*NETWORK, "dropout", value=2), "dropout"),
+    "a-normalization-of-the-future": (
+        set_at(*NETWORK, "normalization", value="batch"),
+        "normalization",
     ),
     "an-object-as-solver": (
         set_at(*STATE, "solver", value={"object": {"class": "os.system", "state": {}}}),
