@@ -19,7 +19,8 @@ Input
 
 Training
     ``_training``                PCA, defaults, initialization, validation split, optimization,
-                                 early stopping, progress, convergence warnings, checkpoints
+                                 early stopping, history, progress, convergence warnings,
+                                 checkpoints
 
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
@@ -36,6 +37,7 @@ Shared modules
     ``_devices``                 device selection, bfloat16 support
     ``_meta_estimator``          base class of estimators that wrap an autoencoder
     ``_options``                 options of estimators: a word or an object
+    ``_parameter_names``         parameter names of other libraries, for errors
     ``_persistence``             pickle state, versions, rollback of a failed fit
     ``_sklearn_compat``          private imports from scikit-learn
     ``_typing``                  type aliases of public signatures

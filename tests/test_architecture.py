@@ -15,7 +15,7 @@ ROOT = Path(skae.__file__).parent
 
 FLOORS = [
     ["_typing", "_version", "_warnings"],
-    ["_files"],
+    ["_files", "_parameter_names"],
     ["networks", "datasets", "_sklearn_compat", "_devices"],
     ["_options"],
     ["losses", "bottlenecks", "corruptions"],
@@ -57,11 +57,13 @@ INNER_FLOORS = {
             "defaults",
             "early_stopping",
             "fitted",
+            "history",
             "learning_rate",
             "net_params",
             "optimizers",
             "pca",
             "progress",
+            "schedules",
             "validation_split",
         ],
         ["cuda_graphs"],

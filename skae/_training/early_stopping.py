@@ -153,6 +153,7 @@ class EarlyStopping:
         if self.validation_batches:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))
+        net.record_seconds()
         if self.on_epoch is not None and self.on_epoch(self):
             self.done = True
 

@@ -18,6 +18,7 @@ from skae._training.early_stopping import EarlyStopping
 from skae._training.finished_fits import fit_data, fit_start, read_result, write_result
 from skae._training.fit_digest import digest_rows
 from skae._training.fitted import FitResult
+from skae._training.history import append_history, training_history
 from skae._training.initialization import restart_from_pca
 from skae._training.net import TrainingDiverged, make_net
 from skae._training.net_params import compile_settings
@@ -173,6 +174,7 @@ def run_partial_fit(setup, checkpoints):
     estimator, net, network = setup.estimator, setup.net, setup.network
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
+    history = getattr(estimator, "history_", None)
     error = None
     checkpoints.load(net, setup.generator)
     net.checkpoints = checkpoints
@@ -191,6 +193,7 @@ def run_partial_fit(setup, checkpoints):
             checkpoints.finish(MIN_PASS_SECONDS)
             n_iter += 1
             curve.append(setup.spec.loss_in_units(net.history[-1]["train_loss"]))
+            history = append_history(history, training_history(setup.spec, net.history[-1:]))
     net.module_.eval()
     code_attributes = _code_attributes(setup, setup.spec)
     attributes = {
@@ -201,6 +204,7 @@ def run_partial_fit(setup, checkpoints):
         "n_iter_": n_iter,
         "best_iter_": n_iter,
         "loss_curve_": curve,
+        "history_": history or training_history(setup.spec, []),
         "best_loss_": min(curve, default=float("nan")),
         "validation_scores_": None,
         "validation_iters_": None,
@@ -246,7 +250,8 @@ def _code_attributes(setup, spec):
     if rows is None:
         rows = setup.data.rows
     attributes = code_statistics(spec, setup.network, rows, setup.generator)
-    reserved = {*_resolved_attributes(setup), "net_", "loss_curve_", "n_iter_", "best_iter_"}
+    reserved = {*_resolved_attributes(setup), "net_", "loss_curve_", "history_"}
+    reserved |= {"n_iter_", "best_iter_"}
     for name in attributes:
         if name in reserved or not name.endswith("_") or name.startswith("_"):
             raise ValueError(
@@ -264,12 +269,17 @@ def _training_attributes(setup, monitor, checkpoint):
     spec = setup.spec
     epochs = [epoch for epoch in monitor.net.history if "train_loss" in epoch]
     curve = [spec.loss_in_units(epoch["train_loss"]) for epoch in epochs]
+    validation_losses = {}
+    if setup.validation_batches:
+        evaluations = zip(monitor.evaluated_epochs, monitor.losses, strict=True)
+        validation_losses = dict(evaluations)
     attributes = {
         "init_": "warm start",
         **_resolved_attributes(setup),
         "n_iter_": monitor.epoch,
         "best_iter_": checkpoint.epoch,
         "loss_curve_": curve,
+        "history_": training_history(spec, epochs, validation_losses),
         "validation_scores_": None,
         "validation_iters_": None,
         "best_validation_score_": None,

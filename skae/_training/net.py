@@ -12,10 +12,12 @@ from skae._training.batch_inputs import prepare_batch, prepared_rows
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
 from skae._training.cuda_graphs import StepRecorder
+from skae._training.history import EpochRecorderMixin
 from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
 from skae._training.net_params import has_batch_hooks
 from skae._training.optimizers import named_parameter_errors, named_step_errors
 from skae._warnings import warn_user
+from skae.networks.hidden_units import noise_from
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
 
@@ -28,7 +30,7 @@ class TrainingStopped(Exception):
     """A callback ended the training."""
 
 
-class AutoencoderNet(NeuralNet):
+class AutoencoderNet(EpochRecorderMixin, NeuralNet):
     """A skorch net that reconstructs its input, without Python code for each sample or each batch.
 
     Batches are of type `skae._input.batching.Batch`. The loss is read from the device once an
@@ -52,7 +54,9 @@ class AutoencoderNet(NeuralNet):
         Source of augmentation, corruption and noise.
     warm_up : float or None, default=None
         Share of all steps in which the learning rate rises linearly from zero. Afterwards it
-        decays linearly to zero. None: the learning rate is constant.
+        decays to zero. None: the learning rate is constant.
+    decay : {"linear", "cosine"}, default="linear"
+        Shape of the decay.
     clip : float, default=0.0
         The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
         clipped.
@@ -80,6 +84,7 @@ class AutoencoderNet(NeuralNet):
         augment=None,
         generator=None,
         warm_up=None,
+        decay="linear",
         clip=0.0,
         parts=1,
         static=False,
@@ -90,12 +95,11 @@ class AutoencoderNet(NeuralNet):
         verbose=0,
         **kwargs,
     ):
-        self.precision = precision
-        self.prepared = prepared
+        self.precision, self.prepared = precision, prepared
         self.corrupt = corrupt
         self.augment = augment
         self.generator = generator
-        self.warm_up = warm_up
+        self.warm_up, self.decay = warm_up, decay
         self.clip = clip
         self.parts = parts
         self.static = static
@@ -216,12 +220,6 @@ class AutoencoderNet(NeuralNet):
                 raise TrainingStopped
             self.checkpoints.after_epoch()
 
-    def on_epoch_end(self, net, **kwargs):
-        """Call the monitor before the callbacks, which read the losses that it records."""
-        super().on_epoch_end(net, **kwargs)
-        if self.monitor is not None:
-            self.monitor(self)
-
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one pass over the data, and record its mean loss."""
         if iterator is None:
@@ -257,7 +255,8 @@ class AutoencoderNet(NeuralNet):
         The optimizer gets no closure, so optimizers that evaluate several times are not supported.
         """
         if self.sets_learning_rate_:
-            set_learning_rate(self.optimizer_, self.n_steps_, self.total_steps_, self.warm_up)
+            schedule = (self.total_steps_, self.warm_up, self.decay)
+            set_learning_rate(self.optimizer_, self.n_steps_, *schedule)
         step = self.recorder_.run(self, batch)
         self.n_steps_ += 1
         return step
@@ -325,7 +324,8 @@ class AutoencoderNet(NeuralNet):
         """Apply the network to prepared samples, in the precision of the net."""
         reduced = self.precision != torch.float32
         # no cache: within a block of the caller it would keep the weights of earlier steps
-        with torch.autocast(x.device.type, self.precision, reduced, cache_enabled=False):
+        autocast = torch.autocast(x.device.type, self.precision, reduced, cache_enabled=False)
+        with autocast, noise_from(generator):
             return self.module_(x, generator)
 
     def evaluate(self, batch, generator):

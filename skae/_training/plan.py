@@ -64,6 +64,7 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         and (augmentation is None or augmentation == "auto")
         and not user_needs_one_network
         and config.output == "linear"
+        and network.is_stackable
         and fold_bytes <= MAX_FOLD_BYTES
     )
     early_stopping = estimator.early_stopping or data.validation_rows is not None

@@ -30,6 +30,7 @@ from skae._training.pca import PCAResult
 from skae._training.plan import resolve_plan
 from skae._training.preparation import can_prepare, prepare_rows
 from skae._training.sample_changes import resolve_augment, resolve_corrupt
+from skae._training.schedules import schedule_settings
 from skae._training.validation_split import (
     FoldBatches,
     fold_copies,
@@ -193,7 +194,7 @@ class FitSetup:
             earlier=self.pca,
         )
 
-    def make_net(self, module, **settings):
+    def make_net(self, module, *, has_schedule=True, **settings):
         """Create a net with an optimizer."""
         estimator, plan = self.estimator, self.plan
         optimizer, optimizer_settings, rate_factor = resolve_optimizer(estimator.solver)
@@ -206,7 +207,6 @@ class FitSetup:
             **{f"optimizer__{name}": value for name, value in optimizer_settings.items()},
             "lr": rate,
             "batch_size": plan.batch_size,
-            "warm_up": plan.warm_up,
             "clip": plan.clip,
             "precision": self.precision,
             "iterator_train__shuffle": True,
@@ -217,8 +217,9 @@ class FitSetup:
             "corrupt": self.corrupt,
             "augment": self.augment,
             "generator": self.generator,
-            **settings,
             **self.extra,
+            **schedule_settings(self, has_schedule=has_schedule),
+            **settings,
         }
         return make_net(module, self.device, **settings)
 
@@ -344,7 +345,7 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
     values = [getattr(estimator, name, None) for name in NET_PARAMETERS]
     net = getattr(estimator, "net_", None)
     if net is None or net.optimizer is None or net.made_with != values:
-        setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, warm_up=None)
+        setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, has_schedule=False)
         setup.net.made_with = [copy_parameter(value) for value in values]
         return setup
     net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
@@ -359,7 +360,7 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
     """Initialize or reuse a network, and resolve plan and precision."""
     generator = torch.Generator().manual_seed(seed)
     device = resolve_device(estimator.device)
-    extra = extra_settings(estimator.net_params)
+    extra = extra_settings(estimator)
     objective = resolve_objective(estimator)
     if resume:
         check_resumable(estimator, objective, data.rows)

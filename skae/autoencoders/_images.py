@@ -1,14 +1,30 @@
 """Images and signals as X of an autoencoder: their layout, patches, and channel scales."""
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import Tags
 
 from skae._input.image_layout import ImageLayout, has_signals, infer_layout
 from skae._input.streaming import stream_if_large
 from skae._input.validation import check_rows
+from skae._sklearn_compat import Options, StrOptions
+from skae.augmentations import AUGMENTATIONS, Augmentation
+from skae.autoencoders._architecture import CONV_CONSTRAINTS, conv_options
+from skae.networks.config import ConvConfig
 from skae.networks.patches import PatchGrid
 
-__all__ = ["ImageLayoutMixin"]
+__all__ = ["IMAGE_CONSTRAINTS", "ImageLayoutMixin"]
+
+IMAGE_CONSTRAINTS = {
+    **CONV_CONSTRAINTS,
+    "image_shape": ["array-like", StrOptions({"auto"})],
+    "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
+    "signals": ["boolean", StrOptions({"auto"})],
+    "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation, callable, None],
+}
+"""Constraints of the parameters of images and convolutions."""
 
 
 class ImageLayoutMixin:
@@ -45,6 +61,16 @@ class ImageLayoutMixin:
         self.channel_axis_ = layout.channel_axis
         return rows
 
+    def _network_config(self, options, loss):
+        return ConvConfig(
+            **options,
+            image_size=self._layout.size,
+            channels_first=self._layout.channels_first,
+            **conv_options(self),
+            fine=bool(options["head_sizes"]),
+            scales_channels=self._scales_channels(),
+        )
+
     def _pca_view(self):
         return PatchGrid(*self._layout.size, self._layout.channels_first).view
 
@@ -57,3 +83,8 @@ class ImageLayoutMixin:
 
     def _restore_layout(self, rows, shape):
         return self._layout.unflatten(rows, shape)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

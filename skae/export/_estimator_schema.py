@@ -4,11 +4,18 @@ To add a parameter or a fitted attribute, add it to the table of its class.
 """
 
 from skae._input.table_schema import HANDLE_UNKNOWN
+from skae._training.schedules import SCHEDULES
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
 from skae.compression import LatentCodec
 from skae.export import _consistency as consistency
+from skae.export._architecture_schema import (
+    CONV_PARAMETERS,
+    DENSE_PARAMETERS,
+    HISTORY,
+    SHARED_ARCHITECTURE,
+)
 from skae.export._compound_kinds import (
     Array,
     Choice,
@@ -26,18 +33,16 @@ from skae.export._fields import (
     AUTO_OR_COUNT,
     AUTO_OR_POSITIVE,
     COUNT,
-    COUNTS,
     FEATURE_NAMES,
     MAX_COUNT,
     N_FEATURES,
     OUTPUT_CONFIG,
     POSITIVE,
     SEED,
-    SIZES,
     VERBOSE,
     ClassSchema,
 )
-from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Optimizer, Real, Text, Word
+from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Real, Text, TorchClass, Word
 from skae.export._option_schema import (
     AUGMENTATION,
     BOTTLENECK,
@@ -48,10 +53,9 @@ from skae.export._option_schema import (
 )
 from skae.generation import LatentSampler
 from skae.imputation import AutoencoderImputer
-from skae.networks.layers import ACTIVATIONS
 from skae.restoration import ImageRestorer
 
-__all__ = ["ARCHITECTURE", "ESTIMATORS"]
+__all__ = ["ESTIMATORS"]
 
 AUTOENCODERS = (
     "DenseAutoencoder",
@@ -79,12 +83,6 @@ and settings of torch.load."""
 PRECISION = Word("auto", "float32", "bfloat16")
 OUTPUT_DTYPE = Word("auto", "input")
 
-SHARED_ARCHITECTURE = {
-    "n_components": Choice(AUTO, COUNT, Real(above=0, high=1)),
-    "activation": Word(*ACTIVATIONS),
-    "allow_nan": Boolean(),
-}
-DENSE_PARAMETERS = {"hidden_layer_sizes": Choice(AUTO, COUNT, SIZES, COUNTS)}
 TABLE_PARAMETERS = {
     "categorical_features": Choice(
         Null(),
@@ -98,16 +96,6 @@ TABLE_PARAMETERS = {
     "max_categories": Choice(Null(), COUNT),
 }
 TABLE = Choice(Null(), Nested(("TableSchema",)))
-CONV_PARAMETERS = {
-    "n_filters": AUTO_OR_COUNT,
-    "image_shape": Choice(AUTO, Sequence(COUNT, 2, 3), COUNTS),
-    "channel_axis": Int(-3, 3),
-    "signals": Choice(AUTO, Boolean()),
-    "augmentation": AUGMENTATION,
-}
-ARCHITECTURE = {**SHARED_ARCHITECTURE, **DENSE_PARAMETERS, **CONV_PARAMETERS}
-"""Parameters of both autoencoders that determine the architecture."""
-
 AUTOENCODER_PARAMETERS = {
     **SHARED_ARCHITECTURE,
     "init": Word("auto", "random"),
@@ -116,7 +104,8 @@ AUTOENCODER_PARAMETERS = {
     "corruption": CORRUPTION,
     "penalty": PENALTY,
     "target_weight": AT_LEAST_0,
-    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), Optimizer()),
+    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), TorchClass("torch.optim")),
+    "learning_rate": Choice(Word(*SCHEDULES), TorchClass("torch.optim.lr_scheduler")),
     "learning_rate_init": AUTO_OR_POSITIVE,
     "batch_size": AUTO_OR_COUNT,
     "max_iter": AUTO_OR_COUNT,
@@ -139,6 +128,7 @@ AUTOENCODER_FITTED = {
     "n_iter_": ANY_COUNT,
     "best_iter_": ANY_COUNT,
     "loss_curve_": Sequence(STATISTIC),
+    "history_": HISTORY,
     "validation_scores_": Choice(Null(), Sequence(STATISTIC)),
     "validation_iters_": Choice(Null(), Sequence(ANY_COUNT)),
     "best_validation_score_": Choice(Null(), STATISTIC),
@@ -175,7 +165,7 @@ ESTIMATORS = {
     ),
     "ConvAutoencoder": ClassSchema(
         ConvAutoencoder,
-        {**AUTOENCODER_PARAMETERS, **CONV_PARAMETERS},
+        {**AUTOENCODER_PARAMETERS, **CONV_PARAMETERS, "augmentation": AUGMENTATION},
         {
             **AUTOENCODER_FITTED,
             "_layout": Nested(("ImageLayout",)),

@@ -1,48 +1,25 @@
 """The base class of dense and convolutional autoencoders: units, PCA and the training space."""
 
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from skae.networks.bottlenecks import BottleneckModule, check_forward, quantized
-from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
+from skae.networks.forward_output import ForwardOutput
+from skae.networks.hidden_units import HiddenUnits, mlp
+from skae.networks.layers import Linear, Standardize, initialize_weights, widen
 from skae.networks.penalties import PenaltyModule
 from skae.networks.residual_pca import ResidualPCA
 
-__all__ = ["Autoencoder", "ForwardOutput", "ResidualPCA"]
+__all__ = ["Autoencoder", "ResidualPCA"]
 
 MAX_DOUBLE_PRODUCTS = 50_000
 """Multiplications per sample up to which float64 products do not slow down inference.
 
 In larger networks float64 products take up to twice the time of float32 products.
 """
-
-
-class ForwardOutput(NamedTuple):
-    """Outputs of a network's forward pass in training.
-
-    Attributes
-    ----------
-    x_hat : torch.Tensor of shape (b, ...)
-        Reconstructions in the training space, or their logits.
-    z : torch.Tensor of shape (b, k) or None
-        Whitened latent vectors before the bottleneck.
-    decoder_input : torch.Tensor of shape (b, k) or None
-        Latent vectors after noise and bottleneck.
-    bottleneck_cost : torch.Tensor of shape (b,) or None
-        Cost of the bottleneck.
-    predictions : torch.Tensor of shape (b, n_outputs) or None
-        Predictions of the targets.
-    """
-
-    x_hat: torch.Tensor
-    z: torch.Tensor | None = None
-    decoder_input: torch.Tensor | None = None
-    bottleneck_cost: torch.Tensor | None = None
-    predictions: torch.Tensor | None = None
 
 
 class Autoencoder(nn.Module):
@@ -62,8 +39,10 @@ class Autoencoder(nn.Module):
         k, the number of latent dimensions.
     n_coordinates : int
         m, the number of principal coordinates.
-    n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
+    n_inputs, n_extra, encoder_sizes, decoder_sizes
         Parameters of `ResidualPCA`.
+    activation, normalization, dropout
+        Parameters of `HiddenUnits`.
     n_pca_features : int, default=None
         Number of features for PCA; None means d.
     output : {"linear", "sigmoid", "samples"}, default="linear"
@@ -84,9 +63,6 @@ class Autoencoder(nn.Module):
     channels_last = False
     """Whether the memory format of weights is channels-last."""
 
-    is_static = True
-    """Whether the operations are those of skae, and the same for each batch without NaN."""
-
     def __init__(
         self,
         *,
@@ -97,6 +73,8 @@ class Autoencoder(nn.Module):
         encoder_sizes,
         decoder_sizes,
         activation,
+        normalization=None,
+        dropout=0.0,
         n_pca_features=None,
         n_extra=0,
         output="linear",
@@ -116,9 +94,10 @@ class Autoencoder(nn.Module):
         self.centre = Standardize(n_features)
         self.n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
         self.make_option_modules(bottleneck, penalty, n_components)
+        self.units = HiddenUnits(activation, normalization, dropout)
         self.head = None
         if head_sizes:
-            self.head = mlp([n_components, *head_sizes], activation)
+            self.head = mlp([n_components, *head_sizes], HiddenUnits(activation))
         self.trunk = ResidualPCA(
             n_coordinates,
             n_components,
@@ -126,7 +105,7 @@ class Autoencoder(nn.Module):
             n_extra,
             encoder_sizes,
             decoder_sizes,
-            activation,
+            self.units,
             with_mask=bottleneck.is_nested,
         )
         self.register_buffer("components", torch.zeros(n_coordinates, n_pca_features))
@@ -180,6 +159,16 @@ class Autoencoder(nn.Module):
             Reconstructions in the training space, before the output function.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement reconstruct_code.")
+
+    @property
+    def is_static(self):
+        """Whether the operations are fixed, and the same for each batch without NaN."""
+        return self.units.is_static
+
+    @property
+    def is_stackable(self):
+        """Whether several networks can be trained as one with stacked weights."""
+        return self.units.is_stackable
 
     @property
     def n_training_features(self):

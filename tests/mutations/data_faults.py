@@ -138,8 +138,8 @@ DATA_FAULTS = [
         "learning-rate-without-decay",
         "training",
         "_training/learning_rate.py",
-        "warm_up, (1 - done) / (1 - warm_up))",
-        "warm_up, 1.0)",
+        "warm_up, (1 - done) / (1 - warm_up)",
+        "warm_up, 1.0",
         NET,
     ),
     Fault(
