@@ -20,17 +20,18 @@ __all__ = ["DaskMixin", "is_dask_array", "is_dask_frame"]
 
 def is_dask_array(X):
     """Return whether X is a dask array, without an import of dask."""
-    return _is_of_module(X, "dask.array")
+    return _is_of_module(type(X), "dask.array")
 
 
 def is_dask_frame(X):
     """Return whether X is a DataFrame or Series of dask, without an import of dask."""
-    return _is_of_module(X, "dask.dataframe")
+    return _is_of_module(type(X), "dask.dataframe")
 
 
-def _is_of_module(X, module):
-    """Return whether the class of X or a base of it is from a module."""
-    return any(f"{base.__module__}.".startswith(f"{module}.") for base in type(X).__mro__)
+@functools.lru_cache(maxsize=64)
+def _is_of_module(cls, module):
+    """Return whether a class or a base of it is from a module."""
+    return any(f"{base.__module__}.".startswith(f"{module}.") for base in cls.__mro__)
 
 
 class DaskMixin:
