@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 from functools import partial
 
+from skae._devices import one_thread
 from skae._input.validation import resolve_seed
 from skae._training.checkpoints import open_checkpoints
 from skae._training.code_statistics import code_statistics, cut_code
@@ -28,6 +29,14 @@ from skae._training.validation_split import Folds
 from skae._warnings import is_nested_call, recorded_warnings, warn_user
 
 __all__ = ["fit_in_one_pass", "fit_or_restore", "run_fit"]
+
+MIN_PARALLEL_MULTIPLICATIONS = 2**27
+"""Multiplications of a PCA or of a forward pass from which on several threads are used.
+
+A forward and a backward pass then take more than 10 ms on one core, or some 0.2 ms an operation,
+and threads wait for each other a few times an operation. The number of threads of smaller networks
+does not depend on the machine, and neither do the bits of their weights.
+"""
 
 MIN_PASS_SECONDS = 1.0
 """Shortest time of a call of ``partial_fit`` that leaves a checkpoint; others are repeated."""
@@ -60,8 +69,10 @@ def fit_or_restore(estimator, data, hooks, *, resume):
         if result is not None:
             return result
         with recorded_warnings() as warnings:
-            setup = set_up_fit(estimator, data, seed, resume=resume)
-            result = run_fit(setup, hooks, checkpoints)
+            with one_thread(_has_small_products(data)):
+                setup = set_up_fit(estimator, data, seed, resume=resume)
+            with one_thread(_has_small_steps(setup)):
+                result = run_fit(setup, hooks, checkpoints)
         if result.is_complete:
             write_result(checkpoints, result, warnings, estimator, data)
     return result
@@ -84,8 +95,22 @@ def fit_in_one_pass(estimator, data, *, resume):
     start = partial(fit_start, estimator, resume=resume, one_pass=True)
     content = partial(fit_data, estimator, data, seed)
     with open_checkpoints(estimator, seed, content, start) as checkpoints:
-        setup = set_up_partial_fit(estimator, data, seed, resume=resume)
-        return run_partial_fit(setup, checkpoints)
+        with one_thread(_has_small_products(data)):
+            setup = set_up_partial_fit(estimator, data, seed, resume=resume)
+        with one_thread(_has_small_steps(setup)):
+            return run_partial_fit(setup, checkpoints)
+
+
+def _has_small_products(data):
+    """Return whether one thread is enough for the PCA of the data."""
+    n, d = data.rows.shape
+    return n * d * min(n, d) < MIN_PARALLEL_MULTIPLICATIONS
+
+
+def _has_small_steps(setup):
+    """Return whether one thread is enough for a training step: samples times weights."""
+    n_weights = sum(weight.numel() for weight in setup.net.module_.parameters())
+    return setup.plan.batch_size * n_weights < MIN_PARALLEL_MULTIPLICATIONS
 
 
 def run_fit(setup, hooks, checkpoints):

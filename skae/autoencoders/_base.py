@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from skae._devices import uses_default_torch_state
+from skae._input.dask_rows import DaskMixin
 from skae._input.streaming import stream_if_large
 from skae._input.training_data import TrainingData
 from skae._input.units import warn_if_other_units
@@ -54,6 +55,7 @@ __all__ = ["BaseAutoencoder"]
 
 
 class BaseAutoencoder(
+    DaskMixin,
     SummaryMixin,
     TextSummaryMixin,
     OutputMixin,
@@ -64,6 +66,7 @@ class BaseAutoencoder(
     TransformerMixin,
     BaseEstimator,
     metaclass=ABCMeta,
+    row_methods=("transform", "inverse_transform", "reconstruct", "reconstruction_error"),
 ):
     """Base class of autoencoders.
 
@@ -239,7 +242,8 @@ class BaseAutoencoder(
         Returns
         -------
         Z : ndarray or torch.Tensor of shape (n_samples, n_components)
-            Latent vectors, float32. A tensor if X is one, on its device.
+            Latent vectors, float32. A tensor if X is one, on its device. Lazy if X is a dask
+            collection, also in the methods below.
         """
         check_is_fitted(self)
         rows, encode = encoder_input(self.net_, self._known_rows(X))
