@@ -55,7 +55,14 @@ INNER_FLOORS = {
         ["training_data"],
     ],
     "_training": [
-        ["checkpoint_values", "moments", "objective", "preparation", "sample_changes"],
+        [
+            "checkpoint_values",
+            "moments",
+            "objective",
+            "preparation",
+            "sample_changes",
+            "weight_average",
+        ],
         ["checkpoint_files", "fit_digest", "net_state", "sparse_pca"],
         [
             "batch_inputs",

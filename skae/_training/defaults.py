@@ -32,6 +32,9 @@ MAX_FOLD_SAMPLES_WITH_MISSING = 1000
 MIN_FOLD_SAMPLES = 10
 """With fewer samples the folds are too small to compare candidates."""
 
+MIN_AVERAGED_EPOCHS = 4
+"""In shorter trainings the learning rate falls so soon that averaged weights gain nothing."""
+
 MAX_INTERPOLATED_SAMPLES = 20000
 """Up to this many samples, weights between PCA and the trained network are tried as well."""
 
@@ -65,6 +68,8 @@ class TrainingPlan:
     clip : float
         The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
         clipped.
+    averages_weights : bool
+        Whether each evaluation also tries a moving average of the weights.
     stops_early : bool
         Whether a training ends if it gains nothing in its first epochs.
     """
@@ -80,6 +85,7 @@ class TrainingPlan:
     min_gain_in_standard_errors: float
     warm_up: float
     clip: float
+    averages_weights: bool = False
     stops_early: bool = True
 
     def resumed(self, n_folds, *, from_pca):
@@ -92,6 +98,15 @@ class TrainingPlan:
         return replace(
             self, n_folds=n_folds, min_gain_in_standard_errors=min_gain, stops_early=False
         )
+
+    @property
+    def early_evaluations(self):
+        """Further epochs to evaluate: those of shorter trainings, from the default on."""
+        epochs, epoch = [], self.default_epochs
+        while self.averages_weights and epoch < self.epochs:
+            epochs.append(epoch)
+            epoch *= 2
+        return epochs
 
     def with_evaluation_of_every_epoch(self):
         """Return a copy with an evaluation after each epoch."""
@@ -247,21 +262,23 @@ def make_plan(
     interpolation_weights = (1.0,)
     if (plain or imputation) and n_samples <= MAX_INTERPOLATED_SAMPLES:
         interpolation_weights = (0.25, 0.5, 0.75, 1.0)
+    n_folds = default_n_folds(
+        n_samples,
+        early_stopping=early_stopping,
+        cross_validation=cross_validation,
+        imputation=imputation,
+    )
     return TrainingPlan(
         batch_size=batch,
         epochs=epochs,
         default_epochs=usual,
         learning_rate=rate,
         default_learning_rate=usual_rate,
-        n_folds=default_n_folds(
-            n_samples,
-            early_stopping=early_stopping,
-            cross_validation=cross_validation,
-            imputation=imputation,
-        ),
+        n_folds=n_folds,
         n_evaluations=min(5, epochs),
         interpolation_weights=interpolation_weights,
         min_gain_in_standard_errors=2.0 if plain else 0.0,
         warm_up=0.25,
         clip=2.0 if convolutional else 0.0,
+        averages_weights=plain and n_folds == 1 and epochs >= MIN_AVERAGED_EPOCHS,
     )

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from skae._training.checkpoint_values import check_fields, check_tensors
+from skae._training.weight_average import WeightAverage
 
 __all__ = ["Checkpoint", "EarlyStopping"]
 
@@ -70,6 +71,7 @@ STATE_FIELDS = {
     "done": bool,
     "initial": dict,
     "best": (dict, type(None)),
+    "average": (dict, type(None)),
     "evaluated_epochs": list,
     "losses": list,
     "reconstruction_losses": list,
@@ -125,6 +127,7 @@ class EarlyStopping:
         if validation_batches:
             n = plan.n_evaluations
             self.epochs_to_evaluate = {round(plan.epochs * (i + 1) / n) for i in range(n)}
+            self.epochs_to_evaluate |= set(plan.early_evaluations)
         # only these layers differ between PCA and the trained network as a function
         self.output_weights = [
             weight
@@ -132,6 +135,10 @@ class EarlyStopping:
             if "_linear." in name or "_last." in name
         ]
         self.initial_output_weights = [weight.detach().clone() for weight in self.output_weights]
+        self.average = None
+        if plan.averages_weights and validation_batches:
+            self.average = WeightAverage(net.module_)
+        net.average = self.average  # updated after each step
         losses, reconstruction = self.evaluate()
         self.initial = Checkpoint(0, losses, self.weights(), float(reconstruction.mean()))
         self.best = self.initial
@@ -162,11 +169,15 @@ class EarlyStopping:
         best = None
         if self.best is not self.initial:
             best = vars(self.best)
+        average = None
+        if self.average is not None:
+            average = self.average.weights
         return {
             "epoch": self.epoch,
             "done": self.done,
             "initial": vars(self.initial),
             "best": best,
+            "average": average,
             "evaluated_epochs": list(self.evaluated_epochs),
             "losses": list(self.losses),
             "reconstruction_losses": list(self.reconstruction_losses),
@@ -183,6 +194,10 @@ class EarlyStopping:
             check_tensors(checkpoint["weights"], self.initial.weights)
             if checkpoint["losses"].shape != self.initial.losses.shape:
                 raise ValueError("Got losses of other validation samples.")
+        if (state["average"] is None) != (self.average is None):
+            raise ValueError("Got an average of weights of another training.")
+        if self.average is not None:
+            check_tensors(state["average"], self.initial.weights)
         for name, weight in self.initial.weights.items():
             if weight.numel() == 0:
                 continue
@@ -200,6 +215,9 @@ class EarlyStopping:
         self.initial = self.best = Checkpoint(**state["initial"]).to(self.net.device)
         if state["best"] is not None:
             self.best = Checkpoint(**state["best"]).to(self.net.device)
+        if self.average is not None:
+            for name, weight in self.average.weights.items():
+                weight.copy_(state["average"][name])
         self.evaluated_epochs = state["evaluated_epochs"]
         self.losses = state["losses"]
         self.reconstruction_losses = state["reconstruction_losses"]
@@ -207,15 +225,23 @@ class EarlyStopping:
 
     def _update_best(self):
         """Compute the losses of all interpolation weights, and keep the best weights."""
+        if self.average is not None:
+            with self.average.applied():
+                self._evaluate_candidate()
         for weight in self.plan.interpolation_weights:  # the last is 1: the trained network itself
             with self.interpolated(weight):
-                losses, reconstruction = self.evaluate()
-                if losses.mean() < self.best.loss:
-                    reconstruction_loss = float(reconstruction.mean())
-                    self.best = Checkpoint(self.epoch, losses, self.weights(), reconstruction_loss)
+                losses, reconstruction = self._evaluate_candidate()
         self.evaluated_epochs.append(self.epoch)
         self.losses.append(float(losses.mean()))
         self.reconstruction_losses.append(float(reconstruction.mean()))
+
+    def _evaluate_candidate(self):
+        """Evaluate the present weights, and keep them if they are the best so far."""
+        losses, reconstruction = self.evaluate()
+        if losses.mean() < self.best.loss:
+            reconstruction_loss = float(reconstruction.mean())
+            self.best = Checkpoint(self.epoch, losses, self.weights(), reconstruction_loss)
+        return losses, reconstruction
 
     def _should_stop(self):
         """Return whether a fifth of the epochs gained nothing, or two fifths too little."""

@@ -104,6 +104,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         self.parts = parts
         self.static = static
         self.monitor = monitor
+        self.average = None
         self.checkpoints = NoCheckpoints()
         super().__init__(
             module,
@@ -192,7 +193,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
             end = "interrupted"
         finally:
             self.recorder_.release(self.optimizer_)
-            self.monitor, self.checkpoints = None, NoCheckpoints()  # which refer to this net
+            # these refer to this net
+            self.monitor, self.average, self.checkpoints = None, None, NoCheckpoints()
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -259,6 +261,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
             set_learning_rate(self.optimizer_, self.n_steps_, *schedule)
         step = self.recorder_.run(self, batch)
         self.n_steps_ += 1
+        if self.average is not None:
+            self.average.update(self.n_steps_)
         return step
 
     def update_weights(self, batch):

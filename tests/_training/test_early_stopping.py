@@ -11,6 +11,7 @@ from skae._input.batching import RowDataset
 from skae._training import fit, setup
 from skae._training.early_stopping import Checkpoint, EarlyStopping
 from skae._training.validation_split import FoldBatches
+from skae._training.weight_average import WeightAverage
 
 from ..cases import curve, low_rank
 
@@ -371,3 +372,37 @@ def test_an_insignificant_first_gain_does_not_end_the_training(monkeypatch):
     estimator = DenseAutoencoder(2, max_iter=5, random_state=0).fit(low_rank(60, 6))
     assert estimator.n_iter_ == 5
     assert estimator.best_iter_ == 3
+
+
+def test_the_average_is_an_exponential_mean_of_the_weights():
+    """The average moves by a quarter of all steps so far, and by 200 steps later."""
+    module = torch.nn.Linear(1, 1, bias=False)
+    average = WeightAverage(module)
+    expected = float(module.weight.detach())
+    for step in range(1, 1000):
+        with torch.no_grad():
+            module.weight.fill_(step)
+        average.update(step)
+        expected += (step - expected) / max(1.0, min(0.25 * step, 200))
+    assert float(average.weights["weight"]) == pytest.approx(expected, rel=1e-5)
+    assert 750 < expected < 850
+    with average.applied():
+        assert float(module.weight.detach()) == pytest.approx(expected, rel=1e-5)
+    assert float(module.weight.detach()) == 999
+
+
+def test_averaged_weights_are_candidates_of_long_trainings():
+    """With a learning rate that is too high, the kept weights are an average, and no step's."""
+    X = low_rank(4000, 20)
+    model = DenseAutoencoder(4, max_iter=10, learning_rate_init=0.02, random_state=0).fit(X)
+    curve = np.array(model.validation_scores_)
+    assert model.n_folds_ == 1
+    assert model.best_validation_score_ >= curve.max()
+
+
+def test_longer_trainings_evaluate_the_ends_of_shorter_ones():
+    """Evaluations are at the default number of epochs, at twice this number, and so on."""
+    X = low_rank(4000, 20)
+    default = DenseAutoencoder(4, random_state=0).fit(X).max_iter_
+    model = DenseAutoencoder(4, max_iter=5 * default, random_state=0).fit(X)
+    assert {default, 2 * default, 4 * default} <= set(model.validation_iters_)
