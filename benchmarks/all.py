@@ -110,6 +110,12 @@ JOBS = [
     ),
     Job("parallel", "parallel.py", "--repeats 1 --folds 2 --max-iter 1 --k 2", 5),
     Job("ordered", "ordered.py --data {fashion-mnist}", "--k 3 --separate 2 --max-iter 1", 4),
+    Job(
+        "modules",
+        "modules.py --data {fashion-mnist} --tables {adbench}",
+        "--images 600 --epochs 1 --repeats 1 --seeds 1",
+        12,
+    ),
     Job("overhead", "overhead.py", "--repeats 1 --effort 0.05 --images 512 --only skae", 8),
     Job(
         "inference",

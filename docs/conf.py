@@ -134,6 +134,7 @@ GALLERY = [
     "generation",
     "compression",
     "large_data",
+    "networks",
     "deployment",
 ]
 """Folders of the gallery, in their order."""

@@ -1,8 +1,9 @@
 """Autoencoders for tables and images as scikit-learn estimators.
 
 Estimators
-    ``autoencoders``             `DenseAutoencoder` for tables and `ConvAutoencoder` for images:
-                                 parameters, inference, HTML representation
+    ``autoencoders``             `DenseAutoencoder` for tables, `ConvAutoencoder` for images and
+                                 `ModuleAutoencoder` for your own modules: parameters, inference,
+                                 HTML representation
 
 Training objective
     ``losses``                   reconstruction losses
@@ -48,7 +49,7 @@ Shared modules
 from skae._training.checkpoint_files import clear_checkpoints
 from skae._version import __version__ as __version__
 from skae.anomaly import ReconstructionDetector
-from skae.autoencoders import ConvAutoencoder, DenseAutoencoder
+from skae.autoencoders import ConvAutoencoder, DenseAutoencoder, ModuleAutoencoder
 from skae.compression import LatentCodec
 from skae.displays import (
     ContributionDisplay,
@@ -71,6 +72,7 @@ __all__ = [
     "LatentCodec",
     "LatentDisplay",
     "LatentSampler",
+    "ModuleAutoencoder",
     "ReconstructionDetector",
     "ReconstructionDisplay",
     "SpectrumDisplay",

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, ModuleAutoencoder
 from skae.bottlenecks import Quantized
 from skae.corruptions import Masking
 from skae.losses import Huber
 
+from . import own_modules as own
 from .user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
 
 __all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "label", "low_rank"]
@@ -46,6 +47,26 @@ class Case:
     def has_user_options(self):
         """Whether an option is a class or a function of the user."""
         return "-user-" in self.name
+
+    @property
+    def modules(self):
+        """The user's modules, which `skae.export.load` needs, or None."""
+        if not isinstance(self.estimator, ModuleAutoencoder):
+            return None
+        return {"encoder": self.estimator.encoder, "decoder": self.estimator.decoder}
+
+    @property
+    def code_size(self):
+        """Number of latent dimensions that the user's modules determine, or None."""
+        if self.modules is not None and self.estimator.n_components == "auto":
+            return 8
+        return None
+
+    @property
+    def starts_as_pca(self):
+        """Whether the network starts as PCA."""
+        parameters = self.estimator.get_params()
+        return parameters.get("init") != "random" and parameters.get("residual", "pca") == "pca"
 
     @property
     def flat(self):
@@ -114,6 +135,11 @@ def _conv(n_components=3, **parameters):
     return ConvAutoencoder(
         n_components, **{"max_iter": 3, "random_state": 0, "n_filters": 4, **parameters}
     )
+
+
+def _module(encoder, decoder, n_components="auto", **parameters):
+    parameters = {"max_iter": 2, "early_stopping": False, "random_state": 0, **parameters}
+    return ModuleAutoencoder(encoder, decoder, n_components, **parameters)
 
 
 def _table(n=60, d=8, **settings):
@@ -311,6 +337,50 @@ CASES = [
     ),
     Case("conv-allow-nan", _conv(allow_nan=True, early_stopping=False), _grey()),
     Case("conv-uint8", _conv(), _grey(dtype=np.uint8)),
+    Case(
+        "module-dense",
+        _module(own.DenseEncoder, own.DenseDecoder, 3, encoder__hidden=5, max_iter=20),
+        _table(),
+    ),
+    Case(
+        "module-alone",
+        _module(own.DenseEncoder, own.DenseDecoder, 3, residual=None, early_stopping=True),
+        _table(),
+    ),
+    Case("module-functions", _module(own.make_encoder, own.make_decoder, 2), _table(d=4)),
+    Case("module-lazy", _module(own.LazyEncoder, own.LazyDecoder, 3, allow_nan=True), _table()),
+    Case(
+        "module-variational",
+        _module(own.NormalEncoder, own.DenseDecoder, 3, bottleneck="variational", residual=None),
+        _table(),
+    ),
+    Case("module-conv", _module(own.ConvEncoder, own.ConvDecoder, 4), _colour(width=6)),
+    Case(
+        "module-residual-channels-first",
+        _module(own.ResidualEncoder, own.ConvDecoder, 4, channel_axis=1),
+        _colour(width=6, first=True),
+    ),
+    Case(
+        "module-tutorial",
+        _module(own.TutorialEncoder, own.TutorialDecoder, residual=None),
+        _colour(height=8, width=8, dtype=np.uint8),
+    ),
+    Case(
+        "module-flat-images",
+        _module(own.ConvEncoder, own.ConvDecoder, 4, sample_shape=(1, 8, 8), penalty="rate"),
+        _flat(),
+    ),
+    Case("module-lstm", _module(own.LSTMEncoder, own.LSTMDecoder, 3), _grey(height=9, width=2)),
+    Case(
+        "module-transformer",
+        _module(own.TransformerEncoder, own.LSTMDecoder, 3, channel_axis=1),
+        _grey(height=2, width=9),
+    ),
+    Case(
+        "module-set",
+        _module(own.SetEncoder, own.SetDecoder, 3, corruption="gaussian", loss="huber"),
+        _grey(height=9, width=2),
+    ),
 ]
 
 BY_NAME = {case.name: case for case in CASES}

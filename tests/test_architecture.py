@@ -45,6 +45,7 @@ INNER_FLOORS = {
             "streaming",
             "image_layout",
             "missing_values",
+            "sample_layout",
             "scaling",
             "table_columns",
             "targets",

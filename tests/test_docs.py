@@ -33,6 +33,7 @@ from skae._training import plan as plan_module
 from skae._training.defaults import make_plan
 
 from .cases import gray_images, low_rank
+from .own_modules import make_decoder, make_encoder
 
 ALL = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 ALL += [datasets.ImageFolder]
@@ -98,27 +99,29 @@ def section(text, title):
     return kinds, descriptions
 
 
+def parameters_of(class_):
+    """Return the parameters of a constructor by their names in the docstring."""
+    return {
+        f"**{name}" if one.kind is one.VAR_KEYWORD else name: one
+        for name, one in inspect.signature(class_).parameters.items()
+    }
+
+
 @pytest.mark.parametrize("class_", [*ALL, *OPTIONS])
 def test_every_parameter_is_documented_in_order(class_):
     """The docstring lists the parameters of the constructor in their order."""
-    assert list(section(class_.__doc__, "Parameters")[0]) == list(
-        inspect.signature(class_).parameters
-    )
+    assert list(section(class_.__doc__, "Parameters")[0]) == list(parameters_of(class_))
 
 
 @pytest.mark.parametrize(
     ("class_", "name"),
-    [
-        (class_, name)
-        for class_ in [*ALL, *OPTIONS]
-        for name in inspect.signature(class_).parameters
-    ],
+    [(class_, name) for class_ in [*ALL, *OPTIONS] for name in parameters_of(class_)],
 )
 def test_documented_defaults_are_the_defaults(class_, name):
     """A parameter has ``default=X`` in the docstring exactly if X is its default in the signature."""
     kind = section(class_.__doc__, "Parameters")[0][name]
     match = re.search(r"default=(.+)$", kind)
-    default = inspect.signature(class_).parameters[name].default
+    default = parameters_of(class_)[name].default
     if match and match[1] == "numpy.nan":
         assert np.isnan(default)
         return
@@ -132,7 +135,7 @@ def test_documented_choices_are_the_choices(class_):
     for name, kind in section(class_.__doc__, "Parameters")[0].items():
         listed = set(re.findall(r'"([^"]*)"', kind.split("default=")[0]))
         known = set()
-        for constraint in class_._parameter_constraints[name]:
+        for constraint in class_._parameter_constraints.get(name, ()):
             known |= {
                 option for option in getattr(constraint, "options", ()) if isinstance(option, str)
             }
@@ -169,6 +172,10 @@ FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
     skae.ConvAutoencoder: [
         skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}]
+    ],
+    skae.ModuleAutoencoder: [
+        skae.ModuleAutoencoder(make_encoder, make_decoder, 2, **QUICK, **some)
+        for some in QUICK_OPTIONS
     ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],

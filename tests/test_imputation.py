@@ -440,3 +440,20 @@ def test_tables_with_categories_are_imputed_in_their_dtypes(package):
             assert (found == expected)[mask[:, j]].mean() > (0.2 if name == "count" else 0.7)
     with_indicator = imputer.set_params(add_indicator=True).fit_transform(table)
     assert list(with_indicator.columns)[4] == "missingindicator_weight"
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (pd.DataFrame({"a": pd.to_datetime(["2020", "2021"]), "b": [1.0, np.nan]}), "Got dates"),
+        (np.full((2, 2, 1), np.nan), "(?i)dim"),
+    ],
+    ids=["dates", "images"],
+)
+def test_other_kinds_of_x_after_a_fit_of_numbers(other, message):
+    """Dates and images are refused by an imputer of a numeric table."""
+    X = low_rank(30, 2)
+    X[0, 0] = np.nan
+    imputer = AutoencoderImputer(DenseAutoencoder(1, max_iter=1, random_state=0)).fit(X)
+    with pytest.raises(ValueError, match=message):
+        imputer.transform(other)

@@ -175,9 +175,9 @@ def warn_latent_collapse(estimator, config, network, rows, pca):
         residual, centered = network.residual(x)
         error += float(residual.cpu().double().square().nansum())
         total += float(centered.cpu().double().square().nansum())
-    k = network.trunk.encoder_linear.weight.shape[0]
+    k = len(network.whitening)
     explained_by_pca = float(pca.variances[:k].sum()) / max(pca.total, 1e-300)
-    if total - error < MIN_EXPLAINED * explained_by_pca * total:
+    if config.has_linear_part and total - error < MIN_EXPLAINED * explained_by_pca * total:
         warn_user(
             "The latent vectors have collapsed: their reconstructions explain "
             f"{_share(total - error, total)} of the variance, and PCA with as many components "

@@ -35,6 +35,9 @@ MIN_FOLD_SAMPLES = 10
 MIN_AVERAGED_EPOCHS = 4
 """In shorter trainings the learning rate falls so soon that averaged weights gain nothing."""
 
+MAX_OWN_MODULES_RATE = 0.003
+"""Largest learning rate of modules of the user, of which many diverge at the rates of skae's."""
+
 MAX_INTERPOLATED_SAMPLES = 20000
 """Up to this many samples, weights between PCA and the trained network are tried as well."""
 
@@ -60,9 +63,9 @@ class TrainingPlan:
     interpolation_weights : tuple of float
         At each evaluation, weights between the initial (0) and the trained network (1) that are
         tried.
-    min_gain_in_standard_errors : float
+    min_gain_in_standard_errors : float or None
         The gain in validation loss over the initial network that is required, in standard errors of
-        the gain.
+        the gain. None: any weights with the lowest validation loss are kept.
     warm_up : float
         The share of all steps in which the learning rate rises.
     clip : float
@@ -82,7 +85,7 @@ class TrainingPlan:
     n_folds: int
     n_evaluations: int
     interpolation_weights: tuple
-    min_gain_in_standard_errors: float
+    min_gain_in_standard_errors: float | None
     warm_up: float
     clip: float
     averages_weights: bool = False
@@ -189,6 +192,21 @@ def default_learning_rate(n_samples, width, *, convolutional):
     return rate
 
 
+def default_gain(*, plain, own_modules, has_linear_part):
+    """Return the gain over the initial network that is required, in standard errors of the gain.
+
+    It is None if the initial network is random, and no result worth keeping. Modules of the user
+    have one small validation set, from which a gain by chance is more frequent than from folds.
+    """
+    if not has_linear_part:
+        return None
+    if not plain:
+        return 0.0
+    if own_modules:
+        return 3.0
+    return 2.0
+
+
 def default_n_folds(n_samples, *, early_stopping, cross_validation, imputation):
     """Return 0 folds without early stopping, 1 for one validation set, else 3 or 5."""
     if not early_stopping:
@@ -215,6 +233,8 @@ def make_plan(
     plain=True,
     imputation=False,
     epochs_factor=1,
+    own_modules=False,
+    has_linear_part=True,
 ):
     """Resolve every "auto" of one training.
 
@@ -239,6 +259,10 @@ def make_plan(
         network are tried.
     epochs_factor : int, default=1
         Factor of the default number of epochs.
+    own_modules : bool, default=False
+        Whether encoder and decoder are modules of the user.
+    has_linear_part : bool, default=True
+        Whether the network starts as a linear autoencoder.
 
     Returns
     -------
@@ -256,6 +280,8 @@ def make_plan(
     if epochs == "auto":
         epochs = usual
     usual_rate = default_learning_rate(n_samples, width, convolutional=convolutional)
+    if own_modules:
+        usual_rate = min(usual_rate, MAX_OWN_MODULES_RATE)
     rate = learning_rate_init
     if rate == "auto":
         rate = usual_rate
@@ -268,6 +294,8 @@ def make_plan(
         cross_validation=cross_validation,
         imputation=imputation,
     )
+    # running statistics, which modules of the user may have, can't be averaged with the weights
+    averages_weights = plain and n_folds == 1 and epochs >= MIN_AVERAGED_EPOCHS and not own_modules
     return TrainingPlan(
         batch_size=batch,
         epochs=epochs,
@@ -277,8 +305,10 @@ def make_plan(
         n_folds=n_folds,
         n_evaluations=min(5, epochs),
         interpolation_weights=interpolation_weights,
-        min_gain_in_standard_errors=2.0 if plain else 0.0,
+        min_gain_in_standard_errors=default_gain(
+            plain=plain, own_modules=own_modules, has_linear_part=has_linear_part
+        ),
         warm_up=0.25,
-        clip=2.0 if convolutional else 0.0,
-        averages_weights=plain and n_folds == 1 and epochs >= MIN_AVERAGED_EPOCHS,
+        clip=2.0 if convolutional or own_modules else 0.0,
+        averages_weights=averages_weights,
     )

@@ -15,6 +15,7 @@ import torch
 
 from skae._training.checkpoint_values import check_fields, check_tensors
 from skae._training.weight_average import WeightAverage
+from skae.networks.layers import trained_tensors
 
 __all__ = ["Checkpoint", "EarlyStopping"]
 
@@ -201,7 +202,8 @@ class EarlyStopping:
         for name, weight in self.initial.weights.items():
             if weight.numel() == 0:
                 continue
-            difference = state["initial"]["weights"][name] - weight.cpu()
+            weight = weight.cpu().double()
+            difference = state["initial"]["weights"][name].double() - weight
             bound = MAX_SET_UP_DIFFERENCE * float(weight.abs().max())
             if float(difference.abs().max()) > bound:
                 raise ValueError(f"Got another initial network: {name} differs.")
@@ -253,6 +255,8 @@ class EarlyStopping:
         return not self._is_significant(self.best)
 
     def _is_significant(self, checkpoint):
+        if self.plan.min_gain_in_standard_errors is None:
+            return True
         return checkpoint.is_better_than(self.initial, self.plan.min_gain_in_standard_errors)
 
     def evaluate(self):
@@ -276,8 +280,8 @@ class EarlyStopping:
 
     def weights(self):
         """Copy the weights of the network, or of the stack of copies."""
-        weights = self.net.module_.named_parameters()
-        return {name: weight.detach().clone() for name, weight in weights}
+        weights = trained_tensors(self.net.module_)
+        return {name: weight.detach().clone() for name, weight in weights.items()}
 
     def fitted_weights(self, weights):
         """Return the weights that the user gets: of a stack of copies, those of the last."""

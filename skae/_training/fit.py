@@ -27,6 +27,7 @@ from skae._training.progress import EpochCallbacks
 from skae._training.setup import set_up_fit, set_up_partial_fit
 from skae._training.validation_split import Folds
 from skae._warnings import is_nested_call, recorded_warnings, warn_user
+from skae.networks.layers import trained_tensors
 
 __all__ = ["fit_in_one_pass", "fit_or_restore", "run_fit"]
 
@@ -197,7 +198,8 @@ def run_partial_fit(setup, checkpoints):
         The fitted attributes.
     """
     estimator, net, network = setup.estimator, setup.net, setup.network
-    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    tensors = trained_tensors(network)
+    before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
     history = getattr(estimator, "history_", None)
     error = None

@@ -16,7 +16,6 @@ from skae._options import have_equal_architecture
 from skae._training.defaults import (
     MAX_ENCODER_INPUTS,
     default_hidden_sizes,
-    default_n_components,
     default_n_coordinates,
 )
 from skae._training.fitted import FittedSpec
@@ -48,6 +47,7 @@ ARCHITECTURE_PARAMETERS = (
     "n_stages",
     "kernel_size",
     "image_shape",
+    "sample_shape",
     "channel_axis",
     "signals",
     "activation",
@@ -99,7 +99,9 @@ def initialize(estimator, objective, data, generator, device):
         The network, its PCA and its description.
     """
     k = initial_n_components(estimator, data)
-    n_coordinates = default_n_coordinates(k, convolutional=estimator._pca_view() is not None)
+    n_coordinates = 1
+    if estimator._starts_as_pca:
+        n_coordinates = default_n_coordinates(k, convolutional=estimator._pca_view() is not None)
     pca = pca_of_rows(estimator, data.rows, data.weights, n_coordinates, generator, device)
     spec = describe_fit(estimator, objective, data, k, len(pca.components))
     if spec.network.output != "sigmoid":
@@ -117,7 +119,7 @@ def initial_n_components(estimator, data):
     """Return the number of latent dimensions in training, before a code is cut."""
     if isinstance(estimator.n_components, Integral):
         return int(estimator.n_components)
-    return default_n_components(data.rows.shape[1])
+    return estimator._auto_n_components(data.rows.shape[1])
 
 
 def describe_fit(estimator, objective, data, n_components, n_coordinates):
@@ -163,9 +165,9 @@ def _network_config(estimator, objective, n_components, n_coordinates, data):
         "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
         "encoder_sizes": encoder_sizes,
         "decoder_sizes": decoder_sizes,
-        "activation": estimator.activation,
-        "normalization": estimator.normalization,
-        "dropout": float(estimator.dropout),
+        "activation": getattr(estimator, "activation", "gelu"),
+        "normalization": getattr(estimator, "normalization", None),
+        "dropout": float(getattr(estimator, "dropout", 0.0)),
         "output": output,
         "ceiling": 255.0 if dtype_name(data.rows) == "uint8" else 1.0,
         "bottleneck": objective.bottleneck.resolve(n_samples),
@@ -232,7 +234,7 @@ def pca_of_rows(
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Its `init` selects PCA or random directions.
+        It starts as PCA, or with random directions.
     rows, weights, n_coordinates, generator, device
         As in `fit_pca`.
     indices : torch.Tensor, default=None
@@ -268,7 +270,7 @@ def pca_of_rows(
         rows = row_subset(rows, indices)
         if weights is not None:
             weights = weights[indices.numpy()]
-    fit = random_pca if estimator.init == "random" else fit_pca
+    fit = fit_pca if estimator._starts_as_pca else random_pca
     pca = fit(
         rows,
         weights,
@@ -311,9 +313,8 @@ def check_resumable(estimator, objective, rows):
     spec = estimator._spec
     for name, value in _architecture_parameters(estimator).items():
         if value != spec.parameters[name]:
-            raise ValueError(
-                _architecture_message(name, getattr(estimator, name), spec.parameters[name])
-            )
+            value = getattr(estimator, name, value)
+            raise ValueError(_architecture_message(name, value, spec.parameters[name]))
     options = {
         "loss": (objective.loss, spec.loss),
         "bottleneck": (objective.bottleneck, spec.bottleneck),
@@ -347,4 +348,4 @@ def _architecture_parameters(estimator):
             if np.ndim(value) > 0:
                 value = tuple(np.asarray(value).tolist())
             parameters[name] = value
-    return parameters
+    return {**parameters, **estimator._own_architecture()}

@@ -47,6 +47,8 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
     epochs_factor = 1
     if not plain:
         epochs_factor = max(MIN_EPOCHS_FACTOR, config.bottleneck.epochs_factor)
+    elif config.has_own_modules:
+        epochs_factor = MIN_EPOCHS_FACTOR
     folds = None
     if resume:
         folds = getattr(estimator, "_folds", None)
@@ -54,6 +56,8 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
     if estimator.validation_fraction != "auto":  # of one validation set
         user_needs_one_network = True
     if resume and folds is None:
+        user_needs_one_network = True
+    if config.has_own_modules:  # which can't be stacked
         user_needs_one_network = True
     if "callbacks" in extra or "compile" in extra:
         user_needs_one_network = True
@@ -81,6 +85,8 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         plain=plain,
         imputation=imputation,
         epochs_factor=epochs_factor,
+        own_modules=config.has_own_modules,
+        has_linear_part=config.has_linear_part,
     )
     if folds is not None and plan.n_folds > 1:
         plan = plan.resumed(len(folds.val_indices), from_pca=folds.is_initial)

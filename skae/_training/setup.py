@@ -264,7 +264,8 @@ class FitSetup:
         is_training = torch.ones(n_samples, dtype=torch.bool)
         is_training[val_indices] = False
         train_indices = is_training.nonzero()[:, 0]
-        if self.pca is not None and n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1:
+        is_small = n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1
+        if self.pca is not None and is_small and self.spec.network.has_linear_part:
             # PCA of all samples would have an advantage: it has seen the validation samples
             pca = self.pca_of(train_indices)
             train_rows = row_subset(data.rows, train_indices)

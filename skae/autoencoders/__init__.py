@@ -2,5 +2,6 @@
 
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
+from skae.autoencoders._module import ModuleAutoencoder
 
-__all__ = ["ConvAutoencoder", "DenseAutoencoder"]
+__all__ = ["ConvAutoencoder", "DenseAutoencoder", "ModuleAutoencoder"]

@@ -52,7 +52,7 @@ CONV_CONSTRAINTS = {
 
 def check_architecture(estimator):
     """Raise an error if the activation, the filters or the kernels of an estimator are invalid."""
-    if not isinstance(estimator.activation, str):
+    if not isinstance(getattr(estimator, "activation", "gelu"), str):
         shapes = [SHAPE_OF_UNITS]
         if estimator._takes_images:
             shapes.append(SHAPE_OF_MAPS)

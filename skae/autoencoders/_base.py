@@ -35,6 +35,7 @@ from skae._training.fit import fit_in_one_pass, fit_or_restore
 from skae._training.net import AutoencoderNet
 from skae._typing import ArrayLike, MatrixLike
 from skae._warnings import warn_user
+from skae.autoencoders._hooks import NetworkHooks
 from skae.autoencoders._html import SummaryMixin
 from skae.autoencoders._inference import (
     apply_in_chunks,
@@ -64,6 +65,7 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    NetworkHooks,
     BaseEstimator,
     metaclass=ABCMeta,
     row_methods=("transform", "inverse_transform", "reconstruct", "reconstruction_error"),
@@ -116,18 +118,6 @@ class BaseAutoencoder(
     @abstractmethod
     def _network_config(self, options, loss):
         """Return the configuration of the network, from options of all networks and the loss."""
-
-    def _pca_view(self):
-        """Return a function of centered rows that PCA is applied to, or None."""
-
-    def _scales_channels(self):
-        """Return whether each channel has a unit of its own, its standard deviation."""
-        return False
-
-    @property
-    def _uses_gaussian_imputation(self):
-        """Return whether a normal distribution imputes missing values, instead of the mean."""
-        return False
 
     @names_parameters
     @uses_default_torch_state

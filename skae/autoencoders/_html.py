@@ -1,5 +1,6 @@
 """HTML representation of fitted autoencoders: summary and layers between scikit-learn's tables."""
 
+import copy
 import math
 from html import escape
 
@@ -7,6 +8,8 @@ import torch
 
 from skae._devices import uses_default_torch_state
 from skae.displays._training import start_name
+from skae.networks.layers import OWN_MODULES
+from skae.networks.own_modules import module_name
 
 __all__ = ["SummaryMixin", "layers", "summary"]
 
@@ -79,6 +82,9 @@ def summary(estimator):
         ("precision", _describe_precision(estimator), _is_auto(estimator, "precision")),
         ("device", str(estimator.net_.device), _is_auto(estimator, "device")),
     ]
+    if network.has_own_modules:
+        names = [module_name(getattr(network, role)) for role in OWN_MODULES]
+        rows[6:8] = [("modules", ", ".join(names), False)]
     if network.convolutional:
         rows.insert(7, ("filters", _describe_filters(network), _is_auto(estimator, "n_filters")))
     return rows
@@ -89,7 +95,7 @@ def layers(estimator):
     """Return the layers with weights, in the order of the forward pass.
 
     Output shapes are computed on torch's meta device, so that the cost does not depend on the size
-    of the layers.
+    of the layers. Modules of the user may not support this device, and are applied to a sample.
 
     Parameters
     ----------
@@ -101,8 +107,8 @@ def layers(estimator):
     rows : list of (str, str, str, int)
         Name in ``net_.module_``, class, output shape for one sample, number of weights.
     """
-    network = estimator._build_without_memory(estimator._spec.network).eval()
-    sample = torch.empty(1, network.n_training_features, device="meta")
+    network = _network_for_shapes(estimator)
+    sample = torch.zeros(1, network.n_training_features, device=network.whitening.device)
     components = network.components
     rows = [("components", "fixed", f"{len(components):,}", components.numel())]
     weights = {}
@@ -129,6 +135,13 @@ def layers(estimator):
         if name not in called:  # modules of penalties
             rows.append((name, type(network.get_submodule(name)).__name__, "", n_weights))
     return rows
+
+
+def _network_for_shapes(estimator):
+    """Return a network in evaluation mode to which hooks can be added."""
+    if estimator._spec.network.has_own_modules:
+        return copy.deepcopy(estimator.net_.module_).cpu().eval()
+    return estimator._build_without_memory(estimator._spec.network).eval()
 
 
 def _tables(estimator):
@@ -168,6 +181,9 @@ def _count(n, noun):
 def _describe_input(estimator):
     """Return a description of one sample."""
     dtype = estimator._spec.dtype
+    shape = getattr(estimator, "sample_shape_", ())
+    if len(shape) > 1:
+        return f"samples of shape ({', '.join(map(str, shape))}), {dtype}"
     if not hasattr(estimator, "image_shape_"):
         return f"{_count(estimator.n_features_in_, 'feature')}, {dtype}"
     n_channels, height, width = estimator._layout.size

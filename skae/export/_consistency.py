@@ -9,10 +9,12 @@ import numpy as np
 import torch
 
 __all__ = [
+    "POSITIVE_WEIGHTS",
     "check_autoencoder",
     "check_codec",
     "check_context_model",
     "check_detector",
+    "check_head",
     "check_mixture",
     "check_pipeline",
     "check_quantiles",
@@ -22,6 +24,7 @@ __all__ = [
     "check_standard_scaler",
     "check_table_column",
     "check_targets",
+    "require",
 ]
 
 POSITIVE_WEIGHTS = (
@@ -40,7 +43,7 @@ NETWORK_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueEr
 """Exceptions that options or weights of another network raise."""
 
 
-def _require(is_valid, node, text):
+def require(is_valid, node, text):
     """Raise a ValueError with the path of an object if a condition does not hold."""
     if not is_valid:
         raise ValueError(f"Got {node.path or node.name}, but expected {text}.")
@@ -65,7 +68,7 @@ def _check_outputs(node, name, n_expected):
     """Check the number of columns of the estimator in an attribute."""
     n_outputs = _n_outputs(node.state[name])
     if n_outputs is not None:
-        _require(n_outputs == n_expected, node, f"{name} with {n_expected} latent dimensions")
+        require(n_outputs == n_expected, node, f"{name} with {n_expected} latent dimensions")
 
 
 def check_network(node, reader):
@@ -92,9 +95,9 @@ def check_network(node, reader):
     reader.charge(sum(one.numel() * one.element_size() for one in tensors), node.path)
     for name in POSITIVE_WEIGHTS:
         if name in weights:
-            _require((weights[name] > 0).all(), node, f"positive weights {name}")
+            require((weights[name] > 0).all(), node, f"positive weights {name}")
     if "precision" in weights:
-        _require((weights["precision"].diagonal() > 0).all(), node, "positive precisions")
+        require((weights["precision"].diagonal() > 0).all(), node, "positive precisions")
     return network
 
 
@@ -104,12 +107,12 @@ def check_autoencoder(node, reader):
     spec = state["_spec"].state
     config = spec["network"]
     expected = node.name.replace("Autoencoder", "Config")
-    _require(config.name == expected, node, f"a network of class {expected}")
+    require(config.name == expected, node, f"a network of class {expected}")
     k = state["n_components_"]
     d = _n_encoded_features(node)
-    _require(config.state["n_features"] == d, node, f"a network of {d} features")
-    _require(config.state["n_components"] == k, node, f"a network of {k} latent dimensions")
-    _check_head(node, config.state["head_sizes"], spec["targets"])
+    require(config.state["n_features"] == d, node, f"a network of {d} features")
+    require(config.state["n_components"] == k, node, f"a network of {k} latent dimensions")
+    check_head(node, config.state["head_sizes"], spec["targets"])
     if "_layout" in state:
         _check_layout(node, state, config.state, reader)
     network = check_network(node, reader)
@@ -121,7 +124,7 @@ def check_autoencoder(node, reader):
                 network.head(z)
     except NETWORK_ERRORS as error:
         raise ValueError(f"The network options do not match each other: {error}") from error
-    _require(z.shape == (2, k) and x_hat.shape == (2, d), node, "a network of other shapes")
+    require(z.shape == (2, k) and x_hat.shape == (2, d), node, "a network of other shapes")
 
 
 def _n_encoded_features(node):
@@ -131,7 +134,7 @@ def _n_encoded_features(node):
     if table is None:
         return d
     columns = [column.state for column in table.state["columns"]]
-    _require(len(columns) == d, node, f"a table of {d} columns")
+    require(len(columns) == d, node, f"a table of {d} columns")
     return sum(max(1, len(column["frequencies"])) for column in columns)
 
 
@@ -141,16 +144,16 @@ def check_table_column(node, reader):
     n_indicators = 0
     if state["is_category"]:
         n_indicators = len(state["categories"]) + (len(state["infrequent"]) > 0)
-        _require(n_indicators > 0, node, "categories")
+        require(n_indicators > 0, node, "categories")
     is_complete = len(state["frequencies"]) == n_indicators
-    _require(is_complete, node, f"frequencies of {n_indicators} categories")
+    require(is_complete, node, f"frequencies of {n_indicators} categories")
     used = [*state["categories"], *state["infrequent"]]
     is_unique = len(set(used)) == len(used)
     is_known = state["levels"] is None or set(used) <= set(state["levels"])
-    _require(is_unique and is_known, node, "different categories of the dtype")
+    require(is_unique and is_known, node, "different categories of the dtype")
 
 
-def _check_head(node, head_sizes, targets):
+def check_head(node, head_sizes, targets):
     """Check that the prediction head has the outputs of the targets."""
     n_outputs = 0
     if head_sizes:
@@ -158,7 +161,7 @@ def _check_head(node, head_sizes, targets):
     n_expected = 0
     if targets is not None:
         n_expected = sum(1 if one is None else len(one) for one in targets.state["classes"])
-    _require(n_outputs == n_expected, node, f"a prediction head of {n_expected} outputs")
+    require(n_outputs == n_expected, node, f"a prediction head of {n_expected} outputs")
 
 
 def _check_layout(node, state, config, reader):
@@ -168,31 +171,31 @@ def _check_layout(node, state, config, reader):
         size = layout.size
     except NETWORK_ERRORS as error:
         raise ValueError(f"The layout of images is invalid: {error}") from error
-    _require(isinstance(layout.image_shape, tuple), node, "the shape of images as a tuple")
+    require(isinstance(layout.image_shape, tuple), node, "the shape of images as a tuple")
     is_equal = tuple(size) == tuple(config["image_size"])
     is_equal = is_equal and layout.image_shape == tuple(state["image_shape_"])
     is_equal = is_equal and layout.channels_first == config["channels_first"]
     n_features = math.prod(size)
-    _require(is_equal and n_features == config["n_features"], node, "images of one shape")
+    require(is_equal and n_features == config["n_features"], node, "images of one shape")
 
 
 def check_restorer(node, reader):
     """Check the network of a fitted restorer."""
     config = node.state["_spec"].state["network"]
-    _require(config.name == "UNetConfig", node, "a network of class UNetConfig")
+    require(config.name == "UNetConfig", node, "a network of class UNetConfig")
     n_channels = node.state["n_channels_"]
-    _require(config.state["n_channels"] == n_channels, node, f"{n_channels} channels")
+    require(config.state["n_channels"] == n_channels, node, f"{n_channels} channels")
     masked = config.state["allow_nan"] or not config.state["masked_only"]
-    _require(masked, node, "allow_nan=True with masked_only=True")
+    require(masked, node, "allow_nan=True with masked_only=True")
     low, high = node.state["data_range_"]
-    _require(low < high, node, "data_range_ with increasing numbers")
+    require(low < high, node, "data_range_ with increasing numbers")
     network = check_network(node, reader)
     try:
         with torch.no_grad():
             x_hat = network.restore(torch.empty(1, n_channels, 16, 16, device="meta"))
     except NETWORK_ERRORS as error:
         raise ValueError(f"The network options do not match each other: {error}") from error
-    _require(x_hat.shape == (1, n_channels, 16, 16), node, "a network of other shapes")
+    require(x_hat.shape == (1, n_channels, 16, 16), node, "a network of other shapes")
 
 
 def check_targets(node, reader):
@@ -200,11 +203,11 @@ def check_targets(node, reader):
     state = node.state
     n_columns = len(state["classes"])
     same = len(state["means"]) == n_columns and len(state["scales"]) == n_columns
-    _require(same, node, f"means and scales of {n_columns} columns")
+    require(same, node, f"means and scales of {n_columns} columns")
     for classes in state["classes"]:
         if classes is not None:
             is_sorted = classes.ndim == 1 and bool((classes[:-1] < classes[1:]).all())
-            _require(is_sorted and len(classes) > 0, node, "sorted classes")
+            require(is_sorted and len(classes) > 0, node, "sorted classes")
 
 
 def check_context_model(node, reader):
@@ -212,17 +215,17 @@ def check_context_model(node, reader):
     state = node.state
     sizes, order = state["table_sizes"], state["order"]
     k = len(sizes)
-    _require(k > 0 and (np.sort(order) == np.arange(k)).all(), node, "a permutation as order")
+    require(k > 0 and (np.sort(order) == np.arange(k)).all(), node, "a permutation as order")
     tables = [table.shape for table in state["tables"]]
     basis = [one.shape for one in state["bases"]]
-    _require(tables == [(size + 1,) for size in sizes], node, "a table of each latent dimension")
-    _require(basis == [(size, N_BASIS) for size in sizes], node, "basis functions of each table")
+    require(tables == [(size + 1,) for size in sizes], node, "a table of each latent dimension")
+    require(basis == [(size, N_BASIS) for size in sizes], node, "basis functions of each table")
     n_neighbors = len(state["input_centers"]) - k
-    _require(n_neighbors in (0, 2 * k), node, "inputs of no neighbor or of two")
+    require(n_neighbors in (0, 2 * k), node, "inputs of no neighbor or of two")
     network = state["network"]
     if network is None:
         return
-    _require(network["hidden_bias"].ndim == 1, node, "a vector of biases")
+    require(network["hidden_bias"].ndim == 1, node, "a vector of biases")
     h = len(network["hidden_bias"])
     shapes = {
         "neighbor_weights": (2 * n_neighbors, h),
@@ -231,7 +234,7 @@ def check_context_model(node, reader):
         "output_bias": (k, N_BASIS),
     }
     for name, shape in shapes.items():
-        _require(network[name].shape == shape, node, f"{name} of shape {shape}")
+        require(network[name].shape == shape, node, f"{name} of shape {shape}")
 
 
 def check_codec(node, reader):
@@ -240,13 +243,13 @@ def check_codec(node, reader):
     k = len(state["steps_"])
     _check_outputs(node, "autoencoder_", k)
     model = state["_context_model"].state
-    _require(len(model["table_sizes"]) == k, node, f"a context model of {k} latent dimensions")
+    require(len(model["table_sizes"]) == k, node, f"a context model of {k} latent dimensions")
     has_tiles = state["_tile"] is not None
     has_neighbors = len(model["input_centers"]) > k
-    _require(has_tiles == has_neighbors, node, "a context model of tiles only with tiles")
+    require(has_tiles == has_neighbors, node, "a context model of tiles only with tiles")
     if has_tiles:
-        _require(state["_channels"] is not None, node, "channels of tiles")
-    _require(state["_fingerprint"].hex() == state["fingerprint_"], node, "one fingerprint")
+        require(state["_channels"] is not None, node, "channels of tiles")
+    require(state["_fingerprint"].hex() == state["fingerprint_"], node, "one fingerprint")
 
 
 def check_sampler(node, reader):
@@ -257,18 +260,18 @@ def check_sampler(node, reader):
     densities = [state.get("density_")]
     if "classes_" in state:
         classes = state["classes_"]
-        _require(bool((classes[:-1] < classes[1:]).all()), node, "sorted classes")
-        _require({"densities_", "class_prior_"} <= set(state), node, "a density of each class")
+        require(bool((classes[:-1] < classes[1:]).all()), node, "sorted classes")
+        require({"densities_", "class_prior_"} <= set(state), node, "a density of each class")
         densities = state["densities_"]
-        _require(len(densities) == len(classes), node, "one density per class")
-        _require(abs(state["class_prior_"].sum() - 1) < 1e-6, node, "frequencies with a sum of 1")
+        require(len(densities) == len(classes), node, "one density per class")
+        require(abs(state["class_prior_"].sum() - 1) < 1e-6, node, "frequencies with a sum of 1")
     for density in densities:
-        _require(density is not None, node, "a density")
+        require(density is not None, node, "a density")
         _check_density(node, density, k)
     match = state["_quantile_match"]
     if match is not None:
         n_classes = len(match.state["sampled"])
-        _require(n_classes == len(densities), node, "quantiles of each class")
+        require(n_classes == len(densities), node, "quantiles of each class")
 
 
 def _check_density(node, density, k):
@@ -276,16 +279,16 @@ def _check_density(node, density, k):
     while density.name == "FrozenEstimator":
         density = density.state["estimator"]
     if density.name == "GaussianMixture" and "means_" in density.state:
-        _require(density.state["means_"].shape[1] == k, node, f"a density of {k} dimensions")
+        require(density.state["means_"].shape[1] == k, node, f"a density of {k} dimensions")
 
 
 def check_quantiles(node, reader):
     """Check that the quantiles of each column are sorted."""
     for name in ("sampled", "observed"):
         quantiles = node.state[name]
-        _require(quantiles.size > 0, node, "quantiles")
+        require(quantiles.size > 0, node, "quantiles")
         is_decreasing = np.diff(quantiles, axis=1) < 0  # False for NaN
-        _require(not is_decreasing.any(), node, f"sorted {name} quantiles")
+        require(not is_decreasing.any(), node, f"sorted {name} quantiles")
 
 
 def check_imputer(node, reader):
@@ -293,51 +296,51 @@ def check_imputer(node, reader):
     state = node.state
     n_features = state["n_features_in_"]
     for name in ("_kept", "indicator_features_"):
-        _require(np.all(state[name] < n_features), node, f"{name} below {n_features}")
+        require(np.all(state[name] < n_features), node, f"{name} below {n_features}")
     if state["_table"] is None:
         return
     table = state["_table"].state
     d = len(table["kept"])
-    _require(np.all(table["kept"] < n_features), node, f"kept columns below {n_features}")
+    require(np.all(table["kept"] < n_features), node, f"kept columns below {n_features}")
     regression = table["regression"].state
-    _require(len(regression["intercepts"]) == d, node, f"a regression of {d} columns")
-    _require(len(regression["metric"]) in (1, d), node, f"a metric of 1 or {d} rows")
-    _require(len(table["noise"].state["factors"]) == d, node, f"noise of {d} columns")
+    require(len(regression["intercepts"]) == d, node, f"a regression of {d} columns")
+    require(len(regression["metric"]) in (1, d), node, f"a metric of 1 or {d} rows")
+    require(len(table["noise"].state["factors"]) == d, node, f"noise of {d} columns")
 
 
 def check_detector(node, reader):
     """Check the scaler, the smoothing and the reference samples of a detector."""
     state = node.state
     d = _n_encoded_features(node)
-    _require(len(state["error_scale_"]) == d, node, f"error scales of {d} features")
+    require(len(state["error_scale_"]) == d, node, f"error scales of {d} features")
     scaler = state["scaler_"]
     if scaler is not None:
-        _require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")
+        require(scaler.state.get("n_features_in_") == d, node, f"a scaler of {d} features")
     reference = state["_reference"].state
     n_dimensions = reference["points"].shape[1]
     is_equal = state["_outliers"].state["points"].shape[1] == n_dimensions
-    _require(is_equal, node, f"outliers of {n_dimensions} dimensions")
+    require(is_equal, node, f"outliers of {n_dimensions} dimensions")
     pooling = state["_pooling"]
     for matrices in (state["_kernels"], pooling):
         if matrices is not None:
             _check_matrices(node, [matrix.shape for matrix in matrices], d)
     if state["_kernels"] is not None:
         is_square = all(matrix.shape[0] == matrix.shape[1] for matrix in state["_kernels"])
-        _require(is_square, node, "two square kernels")
+        require(is_square, node, "two square kernels")
     if pooling is None:
-        _require(n_dimensions == d, node, f"reference samples of {d} features")
+        require(n_dimensions == d, node, f"reference samples of {d} features")
     else:
         vertical, horizontal = (matrix.shape for matrix in pooling)
         n_images = d // (vertical[1] * horizontal[0])
         n_pooled = n_images * vertical[0] * horizontal[1]
-        _require(n_dimensions == n_pooled, node, f"reference samples of {n_pooled} pixels")
+        require(n_dimensions == n_pooled, node, f"reference samples of {n_pooled} pixels")
 
 
 def _check_matrices(node, shapes, n_features):
     """Check the shapes of two matrices that smooth images of a number of features."""
-    _require(all(len(shape) == 2 and min(shape) > 0 for shape in shapes), node, "two matrices")
+    require(all(len(shape) == 2 and min(shape) > 0 for shape in shapes), node, "two matrices")
     n_pixels = shapes[0][1] * shapes[1][0]
-    _require(n_features % n_pixels == 0, node, f"kernels of {n_features} pixels")
+    require(n_features % n_pixels == 0, node, f"kernels of {n_features} pixels")
 
 
 def check_reference(node, reader):
@@ -346,16 +349,16 @@ def check_reference(node, reader):
     for view in node.state["views"]:
         distances = view.state["distances"].state
         neighbors = distances["search"].state
-        _require("data" in neighbors, node, "a fitted search of neighbors")
+        require("data" in neighbors, node, "a fitted search of neighbors")
         shape = neighbors["data"].shape
-        _require(shape == (n_rows, n_dimensions), node, f"{n_rows} neighbors of {n_dimensions}")
-        _require(2 <= neighbors["n_neighbors"] <= n_rows, node, f"2 to {n_rows} neighbors")
+        require(shape == (n_rows, n_dimensions), node, f"{n_rows} neighbors of {n_dimensions}")
+        require(2 <= neighbors["n_neighbors"] <= n_rows, node, f"2 to {n_rows} neighbors")
         is_complete = len(distances["local_scales"]) == n_rows
-        _require(is_complete, node, f"local scales of {n_rows} samples")
+        require(is_complete, node, f"local scales of {n_rows} samples")
         scaling = view.state["scaling"].state
         array = scaling.get("mean", scaling.get("quantiles"))
         is_complete = array.shape[-1] == n_dimensions and array.size > 0
-        _require(is_complete, node, f"a scaling of {n_dimensions} columns")
+        require(is_complete, node, f"a scaling of {n_dimensions} columns")
 
 
 def check_pipeline(node, reader):
@@ -364,15 +367,15 @@ def check_pipeline(node, reader):
     for name, step in node.state["steps"]:
         names.append(name)
         is_step = step in (None, "passthrough") or hasattr(step, "state")
-        _require(isinstance(name, str) and is_step, node, "pairs of a name and an estimator")
-    _require(len(set(names)) == len(names), node, "steps of different names")
+        require(isinstance(name, str) and is_step, node, "pairs of a name and an estimator")
+    require(len(set(names)) == len(names), node, "steps of different names")
 
 
 def check_standard_scaler(node, reader):
     """Check that a scaler has the statistics that it uses."""
     state = node.state
-    _require(state["mean_"] is not None or not state["with_mean"], node, "means")
-    _require(state["scale_"] is not None or not state["with_std"], node, "scales")
+    require(state["mean_"] is not None or not state["with_mean"], node, "means")
+    require(state["scale_"] is not None or not state["with_std"], node, "scales")
 
 
 def check_mixture(node, reader):
@@ -386,6 +389,6 @@ def check_mixture(node, reader):
         "spherical": (m,),
     }[state["covariance_type"]]
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        _require(state[name].shape == shape, node, f"{name} of shape {shape}")
+        require(state[name].shape == shape, node, f"{name} of shape {shape}")
     total = float(state["weights_"].sum())
-    _require(abs(total - 1) < 1e-6, node, "weights with a sum of 1")
+    require(abs(total - 1) < 1e-6, node, "weights with a sum of 1")

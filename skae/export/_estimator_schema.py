@@ -43,6 +43,7 @@ from skae.export._fields import (
     ClassSchema,
 )
 from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Real, Text, TorchClass, Word
+from skae.export._module_schema import declare_module_autoencoder
 from skae.export._option_schema import (
     AUGMENTATION,
     BOTTLENECK,
@@ -60,6 +61,7 @@ __all__ = ["ESTIMATORS"]
 AUTOENCODERS = (
     "DenseAutoencoder",
     "ConvAutoencoder",
+    "ModuleAutoencoder",
     "FrozenEstimator",
     "Pipeline",
     "PCA",
@@ -174,6 +176,11 @@ ESTIMATORS = {
         },
         AUTOENCODER_OPTIONAL,
         consistency.check_autoencoder,
+    ),
+    "ModuleAutoencoder": declare_module_autoencoder(
+        {**AUTOENCODER_PARAMETERS, "augmentation": AUGMENTATION},
+        AUTOENCODER_FITTED,
+        AUTOENCODER_OPTIONAL,
     ),
     "ImageRestorer": ClassSchema(
         ImageRestorer,

@@ -2,9 +2,9 @@
 
 Types without a counterpart in JSON are a dict with one key, the tag:
 
-==================  ========================================  =======================
+==================  ========================================  ============================
 tag                 value                                     read as
-==================  ========================================  =======================
+==================  ========================================  ============================
 ``array``           its path in the file                      numeric array
 ``scalar``          its path in the file                      NumPy scalar
 ``float``           ``"nan"``, ``"inf"`` or ``"-inf"``        float
@@ -18,7 +18,8 @@ tag                 value                                     read as
 ``objects``         list of strings                           array of dtype object
 ``object``          class and state                           object of skae
 ``estimator``       class and state, or an earlier path       estimator
-==================  ========================================  =======================
+``module``          name                                      encoder or decoder of the user
+==================  ========================================  ============================
 """
 
 import math

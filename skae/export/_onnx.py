@@ -18,6 +18,7 @@ from skae._files.writing import write_atomically
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
+from skae.autoencoders._module import ModuleAutoencoder
 from skae.export._onnx_detector import DetectorScore
 
 __all__ = ["to_onnx"]
@@ -27,7 +28,7 @@ OPSET = 20
 
 METHODS = ("transform", "inverse_transform", "reconstruct", "score_samples")
 
-AUTOENCODERS = (DenseAutoencoder, ConvAutoencoder)
+AUTOENCODERS = (DenseAutoencoder, ConvAutoencoder, ModuleAutoencoder)
 
 DTYPES = {
     "float32": torch.float32,
@@ -58,9 +59,9 @@ def to_onnx(
     ----------
     estimator : estimator object
         Fitted :class:`~skae.DenseAutoencoder`, :class:`~skae.ConvAutoencoder`,
-        :class:`~skae.ReconstructionDetector` with one of these two autoencoders, or
-        :class:`~sklearn.pipeline.Pipeline`, possibly in a ``FrozenEstimator``. skl2onnx converts
-        the other steps of a pipeline.
+        :class:`~skae.ModuleAutoencoder`, :class:`~skae.ReconstructionDetector` with one of these
+        autoencoders, or :class:`~sklearn.pipeline.Pipeline`, possibly in a ``FrozenEstimator``.
+        skl2onnx converts the other steps of a pipeline.
     path : str or pathlib.Path
         Path of the file. An existing file is replaced at once when the new one is complete.
     method : {"transform", "inverse_transform", "reconstruct", "score_samples"}, default=None
@@ -106,8 +107,8 @@ def to_onnx(
         model = _convert_method(estimator, method, DTYPES[dtype], OPSET)
     else:
         raise TypeError(
-            f"Got {estimator!r}, but expected a DenseAutoencoder, a ConvAutoencoder, a "
-            "ReconstructionDetector, or a Pipeline."
+            f"Got {estimator!r}, but expected an autoencoder of skae, a ReconstructionDetector, or "
+            "a Pipeline."
         )
     write_atomically(path, model.SerializeToString())
 
@@ -192,8 +193,8 @@ def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32)
 
     Parameters
     ----------
-    estimator : DenseAutoencoder, ConvAutoencoder or ReconstructionDetector
-        Fitted estimator.
+    estimator : autoencoder or ReconstructionDetector
+        Fitted estimator of skae.
     method : str
         Method to convert.
     dtype : torch.dtype
@@ -212,8 +213,7 @@ def _convert_method(estimator, method, dtype, opset, output_dtype=torch.float32)
         autoencoder = _unfreeze(estimator.autoencoder_)
         if not isinstance(autoencoder, AUTOENCODERS):
             raise TypeError(
-                f"Got a detector with {autoencoder!r}, but expected a DenseAutoencoder or a "
-                "ConvAutoencoder in it."
+                f"Got a detector with {autoencoder!r}, but expected an autoencoder of skae in it."
             )
         module = DetectorScore(
             estimator, _copy_network(autoencoder), getattr(torch, autoencoder._spec.result_dtype)

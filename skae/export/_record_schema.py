@@ -23,6 +23,7 @@ from skae.export._architecture_schema import (
 from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
 from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
+from skae.export._module_schema import MODULE_ARCHITECTURE, declare_module_records
 from skae.export._option_schema import BOTTLENECK_OBJECT, LOSS_OBJECT, PENALTY_OBJECT
 from skae.generation._quantiles import QuantileMatch
 from skae.imputation._conditional_noise import ConditionalNoise
@@ -58,12 +59,13 @@ NETWORK_FIELDS = {
 }
 
 RECORDS = {
+    **declare_module_records(NETWORK_FIELDS),
     "FittedSpec": ClassSchema(
         FittedSpec,
         {
-            "network": Nested(("DenseConfig", "ConvConfig", "UNetConfig")),
+            "network": Nested(("DenseConfig", "ConvConfig", "ModuleConfig", "UNetConfig")),
             "dtype": DTYPE_NAME,
-            "parameters": Fields(ARCHITECTURE),
+            "parameters": Fields({**ARCHITECTURE, **MODULE_ARCHITECTURE}),
             "loss": Choice(Null(), LOSS_OBJECT),
             "bottleneck": Choice(Null(), BOTTLENECK_OBJECT),
             "targets": Choice(Null(), Nested(("Targets",))),

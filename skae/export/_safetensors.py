@@ -17,6 +17,7 @@ from skae.export._compound_kinds import Fields
 from skae.export._kinds import Text
 from skae.export._schema import ESTIMATORS, OUTERMOST, SCHEMA
 from skae.export._serialization import Reader, Writer
+from skae.networks.layers import OWN_MODULES
 
 __all__ = ["load", "save"]
 
@@ -48,7 +49,7 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
     ----------
     estimator : estimator object
         Fitted :class:`~skae.DenseAutoencoder`, :class:`~skae.ConvAutoencoder`,
-        :class:`~skae.LatentCodec`, :class:`~skae.ImageRestorer`,
+        :class:`~skae.ModuleAutoencoder`, :class:`~skae.LatentCodec`, :class:`~skae.ImageRestorer`,
         :class:`~skae.ReconstructionDetector`, :class:`~skae.LatentSampler` or
         :class:`~skae.AutoencoderImputer`. It may contain, or be contained in, scikit-learn's
         ``Pipeline``, ``FrozenEstimator``, ``StandardScaler``, ``MinMaxScaler``, ``PCA``,
@@ -95,7 +96,7 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
     writer = Writer()
     content = writer.write_estimator(estimator, "")
     # whatever is written can be read
-    Reader(writer.arrays).read_outermost(content, OUTERMOST)
+    Reader(writer.arrays, modules=writer.modules).read_outermost(content, OUTERMOST)
     if writer.dropped:
         warn_user(
             f"Got net_params with {', '.join(writer.dropped)}, which is not saved: a file has no "
@@ -105,7 +106,12 @@ def save(estimator: BaseEstimator, path: str | Path) -> None:
     write_atomically(path, pack_arrays(json.dumps(content, allow_nan=False), writer.arrays))
 
 
-def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
+def load(
+    path: str | Path,
+    *,
+    max_bytes: int | None = None,
+    modules: dict[str, Any] | None = None,
+) -> Any:
     """Load an estimator from a file of `save`, without running any code of the file.
 
     The file names classes of a fixed list. Each class has declared fields with types and bounds,
@@ -119,6 +125,10 @@ def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
     max_bytes : int, default=None
         Maximum memory in bytes for the file, its arrays and the estimator. None: four times the
         size of the file, plus 64 MiB.
+    modules : dict, default=None
+        ``{"encoder": ..., "decoder": ...}``, the classes, functions or modules of a
+        :class:`~skae.ModuleAutoencoder`, as they were in fit. They are called with the parameters
+        of the file. Other files ignore them.
 
     Returns
     -------
@@ -131,8 +141,10 @@ def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
     ------
     ValueError
         If the file is corrupted, was changed, is of a newer format, was not written by `save`, or
-        needs more than `max_bytes`. The checksum detects accidental changes, not forgery.
+        needs more than `max_bytes`. The checksum detects accidental changes, not forgery. Also if
+        the file needs `modules`, or if these have other weights.
     """
+    _check_modules(modules)
     data = read_file(path, max_bytes)
     if max_bytes is None:
         max_bytes = MEMORY_FACTOR * len(data) + MEMORY_BYTES
@@ -152,7 +164,7 @@ def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
         writer_version = saved_versions.get("skae")
     check_format(path, file_format, FORMATS, writer_version)
     try:
-        reader = Reader(arrays, max_bytes)
+        reader = Reader(arrays, max_bytes, modules)
         reader.charge(len(data), "the file")
         VERSIONS.read({"dict": saved_versions}, "versions", reader)
         node = reader.read_outermost(content, OUTERMOST)
@@ -164,3 +176,15 @@ def load(path: str | Path, *, max_bytes: int | None = None) -> Any:
     estimator = reader.build(node)
     compare_versions("This file", saved_versions)
     return estimator
+
+
+def _check_modules(modules):
+    """Raise an error if `modules` is no dict of an encoder and a decoder."""
+    if modules is None:
+        return
+    is_known = isinstance(modules, dict) and set(modules) <= set(OWN_MODULES)
+    if not is_known or not all(callable(module) for module in modules.values()):
+        raise TypeError(
+            f"Got modules={modules!r:.200}, but expected a dict with the keys 'encoder' and "
+            "'decoder' of classes, functions or modules."
+        )

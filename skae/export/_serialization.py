@@ -7,9 +7,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 
+from skae.autoencoders._module_parameters import SavedInstance
 from skae.export._fields import ClassSchema
 from skae.export._kinds import DTYPES, TORCH_CLASSES, mismatch
+from skae.export._module_schema import MODULE_CLASSES
 from skae.export._schema import ESTIMATORS, OPTIONS, SCHEMA, SKLEARN_ESTIMATORS
+from skae.networks.layers import OWN_MODULES
+from skae.networks.own_modules import module_name
 
 __all__ = ["Node", "Reader", "Writer"]
 
@@ -34,12 +38,15 @@ class Writer:
         Paths of the saved estimators, by object id. An estimator in two places is saved once.
     dropped : list of str
         Keys of `net_params` that are not saved, because they would reach a compiler.
+    modules : dict
+        The user's encoder and decoder.
     """
 
     def __init__(self):
         self.arrays = {}
         self.paths = {}
         self.dropped = []
+        self.modules = {}
 
     def write_estimator(self, estimator, path):
         """Convert an estimator to its class and state; `path` is empty for the outermost one."""
@@ -59,11 +66,32 @@ class Writer:
             state["checkpoint_dir"] = None  # a path of this machine
         return {
             "class": type(estimator).__name__,
-            "state": {
-                name: self.write_value(value, _attribute_path(path, name))
-                for name, value in state.items()
-            },
+            "state": self._write_state(type(estimator).__name__, state, path),
         }
+
+    def _write_state(self, class_name, state, path):
+        """Convert the attributes of an object; modules of the user become names."""
+        content = {}
+        for name, value in state.items():
+            if class_name in MODULE_CLASSES and name in OWN_MODULES:
+                content[name] = self._write_module(name, value)
+            else:
+                content[name] = self.write_value(value, _attribute_path(path, name))
+        return content
+
+    def _write_module(self, role, value):
+        """Return the name of an encoder or decoder, of which a file has only one."""
+        if isinstance(value, SavedInstance):
+            value = value.module
+        name = module_name(value)
+        other = module_name(self.modules.setdefault(role, value))
+        if other != name:
+            raise TypeError(
+                f"Got the modules {other} and {name} as {role} of one estimator, but "
+                f"a file has only one {role}. Fit the estimator after set_params, or save it in "
+                "several files."
+            )
+        return {"module": name}
 
     def _without_compiler(self, net_params):
         """Return `net_params` without the options of torch.compile."""
@@ -129,10 +157,7 @@ class Writer:
         name = NAMES[type(value)]
         if isinstance(value, BaseEstimator) and name not in OPTIONS:
             return {"estimator": self.write_estimator(value, path)}
-        state = {
-            name: self.write_value(item, _attribute_path(path, name))
-            for name, item in vars(value).items()
-        }
+        state = self._write_state(name, vars(value), path)
         return {"object": {"class": name, "state": state}}
 
 
@@ -174,10 +199,13 @@ class Reader:
         Attribute `arrays` of the writer.
     max_bytes : float
         Maximum memory in bytes.
+    modules : dict, default=None
+        The user's encoder and decoder.
     """
 
-    def __init__(self, arrays, max_bytes=math.inf):
+    def __init__(self, arrays, max_bytes=math.inf, modules=None):
         self.arrays = arrays
+        self.modules = modules or {}
         self.max_bytes = max_bytes
         self.n_bytes = 0
         self.estimators = {}

@@ -32,6 +32,7 @@ __all__ = ["SKLEARN_ESTIMATORS"]
 STEPS = (
     "DenseAutoencoder",
     "ConvAutoencoder",
+    "ModuleAutoencoder",
     "ImageRestorer",
     "LatentCodec",
     "AutoencoderImputer",

@@ -299,7 +299,8 @@ class AutoencoderImputer(
             Mask of the missing values.
         """
         uses_nan = np.isnan(self.missing_values)
-        if is_table(X) and not is_numeric(X):
+        is_numeric_fit = not reset and self._table is not None
+        if is_table(X) and not is_numeric(X) and not is_numeric_fit:
             if not uses_nan:
                 raise ValueError(
                     f"Got missing_values={self.missing_values!r} with a table that has other than "
@@ -308,7 +309,7 @@ class AutoencoderImputer(
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X, missing_cells(X)
         X = as_numpy(X)
-        if np.ndim(X) > 2:
+        if np.ndim(X) > 2 and not is_numeric_fit:
             rows = X
         else:
             rows = as_ndarray(check_rows(self, X, reset=reset, allow_nan=uses_nan))

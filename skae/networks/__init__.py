@@ -2,5 +2,6 @@
 
 from skae.networks.conv import ConvNetwork
 from skae.networks.dense import DenseNetwork
+from skae.networks.module import ModuleNetwork
 
-__all__ = ["ConvNetwork", "DenseNetwork"]
+__all__ = ["ConvNetwork", "DenseNetwork", "ModuleNetwork"]

@@ -26,6 +26,9 @@ class BottleneckModule(nn.Module):
     in_prior_units = False
     """Whether users get latent vectors in units of the prior instead of PCA's units."""
 
+    reads_log_variance = False
+    """Whether the hidden layer may be the log-variance that an encoder of the user returns."""
+
     @torch.no_grad()
     def init_from_pca(self, whitening, deviations):
         """Set the parameters for a network that is PCA.
@@ -48,6 +51,9 @@ class BottleneckModule(nn.Module):
 
     def keep_components(self, k):
         """Cut the module to the first k latent dimensions; only for nested bottlenecks."""
+
+    def use_hidden_as_log_variance(self):
+        """Use the encoder's hidden layer as log-variance; only for variational bottlenecks."""
 
     def prepare_for_export(self):
         """Replace operations that ONNX does not have."""
@@ -154,6 +160,7 @@ class NormalPosterior(BottleneckModule):
     """
 
     in_prior_units = True
+    reads_log_variance = True
 
     def __init__(self, n_components, n_hidden):
         super().__init__()
@@ -169,6 +176,13 @@ class NormalPosterior(BottleneckModule):
         noise = discarded.square().mean()
         nn.init.zeros_(self.log_variance.weight)
         self.log_variance.bias.copy_((noise / (whitening.square() + noise)).clamp(1e-4, 1).log())
+
+    @torch.no_grad()
+    def use_hidden_as_log_variance(self):
+        """Set the map to the identity, for an encoder that returns the log-variance itself."""
+        nn.init.eye_(self.log_variance.weight)
+        nn.init.zeros_(self.log_variance.bias)
+        self.log_variance.requires_grad_(False)
 
     def forward(self, z, hidden, generator):
         """Sample from the posteriors, and return the divergences."""

@@ -1,11 +1,13 @@
 """Configuration of networks: frozen records of values and options that build a network."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from skae.networks.hidden_units import reset_activations
+from skae.networks.module_shapes import measure_shapes
+from skae.networks.own_modules import build_module
 
-__all__ = ["ConvConfig", "DenseConfig", "NetworkConfig", "UNetConfig"]
+__all__ = ["ConvConfig", "DenseConfig", "ModuleConfig", "NetworkConfig", "UNetConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class NetworkConfig(Config):
     in_pca_space = False
     gaussian_imputation = False
     convolutional = False
+    has_linear_part = True
+    has_own_modules = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,60 @@ class ConvConfig(NetworkConfig):
     kernel_size: int | None = None
 
     convolutional = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleConfig(NetworkConfig):
+    """Configuration of `skae.networks.ModuleNetwork`.
+
+    `encoder` and `decoder` are classes, functions or instances of the user, and `encoder_params`
+    and `decoder_params` their parameters.
+    """
+
+    sample_shape: tuple
+    channel_axis: int | None
+    module_shape: tuple
+    code_shape: tuple
+    returns_log_variance: bool
+    n_held: int
+    has_linear_part: bool
+    encoder: Any = field(repr=False)
+    decoder: Any = field(repr=False)
+    encoder_params: dict
+    decoder_params: dict
+
+    has_own_modules = True
+
+    def options(self):
+        """Return the keyword arguments without those of the user's modules."""
+        options = super().options()
+        for role in ("encoder", "decoder"):
+            del options[role], options[f"{role}_params"]
+        return options
+
+    def build_module(self, role):
+        """Build the encoder or the decoder, on the default device."""
+        return build_module(
+            getattr(self, role),
+            role,
+            self.module_shape,
+            self.n_components,
+            getattr(self, f"{role}_params"),
+        )
+
+    def add_option_modules(self, network):
+        """Create the modules of options and of the user in a network again."""
+        super().add_option_modules(network)
+        encoder = self.build_module("encoder")
+        # lazy modules have parameters only after a forward pass
+        decoder, _ = measure_shapes(
+            encoder,
+            lambda _: self.build_module("decoder"),
+            self.module_shape,
+            self.n_components,
+            {"encoder": self.encoder, "decoder": self.decoder},
+        )
+        network.add_modules(encoder, decoder)
 
 
 @dataclass(frozen=True, kw_only=True)

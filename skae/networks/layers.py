@@ -11,6 +11,7 @@ from torch.nn import functional
 
 __all__ = [
     "ACTIVATIONS",
+    "OWN_MODULES",
     "Conv2d",
     "LayerNorm",
     "Linear",
@@ -21,8 +22,12 @@ __all__ = [
     "squash",
     "stack_networks",
     "to_device",
+    "trained_tensors",
     "widen",
 ]
+
+OWN_MODULES = ("encoder", "decoder")
+"""Names of the user's modules in a network."""
 
 ACTIVATIONS = {
     "gelu": nn.GELU,
@@ -306,6 +311,27 @@ def stack_networks(networks):
             values = [getattr(original, name).detach() for original in originals]
             module._buffers[name] = torch.stack(values)
     return stacked
+
+
+def trained_tensors(network):
+    """Return the tensors that training changes, by name.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A network, or a stack of networks.
+
+    Returns
+    -------
+    tensors : dict of str to torch.Tensor
+        All parameters, and the buffers of the user's modules, such as running statistics.
+    """
+    tensors = dict(network.named_parameters())
+    for name in OWN_MODULES:
+        module = getattr(network, name, None)
+        if module is not None:
+            tensors |= module.state_dict(keep_vars=True, prefix=f"{name}.")
+    return tensors
 
 
 @torch.no_grad()

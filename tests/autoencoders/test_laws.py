@@ -19,7 +19,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 
-from skae import DenseAutoencoder
+from skae import DenseAutoencoder, ModuleAutoencoder
 from skae._input.image_layout import ImageLayout
 from skae.export import load, save
 
@@ -48,7 +48,8 @@ def test_codes_are_finite_float32_of_the_right_shape(case, fitted):
 def test_n_components_is_kept(case, fitted):
     """The codes have the length that was asked for; "auto" is half of the features, at most 32, and a share cuts it."""
     d = case.flat.shape[1]
-    asked, auto = case.estimator.n_components, max(1, min(32, d // 2))
+    asked = case.estimator.n_components
+    auto = case.code_size or max(1, min(32, d // 2))
     if isinstance(asked, float):
         assert 1 <= fitted.n_components_ < auto
     else:
@@ -120,7 +121,7 @@ def through_skops(estimator):
     data = skops.io.dumps(estimator)
     untrusted = skops.io.get_untrusted_types(data=data)
     foreign = {"torch.optim.nadam.NAdam"} if isinstance(estimator.solver, type) else set()
-    own = ("skae.", "tests.user_options.", "torch.nn.modules.activation.")
+    own = ("skae.", "tests.user_options.", "tests.own_modules.", "torch.nn.modules.activation.")
     assert all(name.startswith(own) or name in foreign for name in untrusted), untrusted
     return skops.io.loads(data, trusted=untrusted)
 
@@ -129,7 +130,10 @@ def through_safetensors(estimator):
     """Write and read with skae.export."""
     with TemporaryDirectory() as folder:
         save(estimator, f"{folder}/x")
-        return load(f"{folder}/x")
+        modules = None
+        if isinstance(estimator, ModuleAutoencoder):
+            modules = {"encoder": estimator.encoder, "decoder": estimator.decoder}
+        return load(f"{folder}/x", modules=modules)
 
 
 WAYS = {
@@ -222,14 +226,17 @@ def test_state_survives_changed_parameters(case, fitted):
     changed = copy.deepcopy(fitted)
     if type(fitted).__name__ == "ConvAutoencoder":
         changed.set_params(n_filters=2)
-    changed.set_params(n_components=4, activation="relu")
+    k = case.code_size or 4
+    changed.set_params(n_components=k)
+    if case.modules is None:
+        changed.set_params(activation="relu")
     expected = fitted.transform(case.X)
     copies = [copied(way, case, changed) for way in WAYS]
     for one in (changed, *(copy_ for copy_ in copies if copy_ is not None)):
         np.testing.assert_array_equal(one.transform(case.X), expected)
-        assert one.n_components == 4
+        assert one.n_components == k
         assert one.n_components_ == fitted.n_components_
-    assert changed.fit(case.X).transform(case.X).shape[1] == 4
+    assert changed.fit(case.X).transform(case.X).shape[1] == k
 
 
 def test_deep_copy_shares_nothing_with_the_original(case, fitted):
@@ -320,7 +327,7 @@ def test_score_is_the_share_of_variance_explained(case, fitted):
         ),
         abs=2e-5,
     )
-    if case.estimator.get_params()["init"] != "random" and case.estimator.loss == "squared_error":
+    if case.starts_as_pca and case.estimator.loss == "squared_error":
         assert score > 0
 
 

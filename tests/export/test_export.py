@@ -71,7 +71,7 @@ def test_load_restores_an_autoencoder(case, fitted, tmp_path):
         assert not (tmp_path / "x").exists()
         return
     save(fitted, tmp_path / "x")
-    loaded = load(tmp_path / "x")
+    loaded = load(tmp_path / "x", modules=case.modules)
     assert type(loaded) is type(fitted)
     np.testing.assert_array_equal(loaded.transform(case.X), fitted.transform(case.X))
     np.testing.assert_array_equal(loaded.reconstruct(case.X), fitted.reconstruct(case.X))

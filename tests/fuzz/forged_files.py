@@ -27,15 +27,20 @@ from skae import (
     ImageRestorer,
     LatentCodec,
     LatentSampler,
+    ModuleAutoencoder,
     ReconstructionDetector,
 )
 from skae.bottlenecks import Quantized
 from skae.export import load, save
 
 from ..cases import gray_images, low_rank
+from ..own_modules import DenseDecoder, DenseEncoder
 from .mutations import mutate
 
 __all__ = ["COUNTS", "attack", "write_seeds"]
+
+MODULES = {"encoder": DenseEncoder, "decoder": DenseDecoder}
+"""Modules that all files are loaded with."""
 
 MAX_SECONDS = 1.0  # of the processor
 MAX_BYTES = 200_000_000
@@ -100,6 +105,12 @@ def write_seeds(folder):
             DenseAutoencoder(2, max_iter=1, allow_nan=True), random_state=0
         ).fit(TABLE),
         "sampler": LatentSampler(dense, random_state=0).fit(TABLE),
+        "module": ModuleAutoencoder(
+            DenseEncoder, DenseDecoder, 2, encoder__hidden=4, max_iter=1, random_state=0
+        ).fit(TABLE),
+        "module-alone": ModuleAutoencoder(
+            DenseEncoder, DenseDecoder, 2, residual=None, max_iter=1, random_state=0
+        ).fit(IMAGES),
         "restorer": ImageRestorer(n_filters=2, max_iter=1, random_state=0).fit(IMAGES),
     }
     paths = []
@@ -184,7 +195,7 @@ def _work(paths, seeds, folder, connection):
     auditor = Auditor(target)
     sys.addaudithook(auditor)
     for path in paths:
-        use(load(path))  # modules are imported
+        use(load(path, modules=MODULES))  # modules are imported
     measures_memory = os.path.exists("/proc/self/clear_refs")
     for seed in seeds:
         rng = np.random.default_rng(seed)
@@ -196,7 +207,7 @@ def _work(paths, seeds, folder, connection):
         outcomes, text, estimator = [], "", None
         auditor.is_active = True
         try:
-            estimator = load(target)
+            estimator = load(target, modules=MODULES)
             outcomes.append("loaded")
         except ValueError:
             outcomes.append("ValueError")

@@ -17,7 +17,7 @@ from skae.corruptions import Gaussian, Masking, Patches, SaltAndPepper
 from skae.losses import Huber, SquaredError
 from skae.penalties import Rate, Sparsity
 
-from .. import user_options
+from .. import own_modules, user_options
 from .arrays import CONTAINERS, DTYPES, PATTERNS, SPECIAL, STACKS, TABLES, Data
 from .subjects import SUBJECTS
 
@@ -159,6 +159,22 @@ PARAMETERS = {
         ],
         "decoder_hidden_layer_sizes": [*NUMBERS, (3,), (4, 3), [], (0,), "x", "auto", [[3]]],
     },
+    "ModuleAutoencoder": {
+        **{name: values for name, values in SHARED.items() if name not in ("activation", "init")},
+        "encoder": [
+            *(own_modules.DenseEncoder, own_modules.NormalEncoder, own_modules.TutorialEncoder),
+            *(own_modules.LSTMEncoder, own_modules.make_encoder, torch.nn.Identity(), len, dict),
+            *(torch.nn.Linear, torch.nn.Flatten(), _fails, _nan, None, *WORDS),
+            *(functools.partial(own_modules.DenseEncoder, hidden=n) for n in (3, 0, -1, "x")),
+        ],
+        "decoder": [
+            *(own_modules.DenseDecoder, own_modules.LazyDecoder, own_modules.TutorialDecoder),
+            *(own_modules.make_decoder, torch.nn.Identity(), len, torch.nn.Flatten, None, *WORDS),
+        ],
+        "residual": [None, "pca", *WORDS],
+        "sample_shape": [(2, 2), (4, 1), (1, 2, 2), (0, 4), (), (4.0,), "x", 4, None, [4], (-1,)],
+        "channel_axis": [*("auto", None, 1, -1, 0, 3, 99, -99), *WORDS, 1.5],
+    },
     "ConvAutoencoder": {
         **SHARED,
         "n_filters": [*NUMBERS, 1, 3, (2, 3), [1], (), (2, 0), "auto"],
@@ -254,6 +270,7 @@ AUTOENCODER += ["get_feature_names_out", "other"]
 METHODS = {
     "DenseAutoencoder": AUTOENCODER,
     "ConvAutoencoder": AUTOENCODER,
+    "ModuleAutoencoder": AUTOENCODER,
     "ReconstructionDetector": [
         *("score_samples", "predict", "decision_function", "error_map", "score_parts", "p_values"),
         *("explain", "other"),
@@ -270,6 +287,7 @@ METHODS = {
 FITS = {
     "DenseAutoencoder": ["fit", "partial_fit", "fit_transform"],
     "ConvAutoencoder": ["fit", "partial_fit", "fit_transform"],
+    "ModuleAutoencoder": ["fit", "partial_fit", "fit_transform"],
     "ReconstructionDetector": ["fit", "fit_predict"],
 }
 OTHERS = ["repr", "html", "pickle", "deepcopy", "clone", "set_output", "params"]

@@ -16,10 +16,20 @@ from skae import (
     ImageRestorer,
     LatentCodec,
     LatentSampler,
+    ModuleAutoencoder,
     ReconstructionDetector,
 )
 from skae.bottlenecks import Quantized
 
+from ..own_modules import (
+    ConvDecoder,
+    ConvEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    LSTMDecoder,
+    LSTMEncoder,
+    NormalEncoder,
+)
 from ..user_options import Channel
 from .arrays import Data
 
@@ -59,6 +69,12 @@ def conv(n_components=2, **parameters):
     """Return a small autoencoder of images."""
     parameters = {"n_filters": 2, "max_iter": 1, "random_state": 0, **parameters}
     return ConvAutoencoder(n_components, **parameters)
+
+
+def module(encoder=DenseEncoder, decoder=DenseDecoder, n_components=2, **parameters):
+    """Return a small autoencoder of modules of the user."""
+    parameters = {"max_iter": 1, "random_state": 0, **parameters}
+    return ModuleAutoencoder(encoder, decoder, n_components, **parameters)
 
 
 def restorer(**parameters):
@@ -131,6 +147,15 @@ SUBJECTS = {
         lambda: conv(output_dtype="input", bottleneck="variational"),
         Data((16, 6, 6), "counts", dtype="uint8"),
     ),
+    "module": Subject(module, TABLE),
+    "module alone": Subject(
+        lambda: module(NormalEncoder, bottleneck="variational", residual=None), TABLE
+    ),
+    "module of images": Subject(lambda: module(ConvEncoder, ConvDecoder), COLORS),
+    "module of sequences NaN": Subject(
+        lambda: module(LSTMEncoder, LSTMDecoder, allow_nan=True), Data((16, 6, 2), "NaN")
+    ),
+    "detector of modules": Subject(lambda: detector(module()), TABLE),
     "detector": Subject(lambda: detector(dense()), TABLE),
     "detector of images": Subject(lambda: detector(conv(), smoothing=0.8), IMAGES),
     "detector of signals": Subject(

@@ -169,7 +169,20 @@ def resumed(folder):
     return model.fit(X).fit(X), X
 
 
+def own_modules(folder):
+    """Fit modules of the user with dropout and batch normalization."""
+    from skae import ModuleAutoencoder
+    from tests.own_modules import DenseDecoder, DenseEncoder
+
+    X = tables()
+    model = ModuleAutoencoder(
+        DenseEncoder, DenseDecoder, 3, max_iter=12, random_state=0, checkpoint_dir=folder
+    )
+    return model.fit(X), X
+
+
 CONFIGURATIONS = [
+    own_modules,
     cross_validated,
     streamed,
     ordered,
@@ -282,8 +295,14 @@ def kill_fits(n_kills, configurations, seed=0):
 
 
 def test_a_fit_that_is_killed_and_run_again_equals_an_uninterrupted_one():
-    """Fits of ten configurations are killed 20 times; every result is equal to the bit."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    """Fits of eleven configurations are killed 20 times; every result is equal to the bit."""
+    root = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": root,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
     finished = subprocess.run(
         [sys.executable, __file__, str(N_KILLS)],
         env=environment,
