@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from sklearn.base import _fit_context
+from sklearn.utils._array_api import get_namespace_and_device, move_to
 from sklearn.utils._param_validation import HasMethods, Interval, Options, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
@@ -20,6 +21,8 @@ __all__ = [
     "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
+    "get_namespace_and_device",
+    "move_to",
     "output_container",
     "visual_block",
     "wants_tensor",

@@ -37,7 +37,7 @@ INNER_FLOORS = {
     "_input": [
         ["rows"],
         ["sparse_rows"],
-        ["dtypes", "cells"],
+        ["dtypes", "cells", "array_api"],
         ["tensors", "tables", "batching"],
         ["array_likes", "units", "factor_analysis"],
         [

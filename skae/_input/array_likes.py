@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from skae._input.array_api import as_known_array
 from skae._input.cells import check_no_units, fill_mask, numbers_of, type_name
 from skae._input.dtypes import as_ndarray, dtype_name
 from skae._input.tensors import plain_tensor
@@ -132,6 +133,9 @@ def _plain_array(X, name):
 
 def _plain_object(X, name):
     """Convert an object that is no array, tensor, table or list."""
+    known = as_known_array(X)
+    if known is not X:
+        return as_plain(known, name)
     if isinstance(X, (Dataset, DataLoader)) and not hasattr(X, "shape"):
         raise TypeError(
             f"Got {name} as a torch {type(X).__name__}, but expected an array, or an object with "

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 
+from skae._input.array_api import as_known_array
 from skae._input.array_likes import as_plain, check_not_file_names
 from skae._input.cells import check_no_units, fill_mask
 from skae._input.dtypes import supported_dtype
@@ -63,6 +64,7 @@ def stream_if_large(X, name="X"):
     ValueError
         If X has units, text, dates or complex numbers, or images of different shapes.
     """
+    X = as_known_array(X)
     if not _is_lazy(X):
         if isinstance(X, StreamedRows):
             return X

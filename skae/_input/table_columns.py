@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skae._input.array_api import as_known_array
 from skae._input.array_likes import as_numpy, as_plain
 from skae._input.cells import numbers_of
 from skae._input.tables import column_numbers, package_of
@@ -59,6 +60,7 @@ def as_table(X, categorical_features):
     """
     if hasattr(X, "columns"):
         return as_plain(X)
+    X = as_known_array(X)
     if categorical_features is None or isinstance(categorical_features, str):
         return X
     if isinstance(X, torch.Tensor):

@@ -8,6 +8,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from torch.nn import functional
 
+from skae._input.array_api import as_known_array
 from skae._input.dtypes import as_ndarray
 
 __all__ = ["Targets", "known_values", "missing_mask", "resolve_targets"]
@@ -50,7 +51,7 @@ def resolve_targets(estimator, y, n_samples, indices, *, resume):
     name = f"{type(estimator).__name__} with target_weight={estimator.target_weight!r}"
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    y = as_ndarray(y)
+    y = as_ndarray(as_known_array(y))
     check_consistent_length(y, np.empty((n_samples, 0)))
     if indices is not None:
         y = y[indices.numpy()]

@@ -48,6 +48,7 @@ from skae.autoencoders._parameters import (
     OPTION_WORDS,
     PARAMETER_CONSTRAINTS,
     check_parameter_combinations,
+    has_array_attributes,
     warn_unused_parameters,
 )
 from skae.autoencoders._summary import TextSummaryMixin
@@ -299,6 +300,7 @@ class BaseAutoencoder(
             ``set_output`` selects data frames. Dense also for a sparse matrix.
         """
         check_is_fitted(self)
+        given = X
         if not self._has_categories:
             X = stream_if_large(X)
         net = self.net_
@@ -309,7 +311,7 @@ class BaseAutoencoder(
             return net.decode(encode(x), computing)
 
         X_hat = apply_in_chunks(net, reconstruct, rows, net.module_.n_features, dtype)
-        return self._to_output_layout(X_hat, X, np.shape(X))
+        return self._to_output_layout(X_hat, given, np.shape(X))
 
     @uses_default_torch_state
     def reconstruction_error(self, X: MatrixLike) -> NDArray[np.float64]:
@@ -381,6 +383,7 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = not has_array_attributes(self)
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.allow_nan = self.allow_nan
         tags.target_tags.required = self.target_weight > 0

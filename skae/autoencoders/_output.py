@@ -2,6 +2,7 @@
 
 import torch
 
+from skae._input.array_api import like_array, returns_own_arrays
 from skae._input.table_output import build_table, table_of_numbers
 from skae._input.table_schema import EncodedTable, TableSchema
 from skae._input.units import computing_dtype, output_dtype
@@ -22,7 +23,9 @@ class OutputMixin:
         return dtype, computing_dtype(dtype, spec.result_dtype)
 
     def _to_array(self, result, X, *, always=False):
-        """Return a tensor if X is one, else an array."""
+        """Return a tensor if X is one, an array of the library of X if it has one, else an array."""
+        if returns_own_arrays(X) and not always and output_container(self) == "default":
+            return like_array(result, X)
         wanted = isinstance(X, torch.Tensor) if always else wants_tensor(self, X)
         if wanted:
             return result
@@ -38,7 +41,10 @@ class OutputMixin:
         table = _to_table(self, rows, getattr(X, "index", None))
         if table is not None:
             return table
-        return self._restore_layout(self._to_array(rows, X, always=True), shape)
+        result = self._restore_layout(self._to_array(rows, X, always=True), shape)
+        if returns_own_arrays(X):
+            return like_array(result, X)
+        return result
 
     @property
     def _has_categories(self):

@@ -17,6 +17,7 @@ __all__ = [
     "OPTION_WORDS",
     "PARAMETER_CONSTRAINTS",
     "check_parameter_combinations",
+    "has_array_attributes",
     "warn_unused_parameters",
 ]
 
@@ -157,6 +158,20 @@ def warn_unused_parameters(estimator, n_samples, *, has_validation_set):
                 f"which is a linear autoencoder: {name} has no effect. Set hidden_layer_sizes to "
                 f"widths of hidden layers, or {name}={default!r}, the default."
             )
+
+
+def has_array_attributes(estimator):
+    """Return whether bottleneck or penalty have fitted attributes, which are arrays of NumPy."""
+    for name, base in (("bottleneck", Bottleneck), ("penalty", Penalty)):
+        option = getattr(estimator, name)
+        if isinstance(option, str):
+            class_ = OPTION_WORDS[name].get(option)
+        else:
+            class_ = type(option)
+        method = getattr(class_, "fitted_attributes", base.fitted_attributes)
+        if method is not base.fitted_attributes:
+            return True
+    return False
 
 
 def _is_linear(estimator):

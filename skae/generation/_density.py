@@ -4,6 +4,7 @@ import copy
 import inspect
 
 import numpy as np
+from sklearn import config_context
 
 from skae._meta_estimator import seeded_clone
 from skae.generation._classes import MAX_COUNT, complete_class
@@ -45,7 +46,9 @@ def fit_density(density, codes, seed, max_rows=None):
             max_rows = MAX_DENSITY_ROWS
         codes = codes[np.random.default_rng(seed).permutation(len(codes))[:max_rows]]
         density = _default_density(*codes.shape)
-    return seeded_clone(density, seed).fit(codes, None)
+    # mixtures have initializations without the array API, and codes are NumPy arrays
+    with config_context(array_api_dispatch=False):
+        return seeded_clone(density, seed).fit(codes, None)
 
 
 def fit_densities(density, codes, classes, labels, seed):
