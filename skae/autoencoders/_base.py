@@ -50,6 +50,7 @@ from skae.autoencoders._parameters import (
     warn_unused_parameters,
 )
 from skae.autoencoders._summary import TextSummaryMixin
+from skae.distributed._context import with_all_processes
 
 __all__ = ["BaseAutoencoder"]
 
@@ -129,6 +130,7 @@ class BaseAutoencoder(
         """Return whether a normal distribution imputes missing values, instead of the mean."""
         return False
 
+    @with_all_processes
     @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
@@ -186,6 +188,7 @@ class BaseAutoencoder(
         result.install(self)
         return self
 
+    @with_all_processes
     @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
