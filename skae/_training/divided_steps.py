@@ -138,6 +138,7 @@ class SplitSteps(SameSteps):
             self.stream_partition = self.partition
         self._n_remaining = 0
         self._buffer = None
+        self._used = []  # numbers of the parameters that have gradients
         self._has_too_little_memory = False
 
     def settings(self, extra, *, streams=False):
@@ -230,7 +231,9 @@ class SplitSteps(SameSteps):
         views = [
             view.view_as(one) for view, one in zip(buffer[:n].split(sizes), parameters, strict=True)
         ]
-        used = [i for i, one in enumerate(parameters) if one.grad is not None]
+        if step is not None:
+            self._used = [i for i, one in enumerate(parameters) if one.grad is not None]
+        used = self._used
         if step is None or has_failed:
             buffer.zero_()
         else:
@@ -245,7 +248,11 @@ class SplitSteps(SameSteps):
         self._n_remaining -= 1
         if not has_failed:
             buffer[: n + 1] /= buffer[n + 1].clone()
-            torch._foreach_copy_([parameters[i].grad for i in used], [views[i] for i in used])
+            for i in used:
+                if parameters[i].grad is None or step is None:
+                    parameters[i].grad = torch.empty_like(parameters[i])
+            if used:
+                torch._foreach_copy_([parameters[i].grad for i in used], [views[i] for i in used])
         is_checked = buffer.device.type == "cpu" or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
         if is_checked and not has_failed:
             self.group.read_flags(buffer[n + 2 :].tolist())
