@@ -3,13 +3,14 @@
     python benchmarks/distributed.py                              # 1, 2 and 4 processes with one thread each
     python benchmarks/distributed.py --paper                      # the table of large fits, without a measurement
 
-The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch, and
-of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N processes
-that compute nothing else. `predicted` is the ratio from these parts. With more processes than cores, the processes share the cores,
-which the prediction does not contain.
+The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch,
+and of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N
+processes that compute nothing else. `predicted` is the ratio from these parts. With more processes than cores, the processes
+share the cores, which the prediction does not contain.
 
-``--paper`` predicts fits on GPUs. The step of a GPU has a fixed time, in which kernels are launched, and a time for each sample. The
-time of a sum is a latency for each of 2 (N - 1) messages of a ring, and the time of 8 (N - 1) / N bytes for each weight.
+``--paper`` predicts fits on GPUs. The step of a GPU has a least time, in which kernels are launched, and a time for each
+sample. The time of a sum is a latency for each of 2 (N - 1) messages of a ring, and the time of 8 (N - 1) / N bytes for each
+weight.
 """
 
 import argparse
