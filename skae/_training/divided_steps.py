@@ -15,6 +15,8 @@ from skorch.callbacks import (
     LRScheduler,
     Unfreezer,
 )
+from torch.nn import SyncBatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from skae._input.partition import Partition, ShardPartition
 from skae._training.net_state import plain_records
@@ -29,8 +31,7 @@ from skae.distributed._shard import own_range
 __all__ = ["SameSteps", "SplitSteps", "training_processes"]
 
 STEPS_BETWEEN_CHECKS = 16
-"""On accelerators, a message of another process is read after so many steps, since each time the
-process waits for its device."""
+"""On accelerators, processes tell one another about errors after so many steps."""
 
 N_FLAGS = 4
 """Errors, interruptions, wishes for a checkpoint, and processes without enough memory."""
@@ -98,7 +99,7 @@ class SameSteps(NoProcesses):
             self.group.share([*net.module_.state_dict().values(), total_loss, total_weight])
 
     def agree(self, net, stop):
-        """Return whether any process wants to stop, and share what callbacks changed."""
+        """Return whether any process wants to stop, and share changes by callbacks."""
         self.group.epoch += 1
         stop = self.group.check(stop)
         if self._has_callbacks:
@@ -131,15 +132,15 @@ class SplitSteps(SameSteps):
     def __init__(self, group, rows):
         super().__init__(group)
         self.partition = Partition(group.rank, group.size)
-        found = own_range(rows)
-        if found is not None:
-            self.stream_partition = ShardPartition(group.rank, group.size, *found)
+        own = own_range(rows)
+        if own is not None:
+            self.stream_partition = ShardPartition(group.rank, group.size, *own)
         else:
             self.stream_partition = self.partition
         self._n_remaining = 0
         self._buffer = None
         self._used = []  # numbers of the parameters that have gradients
-        self._has_too_little_memory = False
+        self._has_too_little_memory = self._must_divide = False
 
     def settings(self, extra, *, streams=False):
         """Return the settings of skorch, with the partition of batches."""
@@ -147,6 +148,17 @@ class SplitSteps(SameSteps):
         if streams:
             partition = self.stream_partition
         return {**super().settings(extra), "iterator_train__partition": partition}
+
+    def begin(self, net):
+        """Use the weights of the first process, of a network that treats each sample by itself."""
+        for module in net.module_.modules():
+            if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
+                raise ValueError(
+                    f"Got a network with {type(module).__name__}, but in several processes each "
+                    "one would normalize its own samples. Use LayerNorm, GroupNorm or "
+                    "torch.nn.SyncBatchNorm, or fit in a block of skae.distributed.alone()."
+                )
+        super().begin(net)
 
     @contextmanager
     def epoch(self, net, n_steps):
@@ -178,7 +190,7 @@ class SplitSteps(SameSteps):
                     raise
                 self._has_too_little_memory = True
             is_checked = self._sum(net, step, weight)
-            if not is_checked or not self._must_divide():
+            if not is_checked or not self._must_divide:
                 return self._summed_step(net, step)
             net.parts *= 2
             warn_user(
@@ -242,8 +254,10 @@ class SplitSteps(SameSteps):
             torch._foreach_copy_([views[i] for i in used], [parameters[i].grad for i in used])
             buffer[n] = step["loss"]
             buffer[n + 1] = weight
-        flags = [*self.group.flags(has_failed), float(self._has_too_little_memory)]
-        buffer[n + 2 :] = torch.tensor(flags, device=buffer.device)
+        flags = torch.tensor([*self.group.flags(has_failed), float(self._has_too_little_memory)])
+        is_on_cpu = buffer.device.type == "cpu"
+        if is_on_cpu:
+            buffer[n + 2 :] = flags
         self.group.sum(buffer)
         self._n_remaining -= 1
         if not has_failed:
@@ -253,20 +267,22 @@ class SplitSteps(SameSteps):
                     parameters[i].grad = torch.empty_like(parameters[i])
             if used:
                 torch._foreach_copy_([parameters[i].grad for i in used], [views[i] for i in used])
-        is_checked = buffer.device.type == "cpu" or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
-        if is_checked and not has_failed:
-            self.group.read_flags(buffer[n + 2 :].tolist())
+        is_checked = is_on_cpu or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
+        if is_checked:
+            # by the CPU, which does not wait for the device, and notices a lost process
+            summed = buffer[n + 2 :] if is_on_cpu else self.group.sum(flags)
+            self._must_divide = bool(summed[-1] > 0)
+            self._has_too_little_memory = False
+            if not has_failed:
+                self.group.read_flags(summed.tolist())
         return is_checked
-
-    def _must_divide(self):
-        """Return whether a process had too little memory."""
-        self._has_too_little_memory = False
-        return bool(self._buffer[-1] > 0)
 
     def _summed_step(self, net, step):
         """Return the loss of the whole batch, with the reconstructions of the own samples."""
         loss = self._buffer[-N_FLAGS - 2].clone()
-        return {"loss": loss, "y_pred": None if step is None else step["y_pred"]}
+        if step is None:
+            return {"loss": loss, "y_pred": None}
+        return {"loss": loss, "y_pred": step["y_pred"]}
 
     def total_weight(self, batch):
         """Return the sum of the sample weights of the last batch."""

@@ -1,5 +1,6 @@
 """Checkpoints of a fit in several processes: the first reads and writes, the others get its bytes."""
 
+import contextlib
 import json
 import signal
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from skae._files.container import pack_arrays, parse_json, unpack_arrays
 from skae._training import checkpoints
 from skae._training.checkpoint_values import pack_value, unpack_value
 from skae._training.checkpoints import FitCheckpoints, NoCheckpoints
+from skae._training.fit_digest import NotDigestible, digest_fit
 from skae.distributed._context import active_group
+from skae.distributed._shard import own_range
 
 __all__ = ["GroupCheckpoints", "open_checkpoints"]
 
@@ -102,6 +105,8 @@ def open_checkpoints(estimator, seed, data, start):
     folder = None
     if group.is_first:
         folder = checkpoints.locked_folder(estimator, seed, data, start)
+    elif estimator.checkpoint_dir is not None and estimator.random_state is not None:
+        _take_part_in_digest(estimator, seed, data, start)
     try:
         if group.share_json(folder is not None):
             yield GroupCheckpoints(folder, group)
@@ -110,3 +115,11 @@ def open_checkpoints(estimator, seed, data, start):
     finally:
         if folder is not None:
             folder.unlock()
+
+
+def _take_part_in_digest(estimator, seed, data, start):
+    """Read shards that the first process digests."""
+    content = data()
+    if own_range(content["X"]) is not None:
+        with contextlib.suppress(NotDigestible):
+            digest_fit(estimator, seed, content, start())

@@ -28,9 +28,9 @@ def own_chunks(X, width):
     chunk : slice
         Their place in X.
     """
-    group, found = active_group(), own_range(X)
-    if found is not None:
-        start, stop = found
+    group, own = active_group(), own_range(X)
+    if own is not None:
+        start, stop = own
         for chunk in row_chunks(stop - start, width):
             chunk = slice(start + chunk.start, start + chunk.stop)
             yield read_own(X, chunk), chunk

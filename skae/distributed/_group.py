@@ -60,6 +60,7 @@ class Group:
         self.is_interrupted = self.is_terminated = self.wants_checkpoint = False
         self.epoch = 0
         self.announce = self._announce_error
+        self._has_nccl = "nccl" in str(dist.get_backend_config(world))
         with self.losses(name):
             # messages of the user's own collectives never mix with those of a fit
             self.control = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout))
@@ -216,7 +217,7 @@ class Group:
     def sum(self, tensor):
         """Replace a contiguous tensor by the sum over all processes, which is equal in all bits."""
         group = self.control
-        if tensor.device.type == "cuda" and "nccl" in str(dist.get_backend_config(self.world)):
+        if tensor.device.type == "cuda" and self._has_nccl:
             group = self.world
         with self.losses():
             dist.all_reduce(tensor, group=group)

@@ -3,6 +3,7 @@
 import math
 import threading
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class Shard:
     4
     """
 
-    def __init__(self, X: object) -> None:
+    def __init__(self, X: Any) -> None:
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu().numpy()
         has_slices = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
@@ -135,13 +136,16 @@ def own_range(X):
         return None
     for name in WRAPPED:
         inner = getattr(X, name, None)
-        found = None if inner is None else own_range(inner)
-        if found is not None:
-            indices = getattr(X, "indices", None)
-            if indices is None:
-                return found
-            start, stop = torch.searchsorted(indices, torch.tensor(found)).tolist()
-            return start, stop
+        rows = None
+        if inner is not None:
+            rows = own_range(inner)
+        if rows is None:
+            continue
+        indices = getattr(X, "indices", None)
+        if indices is None:
+            return rows
+        start, stop = torch.searchsorted(indices, torch.tensor(rows)).tolist()
+        return start, stop
     return None
 
 
