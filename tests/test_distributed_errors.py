@@ -2,23 +2,27 @@
 
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
-from skae import distributed
+import skae.distributed._shard
+from skae import DenseAutoencoder, distributed
 from skae._training import checkpoints
 from skae._training.divided_steps import SplitSteps
+from skae.distributed._launch import _wait_for_results
 
 from .processes import run_processes
-from .test_distributed import X, dense, result_of, streamed_fit
+from .test_distributed import X, dense, own_rows, result_of, streamed_fit, streamed_shard_fit
 
 MAX_SECONDS = 20
 """Longest time until all processes have noticed an error."""
@@ -292,6 +296,119 @@ def test_without_other_processes_nothing_changes():
     assert distributed.first()
     with pytest.raises(ValueError, match="timeout=0"):
         distributed.start(timeout=0)
+
+
+def test_launch_returns_the_result_of_the_first_process():
+    """`launch` calls a function without a module in new processes, which fit together."""
+    rows = X
+
+    def fit(n_components):
+        warnings.simplefilter("ignore")
+        autoencoder = DenseAutoencoder(n_components, validation_fraction=0.1, random_state=0)
+        size = torch.distributed.get_world_size()
+        return autoencoder.set_params(max_iter=2).fit(rows), size, distributed.first()
+
+    autoencoder, size, is_first = distributed.launch(fit, 2, 3)
+    assert (size, is_first) == (2, True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = DenseAutoencoder(3, validation_fraction=0.1, random_state=0, max_iter=2).fit(X)
+    np.testing.assert_allclose(autoencoder.loss_curve_, expected.loss_curve_, rtol=1e-5)
+    with pytest.raises(ValueError, match="n_processes=0"):
+        distributed.launch(fit, 0)
+
+
+def test_errors_of_launched_processes():
+    """The error that ended the others is raised, and `Lost` for a process without a result."""
+    outcomes = {
+        0: ("error", distributed.Lost("a")),
+        1: ("error", OSError("full")),
+        2: ("result", None),
+    }
+    for kinds, expected in (((0, 1, 2), OSError), ((0, 2), distributed.Lost)):
+        pipes = {}
+        for rank in kinds:
+            receiver, sender = multiprocessing.Pipe(duplex=False)
+            kind, content = outcomes[rank]
+            sender.send((kind, pickle.dumps(content)))
+            pipes[receiver] = rank
+        with pytest.raises(expected):
+            _wait_for_results(pipes)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    sender.close()
+    with pytest.raises(distributed.Lost, match="Process 4 ended without a result"):
+        _wait_for_results({receiver: 4})
+
+
+def with_batch_norm(rank):
+    """Return the outcome of a fit whose network normalizes batches."""
+    build = DenseAutoencoder._build
+
+    def build_with_batch_norm(self, *args, **kwargs):
+        network = build(self, *args, **kwargs)
+        network.add_module("norm", torch.nn.BatchNorm1d(3))
+        return network
+
+    DenseAutoencoder._build = build_with_batch_norm
+    return outcome(lambda: dense().fit(X))
+
+
+def test_batch_normalization_is_refused():
+    """A network that normalizes batches is an error in all processes."""
+    for kind, text in run_processes(with_batch_norm, 2):
+        assert kind == "ValueError"
+        assert "BatchNorm1d" in text
+
+
+BAD_SHARDS = [
+    ([[1.0, 2.0]], "Got Shard of list"),
+    (pd.DataFrame({"a": [1.0, 2.0]}), "Got Shard of DataFrame"),
+    (np.array([["a"], ["b"]]), "dtype <U1"),
+    (np.zeros(3), "two dimensions"),
+]
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_SHARDS)
+def test_shards_have_to_be_arrays(rows, message):
+    """A shard of anything but an array of numbers is an error."""
+    with pytest.raises(TypeError, match=message):
+        distributed.Shard(rows)
+
+
+def fits_of_shards(rank):
+    """Return outcomes of fits of shards: with targets, in one process only, and of other shapes."""
+    warnings.simplefilter("ignore")
+    labels = np.array(["a", "b", None] * 201, dtype=object)
+    rows = own_rows(X)
+    with pytest.MonkeyPatch.context() as patch:
+        fitted = dense(target_weight=0.5).fit(distributed.Shard(rows), own_rows(labels))
+        patch.setattr(skae.distributed._shard, "MAX_GATHERED_BYTES", 0)
+        coupled = outcome(
+            lambda: streamed_shard_fit(dense(penalty="sparsity", validation_fraction=0.1))
+        )
+    return [
+        result_of(fitted),
+        coupled,
+        outcome(lambda: dense().fit(distributed.Shard(rows) if rank == 0 else rows)),
+        outcome(lambda: dense().fit(distributed.Shard(rows[:, : 12 - rank]))),
+        outcome(lambda: dense().fit(distributed.Shard(rows), sample_weight=np.ones(5))),
+    ]
+
+
+def test_fits_of_shards():
+    """Targets of shards may be texts; shards of different kinds are an error in all processes."""
+    first, second = run_processes(fits_of_shards, 2)
+    labels = np.array(["a", "b", None] * 201, dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = result_of(dense(target_weight=0.5).fit(X, labels))
+    np.testing.assert_allclose(first[0]["curve"], expected["curve"], rtol=1e-5)
+    np.testing.assert_array_equal(first[0]["codes"], second[0]["codes"])
+    for outcomes in (first, second):
+        assert "each process needs all samples" in outcomes[1][1]
+        assert "not all passed a Shard" in outcomes[2][1]
+        assert "differ in shape or dtype" in outcomes[3][1]
+        assert "sample_weight with 5 values" in outcomes[4][1]
 
 
 # ------------------------------------------------------------------------------- checkpoints

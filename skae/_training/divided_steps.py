@@ -213,7 +213,9 @@ class SplitSteps(SameSteps):
             if is_padding:
                 rows = slice(0, 1)
             chunk = batch.chunk(rows)
-            share = 0.0 if is_padding else chunk.total_weight
+            share = 0.0
+            if not is_padding:
+                share = chunk.total_weight
             context = nullcontext()
             if not net.static:
                 positions = batch.positions[rows]
@@ -223,7 +225,9 @@ class SplitSteps(SameSteps):
             loss, weight = loss + step["loss"], weight + share
             if net.notifies_batches_:
                 reconstructions.append(step["y_pred"])
-        x_hat = torch.cat(reconstructions) if reconstructions else None
+        x_hat = None
+        if reconstructions:
+            x_hat = torch.cat(reconstructions)
         return {"loss": loss, "y_pred": x_hat}, weight
 
     def _sum(self, net, step, weight, *, has_failed=False):
@@ -270,7 +274,9 @@ class SplitSteps(SameSteps):
         is_checked = is_on_cpu or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
         if is_checked:
             # by the CPU, which does not wait for the device, and notices a lost process
-            summed = buffer[n + 2 :] if is_on_cpu else self.group.sum(flags)
+            summed = buffer[n + 2 :]
+            if not is_on_cpu:
+                summed = self.group.sum(flags)
             self._must_divide = bool(summed[-1] > 0)
             self._has_too_little_memory = False
             if not has_failed:

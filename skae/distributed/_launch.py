@@ -132,9 +132,7 @@ def launch(
     is_int = isinstance(n_processes, Integral) and not isinstance(n_processes, bool)
     if not is_int or n_processes < 1:
         raise ValueError(f"Got n_processes={n_processes!r}, but expected an int >= 1.")
-    from joblib.externals import cloudpickle
-
-    payload = cloudpickle.dumps((function, args))
+    payload = _dumps((function, args))
     context = multiprocessing.get_context("spawn")
     n_threads = max(1, torch.get_num_threads() // n_processes)
     environment = {"WORLD_SIZE": str(n_processes), "MASTER_ADDR": "127.0.0.1"}
@@ -156,6 +154,13 @@ def launch(
             process.join()
 
 
+def _dumps(value):
+    """Return the pickle of a value, which may contain functions of a notebook."""
+    from joblib import wrap_non_picklable_objects
+
+    return pickle.dumps(wrap_non_picklable_objects(value, keep_wrapper=False))
+
+
 def _free_port():
     """Return a port of this machine that is free at present."""
     with socket.socket() as server:
@@ -167,17 +172,20 @@ def _wait_for_results(pipes):
     """Return the result of the first process when all have ended; raise the cause of an error."""
     result, errors = None, {}
     while pipes:
-        for pipe in wait(list(pipes), timeout=MAX_SECONDS_TO_END if errors else None) or list(
-            pipes
-        ):
+        timeout = None
+        if errors:
+            timeout = MAX_SECONDS_TO_END
+        ready = wait(list(pipes), timeout)
+        if not ready:
+            break
+        for pipe in ready:
             rank = pipes.pop(pipe)
             try:
-                kind, content = pipe.recv() if pipe.poll() else ("lost", None)
-            except EOFError:
-                kind, content = "lost", None
-            if kind == "lost":
+                kind, content = pipe.recv()
+            except (EOFError, ConnectionResetError):
                 errors[rank] = Lost(f"Process {rank} ended without a result. See its output.")
-            elif kind == "error":
+                continue
+            if kind == "error":
                 errors[rank] = pickle.loads(content)
             elif rank == 0:
                 result = content
@@ -190,15 +198,15 @@ def _wait_for_results(pipes):
 
 def _work(pipe, payload, variables, timeout):
     """Call a function in a process of `launch`, and send its result."""
-    from joblib.externals import cloudpickle
-
     os.environ.update(variables)
     torch.set_num_threads(int(variables["OMP_NUM_THREADS"]))
     function, args = pickle.loads(payload)
     try:
         start(timeout)
         value = function(*args)
-        result = ("result", cloudpickle.dumps(value if variables["RANK"] == "0" else None))
+        if variables["RANK"] != "0":
+            value = None  # only the result of the first process is used
+        result = ("result", _dumps(value))
     except BaseException as error:
         result = ("error", _pickled_error(error))
     pipe.send(result)
@@ -207,9 +215,7 @@ def _work(pipe, payload, variables, timeout):
 
 def _pickled_error(error):
     """Return the pickle of an error, or of its text."""
-    from joblib.externals import cloudpickle
-
     try:
-        return cloudpickle.dumps(error)
+        return _dumps(error)
     except Exception:  # errors of users may hold anything
-        return cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+        return _dumps(RuntimeError(f"{type(error).__name__}: {error}"))
