@@ -23,6 +23,8 @@ Training
                                  early stopping, history, progress, convergence warnings,
                                  checkpoints
 
+    ``distributed``              several processes: start, shards, sums, lost processes
+
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
     ``generation``               sampling from densities of latent vectors, also by class

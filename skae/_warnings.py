@@ -8,7 +8,7 @@ from traceback import walk_stack
 
 from sklearn.base import BaseEstimator
 
-__all__ = ["is_nested_call", "recorded_warnings", "warn_user"]
+__all__ = ["is_nested_call", "recorded_warnings", "silent_warnings", "warn_user"]
 
 LIBRARIES = ("skae", "sklearn", "skorch", "skops", "joblib", "torch", "pickle", "copy")
 """Packages that a warning does not name. joblib and copies build estimators by pickle and copy."""
@@ -38,6 +38,26 @@ def recorded_warnings():
         RECORDS.reset(token)
 
 
+IS_SILENT: ContextVar[bool] = ContextVar("is_silent", default=False)
+"""Whether warnings are not issued, because another process issues the same ones."""
+
+
+@contextmanager
+def silent_warnings(is_silent):
+    """Issue no warning of `warn_user` within a block, if `is_silent` is true.
+
+    Parameters
+    ----------
+    is_silent : bool
+        False for the first process of a distributed fit.
+    """
+    token = IS_SILENT.set(is_silent)
+    try:
+        yield
+    finally:
+        IS_SILENT.reset(token)
+
+
 def _module(frame):
     """Return the name of the module that a frame belongs to."""
     return str(frame.f_globals.get("__name__"))
@@ -53,6 +73,8 @@ def warn_user(text, category=UserWarning):
     category : type, default=UserWarning
         Category of the warning.
     """
+    if IS_SILENT.get():
+        return
     records = RECORDS.get()
     if records is not None:
         records.append((text, category))

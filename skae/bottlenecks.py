@@ -57,6 +57,9 @@ class Bottleneck(Option):
         Factor of the default number of epochs, relative to a deterministic bottleneck.
     needs_latents : bool
         Whether the module is initialized from latent vectors, by `init_from_latents`.
+    couples_samples : bool
+        Whether the module remembers the samples of a batch, or compares them. Several processes
+        then don't divide batches.
     weight : float
         Weight of the cost per feature, relative to a loss in units of the variance of X.
     """
@@ -67,6 +70,7 @@ class Bottleneck(Option):
     draws_noise: ClassVar[bool] = False
     epochs_factor: ClassVar[int] = 3
     needs_latents: ClassVar[bool] = False
+    couples_samples: ClassVar[bool] = False
     weight: float = 0.0
 
     @property
@@ -270,6 +274,7 @@ class Quantized(Bottleneck):
     }
     has_cost = True
     needs_latents = True
+    couples_samples = True
 
     def __init__(self, codebook_size: int | Literal["auto"] = "auto", weight: float = 1.0) -> None:
         self.codebook_size = codebook_size

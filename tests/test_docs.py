@@ -24,6 +24,7 @@ from skae import (
     bottlenecks,
     corruptions,
     datasets,
+    distributed,
     export,
     losses,
     penalties,
@@ -473,6 +474,7 @@ def test_pages_of_the_api_are_complete():
     public = {f"skae.{name}" for name in skae.__all__}
     for part in (losses, penalties, bottlenecks, corruptions, augmentations, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
+    public |= {f"skae.distributed.{name}" for name in distributed.__all__}
     # the detector itself is imported from skae
     public |= {f"skae.anomaly.{name}" for name in anomaly.__all__ if name not in skae.__all__}
     assert listed == public

@@ -190,11 +190,14 @@ class Batches(ResumableBatches):
         Whether to shuffle the rows in every epoch.
     generator : torch.Generator, default=None
         Random number generator for the order.
+    partition : Partition, default=None
+        Selects the samples of this process in each batch. None: all samples.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False, generator=None):
+    def __init__(self, dataset, batch_size, shuffle=False, generator=None, partition=None):
         super().__init__(generator)
         self.dataset = dataset
+        self.partition = partition
         self.indices = None
         self.n_samples = len(dataset)
         if isinstance(dataset, Subset):
@@ -214,7 +217,9 @@ class Batches(ResumableBatches):
             self.generator.set_state(resumed.present)
         for chunk in self.chunks()[self.n_batches :]:
             self.n_batches += 1
-            if order is None:
+            if self.partition is not None:
+                yield self.partition.read(self.dataset, order, chunk)
+            elif order is None:
                 yield self.dataset[chunk]
             else:
                 yield self.dataset[order[chunk]]
@@ -303,13 +308,17 @@ class StreamedBatches(Batches):
                 rows, indices = pending.result()
                 if next_buffer is not None:
                     pending = reader.submit(self._read, next_buffer)
-                order = self._shuffled(len(rows))
+                order = self._shuffled(len(indices))
                 if resumed is not None:
                     order = order[n_skipped:]
                     self.generator.set_state(resumed.present)
                     resumed = None
                 for chunk in chunk_slices(len(order), self.batch_size):
-                    yield np.take(rows, order[chunk], axis=0), indices[order[chunk]]
+                    yield self._take(rows, indices, order[chunk])
+
+    def _take(self, rows, indices, order):
+        """Return rows of a buffer, and their indices, in an order."""
+        return np.take(rows, order, axis=0), indices[order]
 
     def _shuffled(self, n):
         """Return the order of the rows of a buffer, and remember the state before it was drawn."""

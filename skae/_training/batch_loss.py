@@ -4,7 +4,7 @@ import torch
 
 from skae.penalties import PenaltyInputs
 
-__all__ = ["BatchLoss", "weighted_mean"]
+__all__ = ["BatchLoss", "loss_settings", "weighted_mean"]
 
 HIDDEN_WEIGHT = 0.9
 """Weight in the loss of values that the corruption hid. The remaining values have 1 - 0.9.
@@ -237,3 +237,33 @@ def weighted_mean(losses, weights=None):
     if weights is None:
         return losses.mean()
     return torch.dot(losses, weights.to(losses.dtype)) / weights.sum()
+
+
+def loss_settings(objective, network, data, target_weight):
+    """Return the settings of `BatchLoss` as parameters of the net.
+
+    Parameters
+    ----------
+    objective : Objective
+        Options of the estimator as objects.
+    network : skae.networks.autoencoder.Autoencoder
+        The network that is trained.
+    data : TrainingData
+        The training data.
+    target_weight : float
+        Weight of the supervised loss.
+    """
+    n_training_features = network.n_training_features
+    if network.output != "linear":
+        n_training_features = network.n_features
+    settings = {
+        "loss": objective.loss,
+        "bottleneck_weight": objective.bottleneck.cost_weight,
+        "penalty": objective.penalty,
+        "targets": data.targets,
+        "target_weight": target_weight,
+        "n_features": network.n_features,
+        "n_training_features": n_training_features,
+        "allow_nan": network.allow_nan,
+    }
+    return {f"criterion__{name}": value for name, value in settings.items()}

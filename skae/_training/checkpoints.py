@@ -20,7 +20,7 @@ from skae._training.fit_digest import NotDigestible, digest_fit
 from skae._training.net_state import apply_net_state, check_net_state, net_state
 from skae._warnings import warn_user
 
-__all__ = ["FitCheckpoints", "NoCheckpoints", "open_checkpoints"]
+__all__ = ["FitCheckpoints", "NoCheckpoints", "locked_folder", "open_checkpoints"]
 
 MIN_SECONDS = 30.0
 """Shortest time between two checkpoints, which are written at the end of an epoch."""
@@ -124,20 +124,26 @@ class FitCheckpoints(NoCheckpoints):
             Number of epochs that are already trained.
         """
         self.net, self.generator, self.monitor, self.dataset = net, generator, monitor, dataset
-        for path, state in self.folder.read_states():
-            try:
-                self._check(state)
-            except (ValueError, RuntimeError) as error:  # the latter for generators, from torch
-                warn_broken(path, error)
-                continue
+        state = self._last_state()
+        if state is not None:
             self._state = state
             self.n_epochs, self._was_finished = state["n_epochs"], state["is_finished"]
             if monitor is not None:
                 monitor.load_state_dict(state["monitor"])
             if dataset is not None:
                 dataset.load_state_dict(state["dataset"])
-            break
         return self.n_epochs
+
+    def _last_state(self):
+        """Return the last state that suits this fit, or None."""
+        for path, state in self.folder.read_states():
+            try:
+                self._check(state)
+            except (ValueError, RuntimeError) as error:  # the latter for generators, from torch
+                warn_broken(path, error)
+                continue
+            return state
+        return None
 
     def _check(self, state):
         """Raise a ValueError if a state does not suit this fit."""
@@ -194,14 +200,14 @@ class FitCheckpoints(NoCheckpoints):
 
     def after_step(self):
         """Write a checkpoint within an epoch if it is time to do so."""
-        if self._signal is not None or self._is_due(MIN_SECONDS_WITHIN_EPOCH):
+        if self._must_write(MIN_SECONDS_WITHIN_EPOCH):
             self._write(within_epoch=True)
             self._pass_signal_on()
 
     def after_epoch(self):
         """Write a checkpoint after an epoch if it is time to do so."""
         self.n_epochs += 1
-        if self._signal is not None or self._is_due(MIN_SECONDS):
+        if self._must_write(MIN_SECONDS):
             self._write()
             self._pass_signal_on()
 
@@ -209,6 +215,10 @@ class FitCheckpoints(NoCheckpoints):
         """Write the state of a finished training, if the fit took at least `min_seconds`."""
         if not self._was_finished and time.monotonic() - self._began >= min_seconds:
             self._write(is_finished=True)
+
+    def _must_write(self, min_seconds):
+        """Return whether a signal was noticed, or it is time to write."""
+        return self._signal is not None or self._is_due(min_seconds)
 
     def _is_due(self, min_seconds):
         interval = max(min_seconds, self._write_seconds / MAX_WRITES)
@@ -332,7 +342,7 @@ def open_checkpoints(estimator, seed, data, start):
         They do nothing if `checkpoint_dir` is None, or if the fit can't be resumed. In the latter
         case there is a warning.
     """
-    folder = _locked_folder(estimator, seed, data, start)
+    folder = locked_folder(estimator, seed, data, start)
     if folder is None:
         yield NoCheckpoints()
         return
@@ -342,7 +352,7 @@ def open_checkpoints(estimator, seed, data, start):
         folder.unlock()
 
 
-def _locked_folder(estimator, seed, data, start):
+def locked_folder(estimator, seed, data, start):
     """Return the locked folder of a fit, or None if it has no checkpoints."""
     checkpoint_dir = estimator.checkpoint_dir
     if checkpoint_dir is None:

@@ -7,6 +7,7 @@ launch them than the GPU needs to run them.
 import torch
 
 from skae._training.checkpoints import NoCheckpoints
+from skae._training.processes import NoProcesses
 from skae._warnings import warn_user
 
 __all__ = ["CudaGraph", "StepRecorder"]
@@ -195,6 +196,8 @@ def is_recordable(net, batch):
         and net.total_steps_ >= MIN_STEPS
         # a checkpoint contains neither tensors of the optimizer's settings nor a graph
         and type(net.checkpoints) is NoCheckpoints
+        # the gradients of other processes are not part of a graph
+        and type(net.processes) is NoProcesses
         and all(group.get("fused") and "capturable" in group for group in groups)
     )
 

@@ -265,18 +265,16 @@ class EarlyStopping:
             return np.zeros(1), np.zeros(1)
         self.net.module_.eval()
         noise = torch.Generator().manual_seed(0)
-        losses = self._for_each_sample(lambda batch: torch.stack(self.net.evaluate(batch, noise)))
+        losses = self._for_each_sample(
+            lambda batch: torch.stack(self.net.evaluate(batch, noise)), noise
+        )
         return tuple(losses)
 
-    def _for_each_sample(self, function):
+    def _for_each_sample(self, function, generator=None):
         """Apply a function to each validation batch, and weight its values."""
-        results = []
-        for batch in self.validation_batches:
-            values = function(batch)  # (..., b)
-            if batch.weights is not None:
-                values = (values * batch.weights)[..., batch.weights > 0]
-            results.append(values)
-        return torch.cat(results, -1).double().cpu().numpy()
+        processes = self.net.processes
+        values = processes.for_each_sample(self.validation_batches, function, generator)
+        return values.numpy()
 
     def weights(self):
         """Copy the weights of the network, or of the stack of copies."""

@@ -14,7 +14,8 @@ from skae._training.net import make_net
 from skae._training.net_params import compile_settings, extra_settings
 from skae._training.net_state import load_history, plain_records
 from skae._training.objective import is_own, resolve_objective
-from skae._training.progress import EpochCallbacks
+from skae._training.process_sums import first_of_fit
+from skae._training.progress import EpochCallbacks, NoEpochCallbacks
 from skae._training.validation_split import Folds
 from skae._warnings import warn_user
 from skae.networks.layers import stack_networks
@@ -183,7 +184,10 @@ def read_result(checkpoints, estimator, data, hooks, *, resume):
     except ValueError as error:
         warn_broken(path, error)
         return None
-    callbacks = EpochCallbacks(estimator, hooks, epochs=0, snapshot=None, verbose=False)
+    callbacks_class = EpochCallbacks
+    if not first_of_fit():
+        callbacks_class = NoEpochCallbacks
+    callbacks = callbacks_class(estimator, hooks, epochs=0, snapshot=None, verbose=False)
     with callbacks:
         callbacks.fitted_attributes = dict(attributes)
     for text, category in content["warnings"]:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from skae._devices import one_thread
-from skae._input.validation import resolve_seed
-from skae._training.checkpoints import open_checkpoints
+from skae._training.agreement import agree_on_fit, agreed_seed
 from skae._training.code_statistics import code_statistics, cut_code
 from skae._training.convergence_warnings import (
     divergence_error,
@@ -19,11 +18,11 @@ from skae._training.early_stopping import EarlyStopping
 from skae._training.finished_fits import fit_data, fit_start, read_result, write_result
 from skae._training.fit_digest import digest_rows
 from skae._training.fitted import FitResult
+from skae._training.group_checkpoints import open_checkpoints
 from skae._training.history import append_history, training_history
 from skae._training.initialization import restart_from_pca
 from skae._training.net import TrainingDiverged, make_net
 from skae._training.net_params import compile_settings
-from skae._training.progress import EpochCallbacks
 from skae._training.setup import set_up_fit, set_up_partial_fit
 from skae._training.validation_split import Folds
 from skae._warnings import is_nested_call, recorded_warnings, warn_user
@@ -62,9 +61,10 @@ def fit_or_restore(estimator, data, hooks, *, resume):
     result : FitResult
         The fitted attributes.
     """
-    seed = resolve_seed(estimator.random_state)
+    seed = agreed_seed(estimator.random_state)
     start = partial(fit_start, estimator, resume=resume, one_pass=False)
     content = partial(fit_data, estimator, data, seed)
+    agree_on_fit(estimator, content, seed, start)
     with open_checkpoints(estimator, seed, content, start) as checkpoints:
         result = read_result(checkpoints, estimator, data, hooks, resume=resume)
         if result is not None:
@@ -92,9 +92,10 @@ def fit_in_one_pass(estimator, data, *, resume):
     result : FitResult
         The fitted attributes.
     """
-    seed = resolve_seed(estimator.random_state)
+    seed = agreed_seed(estimator.random_state)
     start = partial(fit_start, estimator, resume=resume, one_pass=True)
     content = partial(fit_data, estimator, data, seed)
+    agree_on_fit(estimator, content, seed, start)
     with open_checkpoints(estimator, seed, content, start) as checkpoints:
         with one_thread(_has_small_products(data)):
             setup = set_up_partial_fit(estimator, data, seed, resume=resume)
@@ -147,7 +148,7 @@ def run_fit(setup, hooks, checkpoints):
         attributes = _training_attributes(setup, monitor, checkpoint)
         return {**attributes, "net_": make_net(network, setup.device)}
 
-    monitor.on_epoch = EpochCallbacks(
+    monitor.on_epoch = setup.processes.epoch_callbacks(
         estimator,
         hooks,
         epochs=plan.epochs,

@@ -7,8 +7,8 @@ import torch
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skae._input.dtypes import to_tensor
-from skae._input.rows import row_chunks
 from skae._input.sparse_rows import SparseRows
+from skae._training.process_sums import own_chunks, sum_of_processes
 from skae.networks.layers import to_device
 
 __all__ = ["SMALLEST", "Eigenvectors", "Moments", "chunk_weights_of", "compute_moments"]
@@ -106,7 +106,7 @@ def compute_moments(X, weights, feature_scale=None):
     moments : Moments
         Mean and scale.
     """
-    n_samples, n_features = X.shape
+    n_features = X.shape[1]
     if isinstance(X, SparseRows):
         means, variances = mean_variance_axis(X.as_double(), axis=0, weights=weights)
         reference = torch.zeros(n_features, dtype=torch.float64)
@@ -116,8 +116,8 @@ def compute_moments(X, weights, feature_scale=None):
     total_weight = 0.0
     sums = torch.zeros(n_features, dtype=torch.float64)
     squares = torch.zeros(n_features, dtype=torch.float64)
-    for chunk in row_chunks(n_samples, 2 * n_features):
-        rows = to_tensor(X[chunk]).cpu()
+    for values, chunk in own_chunks(X, 2 * n_features):
+        rows = to_tensor(values).cpu()
         if rows.dtype == torch.uint8 and weights is None:
             deviation = rows.float().sub_(reference.float())
             total_weight += len(rows)
@@ -129,6 +129,7 @@ def compute_moments(X, weights, feature_scale=None):
         total_weight += float(chunk_weights.sum())
         sums += chunk_weights @ deviation
         squares += chunk_weights @ deviation.square_()
+    sums, squares, total_weight = sum_of_processes([sums, squares, total_weight])
     total_weight = max(total_weight, SMALLEST)
     shift = sums / total_weight
     squares = squares / total_weight

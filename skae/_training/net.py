@@ -7,7 +7,6 @@ from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 
 from skae._input.batching import Batches
-from skae._input.rows import chunk_slices
 from skae._training.batch_inputs import prepare_batch, prepared_rows
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
@@ -16,7 +15,8 @@ from skae._training.history import EpochRecorderMixin
 from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
 from skae._training.net_params import has_batch_hooks
 from skae._training.optimizers import named_parameter_errors, named_step_errors
-from skae._warnings import warn_user
+from skae._training.processes import NoProcesses
+from skae.distributed._context import alone
 from skae.networks.hidden_units import noise_from
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
@@ -105,7 +105,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         self.static = static
         self.monitor = monitor
         self.average = None
-        self.checkpoints = NoCheckpoints()
+        self.checkpoints, self.processes = NoCheckpoints(), NoProcesses()
         super().__init__(
             module,
             criterion,
@@ -194,7 +194,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         finally:
             self.recorder_.release(self.optimizer_)
             # these refer to this net
-            self.monitor, self.average, self.checkpoints = None, None, NoCheckpoints()
+            self.monitor, self.average = None, None
+            self.checkpoints, self.processes = NoCheckpoints(), NoProcesses()
         self.notify("on_train_end", X=dataset, y=None)
         return end
 
@@ -210,15 +211,19 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         converted, because it is no Ctrl-C.
         """
         getattr(self, method_name)(self, **cb_kwargs)
+        stops = False
         for _, callback in self.callbacks_:
             try:
-                getattr(callback, method_name)(self, **cb_kwargs)
-            except KeyboardInterrupt as stop:
-                if method_name == "on_epoch_end":
-                    raise TrainingStopped from stop
-                raise
+                with alone():  # a callback may fit
+                    getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                if method_name != "on_epoch_end":
+                    raise
+                stops = True
+                break
         if method_name == "on_epoch_end":
-            if self.monitor is not None and self.monitor.done:
+            stops = stops or (self.monitor is not None and self.monitor.done)
+            if self.processes.agree(self, stops):
                 raise TrainingStopped
             self.checkpoints.after_epoch()
 
@@ -230,16 +235,18 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         total_loss = torch.zeros((), device=self.device)
         total_weight = torch.zeros((), device=self.device)
         self.checkpoints.begin_epoch(iterator, total_loss, total_weight)
-        for batch in iterator:
-            if self.notifies_batches_:
-                self.notify("on_batch_begin", batch=batch[:2], training=training)
-            step = step_fn(batch, **fit_params)
-            weight = batch.total_weight
-            total_loss += step["loss"] * weight
-            total_weight += weight
-            if self.notifies_batches_:
-                self.notify("on_batch_end", batch=batch[:2], training=training, **step)
-            self.checkpoints.after_step()
+        with self.processes.epoch(self, len(iterator)):
+            for batch in iterator:
+                if self.notifies_batches_:
+                    self.notify("on_batch_begin", batch=batch[:2], training=training)
+                step = step_fn(batch, **fit_params)
+                weight = self.processes.total_weight(batch)
+                total_loss += step["loss"] * weight
+                total_weight += weight
+                if self.notifies_batches_:
+                    self.notify("on_batch_end", batch=batch[:2], training=training, **step)
+                self.checkpoints.after_step()
+        self.processes.end_epoch(self, total_loss, total_weight)
         # this line waits for the device
         loss = float(total_loss / total_weight)
         if training and has_diverged(loss, self.optimizer_):
@@ -267,7 +274,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
 
     def update_weights(self, batch):
         """Compute the gradients of a batch, and apply the optimizer."""
-        step = self._compute_gradients(batch)
+        step = self.processes.compute_gradients(self, batch)
         if self.clip:
             weights = self.module_.parameters()
             self.usual_norm_ = clip_gradients(weights, self.usual_norm_, self.clip)
@@ -278,38 +285,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
             self.optimizer_.step()
         return step
 
-    def _compute_gradients(self, batch):
-        """Compute loss and gradients of a batch, in as many chunks as its memory requires."""
-        while True:
-            self.optimizer_.zero_grad(set_to_none=True)
-            try:
-                if self.parts == 1:
-                    return self._backward(batch, 1.0)
-                return self._backward_in_chunks(batch)
-            except torch.OutOfMemoryError:
-                if self.parts >= len(batch.X) or batch.X.ndim > 2 or self.recorder_.is_recording:
-                    raise
-            self.parts *= 2
-            warn_user(
-                f"A batch of {len(batch.X)} samples does not fit into the memory of {self.device}. "
-                f"From here on batches are processed in {self.parts} parts, which gives the same "
-                "steps. Decrease batch_size to avoid this.",
-            )
-
-    def _backward_in_chunks(self, batch):
-        """Add the gradients of all chunks of a batch; keep reconstructions only for callbacks."""
-        batch_weight = batch.total_weight
-        loss, reconstructions = 0, []
-        for rows in chunk_slices(len(batch.X), math.ceil(len(batch.X) / self.parts)):
-            chunk = batch.chunk(rows)
-            step = self._backward(chunk, chunk.total_weight / batch_weight)
-            loss = loss + step["loss"]
-            if self.notifies_batches_:
-                reconstructions.append(step["y_pred"])
-        x_hat = torch.cat(reconstructions) if reconstructions else None
-        return {"loss": loss, "y_pred": x_hat}
-
-    def _backward(self, batch, share):
+    def backward(self, batch, share):
         """Add the gradients of a batch, or of a chunk that has this share of the batch's weight."""
         x, target, visible = prepare_batch(self, batch, self.generator)
         output, regularization = self._objective_terms(x, batch, self.generator)

@@ -36,6 +36,12 @@ class Objective:
     corruption: Corruption | None
     augmentation: Augmentation | Literal["auto"] | None = None
 
+    @property
+    def couples_samples(self):
+        """Whether the result for a sample depends on the other samples of a batch."""
+        has_coupling_penalty = self.penalty is not None and self.penalty.min_batch_size > 1
+        return has_coupling_penalty or self.bottleneck.couples_samples
+
     def is_static(self, network):
         """Return whether a step of a network is fixed for all batches, and draws no numbers."""
         return (

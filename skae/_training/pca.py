@@ -13,6 +13,7 @@ from skae._training.moments import (
     chunk_weights_of,
     compute_moments,
 )
+from skae._training.process_sums import eigenvectors_of, own_chunks, sum_of_processes
 from skae._training.sparse_pca import decompose_sparse
 
 __all__ = ["PCAResult", "fit_pca", "random_pca"]
@@ -205,7 +206,7 @@ def _decompose_covariance(X, weights, feature_scale, device, view, n_viewed):
         moments = compute_moments(X, weights, feature_scale)
         viewed_mean, mean, covariance = _covariance(X, weights, moments, device, view, n_viewed)
     moments = moments._replace(shift=moments.shift + mean.cpu() * moments.divisor)
-    variances, vectors = torch.linalg.eigh(covariance)
+    variances, vectors = eigenvectors_of(covariance)
     total = float(covariance.trace())
     return Eigenvectors(moments, vectors.flip(1).T, variances.flip(0), total)
 
@@ -231,8 +232,8 @@ def _covariance(X, weights, moments, device, view, n_viewed):
     viewed_sum = torch.zeros(n_viewed, dtype=dtype, device=device)
     full_sum = torch.zeros(n_features, dtype=dtype, device=device)
     total_weight = 0.0
-    for chunk in row_chunks(n_samples, n_features):
-        rows = moments.standardize(to_tensor(X[chunk]), device)
+    for values, chunk in own_chunks(X, n_features):
+        rows = moments.standardize(to_tensor(values), device)
         chunk_weights = chunk_weights_of(weights, chunk, len(rows), device, dtype)
         if weights is None:
             total_weight += len(rows)
@@ -247,6 +248,9 @@ def _covariance(X, weights, moments, device, view, n_viewed):
         if weights is not None:
             weighted = weighted * chunk_weights
         products.addmm_(weighted, rows)
+    products, viewed_sum, full_sum, total_weight = sum_of_processes(
+        [products, viewed_sum, full_sum, total_weight]
+    )
     viewed_mean = viewed_sum / total_weight
     covariance = products / total_weight - torch.outer(viewed_mean, viewed_mean)
     if view is None:
@@ -269,7 +273,7 @@ def _decompose_gram_matrix(X, weights, feature_scale, device, view, n_viewed):
     gram_matrix = (rows @ rows.T) / total_weight
     if gram_matrix.device.type != "mps":
         gram_matrix = gram_matrix.double()
-    variances, vectors = torch.linalg.eigh(gram_matrix)
+    variances, vectors = eigenvectors_of(gram_matrix)
     variances, vectors = variances.flip(0), vectors.flip(1)
     is_positive = variances > 1e-7 * variances[0].clamp(min=SMALLEST)
     if not bool(is_positive.any()):

@@ -1,8 +1,12 @@
 """The training plan of a fit: parameters and objective decide on folds and epochs."""
 
-from skae._training.defaults import make_plan
+import torch
 
-__all__ = ["resolve_plan"]
+from skae._devices import is_bfloat16_faster
+from skae._training.defaults import make_plan
+from skae.distributed._context import active_group
+
+__all__ = ["resolve_plan", "resolve_precision"]
 
 MIN_EPOCHS_FACTOR = 3
 """Factor of the default number of epochs if reconstruction is not the only objective."""
@@ -93,3 +97,29 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
     if "callbacks" in extra:  # they may read the validation loss of any epoch
         return plan.with_evaluation_of_every_epoch()
     return plan
+
+
+def resolve_precision(estimator, device, plan, config):
+    """Return the dtype of matrix products in training, the same in all processes.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With valid parameters.
+    device : torch.device
+        Where the network is trained.
+    plan : TrainingPlan
+        Resolved settings.
+    config : NetworkConfig
+        Description of the network.
+    """
+    names = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if estimator.precision in names:
+        return names[estimator.precision]
+    is_faster = is_bfloat16_faster(device, plan.batch_size, config)
+    group = active_group()
+    if group is not None:
+        is_faster = group.share_json(is_faster)
+    if is_faster:
+        return torch.bfloat16
+    return torch.float32

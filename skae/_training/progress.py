@@ -1,6 +1,8 @@
 """Callbacks of each epoch: those of scikit-learn, and the progress bar."""
 
-__all__ = ["EpochCallbacks"]
+from skae.distributed._context import alone
+
+__all__ = ["EpochCallbacks", "NoEpochCallbacks"]
 
 
 class EpochCallbacks:
@@ -43,6 +45,7 @@ class EpochCallbacks:
             name = type(estimator).__name__
             self.bar = tqdm(total=epochs, initial=n_done, desc=name, unit="epoch")
 
+    @alone()  # users' callbacks may fit
     def __enter__(self):
         self.fit_context.call_on_fit_task_begin(**self.hooks)
         self._begin_epoch()
@@ -53,6 +56,7 @@ class EpochCallbacks:
             self.epoch_context = self.fit_context.subcontext(task_name="epoch")
             self.epoch_context.call_on_fit_task_begin(**self.hooks)
 
+    @alone()
     def __call__(self, monitor):
         """End an epoch; return whether a callback stops the training."""
         self.remaining_epochs -= 1
@@ -74,6 +78,7 @@ class EpochCallbacks:
         self.bar.set_postfix(losses, refresh=False)
         self.bar.update()
 
+    @alone()
     def __exit__(self, kind, error, trace):
         if self.bar is not None:
             self.bar.close()
@@ -82,3 +87,20 @@ class EpochCallbacks:
                 **self.hooks, reconstruction_attributes=lambda: self.fitted_attributes
             )
         self.snapshot = None  # it may refer to this object
+
+
+class NoEpochCallbacks:
+    """Callbacks of a process whose epochs another process shows; parameters are ignored."""
+
+    def __init__(self, estimator, hooks, **settings):
+        self.fitted_attributes = {}
+
+    def __enter__(self):
+        return self
+
+    def __call__(self, monitor):
+        """End an epoch; it does not stop the training."""
+        return False
+
+    def __exit__(self, kind, error, trace):
+        pass

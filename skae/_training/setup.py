@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from skae._devices import has_memory_for, is_bfloat16_faster, resolve_device
-from skae._input.batching import Batches, RowDataset, StreamedBatches
+from skae._devices import has_memory_for, resolve_device
+from skae._input.batching import RowDataset
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_subset, sample_indices
 from skae._input.streaming import StreamedRows
 from skae._input.training_data import TrainingData
+from skae._training.batch_loss import loss_settings
 from skae._training.defaults import MAX_BATCH_NUMBERS, TrainingPlan
+from skae._training.divided_steps import training_processes
 from skae._training.fitted import FittedSpec
 from skae._training.initialization import (
     check_resumable,
@@ -27,8 +29,9 @@ from skae._training.net_params import copy_parameter, extra_settings
 from skae._training.objective import Objective, resolve_objective
 from skae._training.optimizers import resolve_optimizer
 from skae._training.pca import PCAResult
-from skae._training.plan import resolve_plan
+from skae._training.plan import resolve_plan, resolve_precision
 from skae._training.preparation import can_prepare, prepare_rows
+from skae._training.processes import NoProcesses
 from skae._training.sample_changes import resolve_augment, resolve_corrupt
 from skae._training.schedules import schedule_settings
 from skae._training.validation_split import (
@@ -104,6 +107,8 @@ class FitSetup:
         Corruption of inputs.
     augment : callable or None
         Augmentation of training samples.
+    processes : NoProcesses
+        The part of this process in the training.
     net : AutoencoderNet
         Holds the network, or a stack of copies of it.
     dataset : Rows
@@ -132,6 +137,7 @@ class FitSetup:
     precision: torch.dtype
     corrupt: Any
     augment: Any
+    processes: NoProcesses
     net: AutoencoderNet | None = None
     dataset: Any = None
     validation_batches: Any = ()
@@ -202,7 +208,7 @@ class FitSetup:
         if estimator.learning_rate_init == "auto":
             rate = rate * rate_factor
         settings = {
-            **self._loss_settings(),
+            **loss_settings(self.objective, self.network, self.data, estimator.target_weight),
             "optimizer": optimizer,
             **{f"optimizer__{name}": value for name, value in optimizer_settings.items()},
             "lr": rate,
@@ -211,7 +217,7 @@ class FitSetup:
             "precision": self.precision,
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,
-            "iterator_train": StreamedBatches if self.streams else Batches,
+            "iterator_train": self.processes.batches_class(streams=self.streams),
             "parts": self.n_parts,
             "static": self.objective.is_static(self.network) and self.augment is None,
             "corrupt": self.corrupt,
@@ -221,25 +227,11 @@ class FitSetup:
             **schedule_settings(self, has_schedule=has_schedule),
             **settings,
         }
-        return make_net(module, self.device, **settings)
-
-    def _loss_settings(self):
-        """Return the settings of `BatchLoss`."""
-        objective, network = self.objective, self.network
-        n_training_features = network.n_training_features
-        if network.output != "linear":
-            n_training_features = network.n_features
-        settings = {
-            "loss": objective.loss,
-            "bottleneck_weight": objective.bottleneck.cost_weight,
-            "penalty": objective.penalty,
-            "targets": self.data.targets,
-            "target_weight": self.estimator.target_weight,
-            "n_features": network.n_features,
-            "n_training_features": n_training_features,
-            "allow_nan": network.allow_nan,
-        }
-        return {f"criterion__{name}": value for name, value in settings.items()}
+        settings = self.processes.settings(settings, streams=self.streams)
+        net = make_net(module, self.device, **settings)
+        net.processes = self.processes
+        self.processes.begin(net)
+        return net
 
     def use_all_rows(self):
         """Train on all rows; the validation samples are those of the user, or none."""
@@ -250,7 +242,7 @@ class FitSetup:
             if self.prepares_rows:
                 rows = self.prepare(self.network, rows)
             validation = RowDataset(rows, None, self.device)
-            self.validation_batches = Batches(validation, self.validation_batch_size)
+            self.validation_batches = self.processes.batches(validation, self.validation_batch_size)
         self.net = self.make_net(self.network, prepared=self.prepares_rows)
 
     def use_validation_split(self):
@@ -280,7 +272,7 @@ class FitSetup:
             validation = torch.utils.data.Subset(self.dataset, val_indices)
             self.dataset = torch.utils.data.Subset(self.dataset, train_indices)
             self.net = self.make_net(self.network, prepared=self.prepares_rows)
-        self.validation_batches = Batches(validation, self.validation_batch_size)
+        self.validation_batches = self.processes.batches(validation, self.validation_batch_size)
 
     def use_folds(self):
         """Train one copy of the network for each fold, and one on all rows."""
@@ -351,8 +343,11 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
         return setup
     net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
     net.generator = net.iterator_train__generator = setup.generator
-    net.iterator_train = StreamedBatches if setup.streams else Batches
+    net.iterator_train = setup.processes.batches_class(streams=setup.streams)
     net.parts = max(net.parts, setup.n_parts)
+    net.processes = setup.processes
+    vars(net).pop("iterator_train__partition", None)  # of an earlier call with other processes
+    vars(net).update(setup.processes.settings({}, streams=setup.streams))
     setup.net = net
     return setup
 
@@ -373,11 +368,6 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
     plan = resolve_plan(
         estimator, objective, data, network, spec, extra, resume=resume, one_pass=one_pass
     )
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(estimator.precision)
-    if precision is None:
-        precision = torch.float32
-        if is_bfloat16_faster(device, plan.batch_size, spec.network):
-            precision = torch.bfloat16
     return FitSetup(
         estimator=estimator,
         objective=objective,
@@ -390,7 +380,8 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
         spec=spec,
         pca=pca,
         plan=plan,
-        precision=precision,
+        precision=resolve_precision(estimator, device, plan, spec.network),
         corrupt=resolve_corrupt(estimator, objective),
         augment=resolve_augment(estimator, objective, network, data.rows, one_pass=one_pass),
+        processes=training_processes(objective, plan, data),
     )

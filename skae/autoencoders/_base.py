@@ -52,6 +52,7 @@ from skae.autoencoders._parameters import (
     warn_unused_parameters,
 )
 from skae.autoencoders._summary import TextSummaryMixin
+from skae.distributed._context import with_all_processes
 
 __all__ = ["BaseAutoencoder"]
 
@@ -120,6 +121,7 @@ class BaseAutoencoder(
     def _network_config(self, options, loss):
         """Return the configuration of the network, from options of all networks and the loss."""
 
+    @with_all_processes
     @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
@@ -177,6 +179,7 @@ class BaseAutoencoder(
         result.install(self)
         return self
 
+    @with_all_processes
     @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)

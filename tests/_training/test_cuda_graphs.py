@@ -201,7 +201,7 @@ def test_a_failed_recording_does_not_end_the_training(error, graphs, monkeypatch
     class FailingGraph(EagerGraph):
         def record(self, function):
             with monkeypatch.context() as patch:
-                patch.setattr(AutoencoderNet, "_backward", fail)
+                patch.setattr(AutoencoderNet, "backward", fail)
                 function()
 
     def fail(*args):

@@ -5,6 +5,7 @@ from fault import Fault
 __all__ = ["DATA_FAULTS"]
 
 DEFAULTS = ("_training/test_defaults.py",)
+DISTRIBUTED = ("test_distributed.py",)
 PCA = ("_training/test_pca.py",)
 NET = ("_training/test_net.py",)
 STREAMING = ("_input/test_streaming.py",)
@@ -23,7 +24,7 @@ DATA_FAULTS = [
         "buffers-of-streams-not-shuffled",
         "data",
         "_input/batching.py",
-        "order = self._shuffled(len(rows))",
+        "order = self._shuffled(len(indices))",
         "order = np.arange(len(rows))",
         STREAMING,
     ),
@@ -145,7 +146,7 @@ DATA_FAULTS = [
     Fault(
         "weights-not-in-the-shares-of-chunks",
         "training",
-        "_training/net.py",
+        "_training/processes.py",
         "chunk.total_weight / batch_weight",
         "len(chunk.X) / len(batch.X)",
         NET,
@@ -173,5 +174,38 @@ DATA_FAULTS = [
         "    if allow_nan:\n        fill_value = math.nan\n",
         "    if allow_nan and not corruption.images_only:\n        fill_value = math.nan\n",
         ("_input/test_missing_values.py",),
+    ),
+    # ---------- several processes
+    Fault(
+        "processes-count-equally",
+        "training",
+        "_training/divided_steps.py",
+        "                share = chunk.total_weight",
+        "                share = 1.0",
+        DISTRIBUTED,
+    ),
+    Fault(
+        "padding-counts-in-the-gradient",
+        "training",
+        "_training/divided_steps.py",
+        "            if not is_padding:\n",
+        "            if True:\n",
+        DISTRIBUTED,
+    ),
+    Fault(
+        "each-process-draws-its-own-noise",
+        "training",
+        "_training/divided_steps.py",
+        "            if not net.static:\n",
+        "            if False:\n",
+        DISTRIBUTED,
+    ),
+    Fault(
+        "streams-read-blocks-twice",
+        "data",
+        "_input/partition.py",
+        "elif i % self.size == self.rank:",
+        "elif i % self.size <= self.rank:",
+        DISTRIBUTED,
     ),
 ]

@@ -24,7 +24,7 @@ DECISION_FAULTS = [
     Fault(
         "padding-counts-as-validation-samples",
         "early-stopping",
-        "_training/early_stopping.py",
+        "_training/processes.py",
         "(values * batch.weights)[..., batch.weights > 0]",
         "(values * batch.weights).flatten(-batch.weights.ndim)",
         EARLY_STOPPING,

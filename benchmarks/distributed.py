@@ -1,0 +1,217 @@
+"""Measure training in several processes, and predict the time of fits on many GPUs from measured parts.
+
+    python benchmarks/distributed.py                              # 1, 2 and 4 processes with one thread each
+    python benchmarks/distributed.py --paper                      # the table of large fits, without a measurement
+
+The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch,
+and of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N
+processes that compute nothing else. `predicted` is the ratio from these parts. With more processes than cores, the processes
+share the cores, which the prediction does not contain.
+
+``--paper`` predicts fits on GPUs. The step of a GPU has a least time, in which kernels are launched, and a time for each
+sample. The time of a sum is a latency for each of 2 (N - 1) messages of a ring, and the time of 8 (N - 1) / N bytes for each
+weight.
+"""
+
+import argparse
+import math
+import os
+import time
+
+import numpy as np
+from common import Recorder, as_floats, blobs, flat, print_header, print_row
+
+from skae import ConvAutoencoder, DenseAutoencoder, distributed
+from skae._training.defaults import make_plan
+
+GPU_STEP_SECONDS = 150e-6
+"""Shortest time of a training step on a GPU, whose kernels are launched one by one."""
+
+NETWORKS = {"8 GPUs, one machine": (8, 300e9, 10e-6), "32 GPUs, 4 machines": (32, 40e9, 30e-6)}
+"""GPUs, bytes per second of a sum, and seconds of a message: NVLink, and a network of 400 Gbit/s."""
+
+READ_BYTES_PER_SECOND = 2e9
+"""Bytes that one machine reads from a disk in a second."""
+
+LARGE_FITS = {
+    "10^8 x 784 bytes": (10**8, 784, False, 1.6e6, 1.1e6),
+    "10^9 x 784 bytes": (10**9, 784, False, 1.6e6, 1.1e6),
+    "10^6 images 1024 x 1024 x 3": (10**6, 1024 * 1024 * 3, True, 120, 4e6),
+}
+"""Samples, bytes of a sample, whether images, samples per second of one GPU, and weights."""
+
+
+def data_of(kind, n_samples):
+    """Return samples of one kind: rows of 784 columns, or color images."""
+    if kind == "dense":
+        return flat(as_floats(blobs(n_samples, (28, 28))))
+    return as_floats(blobs(n_samples, (32, 32, 3)))
+
+
+def fit(kind, n_samples, max_iter, batch_size):
+    """Fit once; return the seconds of the fastest epoch, the loss curve, and the number of weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    make = DenseAutoencoder if kind == "dense" else ConvAutoencoder
+    autoencoder = make(
+        32,
+        max_iter=max_iter,
+        batch_size=batch_size,
+        validation_fraction=min(0.1, 3000 / n_samples),
+        precision="float32",
+        random_state=0,
+    ).fit(data_of(kind, n_samples))
+    n_weights = sum(one.numel() for one in autoencoder.net_.module_.parameters())
+    return autoencoder.history_["seconds"][1:].min(), autoencoder.loss_curve_, n_weights
+
+
+def sum_seconds(n_weights, repeats):
+    """Return the seconds of one sum of as many numbers as a network has weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    gradients = torch.zeros(n_weights)
+    torch.distributed.all_reduce(gradients)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        torch.distributed.all_reduce(gradients)
+    return (time.perf_counter() - start) / repeats
+
+
+def measure(args, recorder):
+    """Print the table of measured times."""
+    print(f"\n{os.cpu_count()} cores, one thread in each process\n")
+    print_header(
+        "data", "processes", "s per epoch", "ratio", "predicted", "MB per step", "curve difference"
+    )
+    for kind, n_samples in (("dense", args.rows), ("conv", args.images)):
+        n_steps = max(1, round(0.9 * n_samples / args.batch_size))
+        seconds, curves = {}, {}
+        for n in args.processes:
+            measured = []
+            for _ in range(args.repeats):
+                arguments = (kind, n_samples, args.max_iter, args.batch_size)
+                measured.append(distributed.launch(fit, n, *arguments))
+            seconds[n] = min(one[0] for one in measured)
+            curves[n], n_weights = np.array(measured[0][1]), measured[0][2]
+            predicted, megabytes = 1.0, 0.0
+            if n > 1:
+                part = (kind, n_samples // n, args.max_iter, args.batch_size // n)
+                own = distributed.launch(fit, 1, *part)[0]
+                total = own + n_steps * distributed.launch(sum_seconds, n, n_weights, args.sums)
+                predicted = seconds[args.processes[0]] / total
+                megabytes = 8e-6 * n_weights * (n - 1) / n
+            ratio = seconds[args.processes[0]] / seconds[n]
+            difference = np.abs(curves[n] / curves[args.processes[0]] - 1).max()
+            print_row(
+                kind,
+                n,
+                f"{seconds[n]:.2f}",
+                f"{ratio:.2f}",
+                f"{predicted:.2f}",
+                f"{megabytes:.1f}",
+                f"{difference:.1e}",
+            )
+            path = f"{kind}/{n}"
+            recorder.record(f"{path}/epoch_time", seconds[n], "s", args.repeats)
+            recorder.record(f"{path}/speed", ratio, "ratio", args.repeats)
+            recorder.record(f"{path}/predicted_speed", predicted, "ratio", 1)
+            recorder.record(f"{path}/sum_volume", megabytes, "MB", 1)
+            recorder.record(f"{path}/curve_difference", float(difference), "ratio", 1)
+    print(f"\n{recorder.describe()}")
+
+
+def predicted_step(batch_size, n_gpus, rate, n_weights, bandwidth, latency):
+    """Return the seconds of a step on several GPUs: gradients of a part, and the sum of all gradients."""
+    compute = max(GPU_STEP_SECONDS, batch_size / n_gpus / rate)
+    if n_gpus == 1:
+        return compute
+    volume = 8 * n_weights * (n_gpus - 1) / n_gpus
+    return compute + volume / bandwidth + 2 * (n_gpus - 1) * latency
+
+
+def best_count(batch_size, rate, n_weights, bandwidth, latency):
+    """Return the number of GPUs, a power of 2, from which on twice as many gain less than 20 %."""
+    n = 1
+    while n < 4096:
+        now = predicted_step(batch_size, n, rate, n_weights, bandwidth, latency)
+        twice = predicted_step(batch_size, 2 * n, rate, n_weights, bandwidth, latency)
+        if now / twice < 1.2:
+            break
+        n *= 2
+    return n
+
+
+def print_paper():
+    """Print predicted times of large fits, with the default batch size and with larger ones."""
+    print_header(
+        "data",
+        "GPUs",
+        "batch",
+        "epochs",
+        "steps",
+        "TB read",
+        "GB of sums per GPU",
+        "minutes on 1 GPU",
+        "minutes",
+        "minutes of reading",
+        "useful GPUs",
+    )
+    for name, (n_samples, n_features, convolutional, rate, n_weights) in LARGE_FITS.items():
+        plan = make_plan(
+            n_samples,
+            n_features,
+            512,
+            batch_size="auto",
+            max_iter="auto",
+            learning_rate_init="auto",
+            early_stopping=True,
+            cross_validation=False,
+            convolutional=convolutional,
+        )
+        for machines, (n_gpus, bandwidth, latency) in NETWORKS.items():
+            for factor in (1, 8, 64):
+                batch_size = factor * plan.batch_size
+                n_steps = plan.epochs * math.ceil(n_samples / batch_size)
+                parts = (rate, n_weights, bandwidth, latency)
+                step = predicted_step(batch_size, n_gpus, *parts)
+                one = predicted_step(batch_size, 1, *parts)
+                read_bytes = (plan.epochs + 1) * n_samples * n_features
+                n_machines = math.ceil(n_gpus / 8)
+                print_row(
+                    name,
+                    machines,
+                    batch_size,
+                    plan.epochs,
+                    f"{n_steps:,}",
+                    f"{read_bytes / 1e12:.2f}",
+                    f"{8e-9 * n_weights * (n_gpus - 1) / n_gpus * n_steps:,.0f}",
+                    f"{n_steps * one / 60:.1f}",
+                    f"{n_steps * step / 60:.1f}",
+                    f"{read_bytes / READ_BYTES_PER_SECOND / n_machines / 60:.1f}",
+                    best_count(batch_size, *parts),
+                )
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    Recorder.add_option(parser)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--rows", type=int, default=60_000, help="rows of 784 columns")
+    parser.add_argument("--images", type=int, default=10_000, help="images of 32 x 32 x 3")
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--max-iter", type=int, default=3, help="epochs; the first does not count")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sums", type=int, default=50, help="sums that are timed")
+    parser.add_argument("--paper", action="store_true", help="predict large fits only")
+    args = parser.parse_args()
+    if not args.paper:
+        measure(args, Recorder("distributed", args.results))
+    print("\nPredicted fits on GPUs\n")
+    print_paper()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+"""Several processes: their fit is the fit of one process, and errors end all of them."""
+
+import warnings
+from tempfile import TemporaryFile
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from skorch.callbacks import LRScheduler
+
+import skae._input.batching
+import skae._input.streaming
+import skae._training.setup
+import skae.distributed._shard
+from skae import ConvAutoencoder, DenseAutoencoder, distributed
+from skae._input.partition import Partition
+from skae._training.moments import compute_moments
+from skae._training.pca import _covariance
+from skae._training.process_sums import eigenvectors_of
+from skae.distributed._context import joined
+from skae.distributed._draws import WholeBatchDraws
+
+from .processes import run_processes
+
+MAX_CURVE_DIFFERENCE = 1e-5
+MAX_CODE_DIFFERENCE = 1e-3
+"""Bounds of the relative differences between several processes and one."""
+
+
+def correlated(n, d, seed=0):
+    """Return samples with a curved structure of three dimensions."""
+    rng = np.random.default_rng(seed)
+    latents = rng.normal(size=(n, 3)) @ rng.normal(size=(3, d))
+    return (np.tanh(latents) + 0.05 * rng.normal(size=(n, d))).astype(np.float32)
+
+
+def waves(n):
+    """Return images of 8 x 8 pixels."""
+    u = np.random.default_rng(0).normal(size=(n, 3, 1, 1))
+    grid = np.linspace(-2, 2, 8)
+    images = u[:, 0] * np.sin(2 * grid[:, None]) + u[:, 1] * np.cos(3 * grid)
+    return np.tanh(images + u[:, 2] * grid[:, None] * grid).astype(np.float32)
+
+
+X = correlated(603, 12)
+IMAGES = waves(203)
+WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, len(X))
+CLASSES = np.random.default_rng(2).integers(0, 3, len(X))
+MISSING = np.where(np.random.default_rng(3).random(X.shape) < 0.1, np.nan, X).astype(np.float32)
+
+
+def dense(**parameters):
+    """Return an autoencoder with one validation set."""
+    settings = {"random_state": 0, "max_iter": 2, "validation_fraction": 0.1, "batch_size": 64}
+    return DenseAutoencoder(3, **{**settings, **parameters})
+
+
+def conv(**parameters):
+    """Return an autoencoder of images with one validation set."""
+    settings = {"random_state": 0, "max_iter": 1, "validation_fraction": 0.1, "n_filters": 8}
+    return ConvAutoencoder(3, **{**settings, **parameters})
+
+
+CASES = {
+    "dense": lambda: dense().fit(X),
+    "conv": lambda: conv().fit(IMAGES),
+    "weights": lambda: dense().fit(X, sample_weight=WEIGHTS),
+    "timestamps": lambda: dense().fit(X.astype(float) + 1.7e9),
+    "memory map": lambda: dense().fit(stored(X)),
+    "streamed": lambda: streamed_fit(dense(corruption="gaussian"), X),
+    "ordered": lambda: dense(bottleneck="ordered", max_iter=4).fit(X),
+    "labels": lambda: dense(target_weight=0.5).fit(X, CLASSES),
+    "noise": lambda: dense(bottleneck="variational", corruption="masking").fit(X),
+    "missing values": lambda: dense(allow_nan=True).fit(MISSING),
+    "rate": lambda: dense(penalty="rate").fit(X),
+    "validation set": lambda: dense().fit(X[:500], X_val=X[500:]),
+    "no early stopping": lambda: dense(early_stopping=False).fit(X),
+    "small batches": lambda: dense(batch_size=3, max_iter=1).fit(X[:101]),
+    "wide": lambda: dense().fit(np.tile(X[:41], (1, 10))),
+    "scheduler": lambda: dense(net_params={"callbacks": [halving()]}).fit(X),
+    "coupled": lambda: dense(penalty="decorrelation").fit(X),
+    "codebook": lambda: dense(bottleneck="quantized").fit(X),
+    "cross-validated": lambda: dense(validation_fraction="auto").fit(X[:200]),
+    "warm start": lambda: dense(warm_start=True).fit(X).fit(X),
+    "shard": lambda: dense().fit(*shard_of(X, WEIGHTS)),
+    "streamed shard": lambda: streamed_shard_fit(dense(corruption="gaussian")),
+    "clipped shard": lambda: streamed_shard_fit(dense(loss="log_loss"), (X + 3) / 6),
+    "partial_fit": lambda: dense().partial_fit(X[:300]).partial_fit(X[300:]),
+}
+"""Fits by name."""
+
+CASES_OF_FOUR = ["dense", "conv", "streamed", "noise", "small batches", "streamed shard"]
+
+
+def halving():
+    """Return a callback that changes the learning rate in each epoch."""
+    return LRScheduler(policy="StepLR", step_size=1, gamma=0.5)
+
+
+def stored(rows):
+    """Return rows as a memory map of a file without a name."""
+    with TemporaryFile() as file:
+        file.write(rows.tobytes())
+        file.flush()
+        return np.memmap(file, rows.dtype, "r", shape=rows.shape)
+
+
+def streamed_fit(autoencoder, rows, wrap=lambda rows: rows):
+    """Fit to rows that are read in small blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skae._input.streaming, "STREAMED_BYTES", 0)
+        patch.setattr(skae._input.streaming, "BLOCK_BYTES", 512)
+        patch.setattr(skae._input.batching, "BUFFER_BYTES", 2**13)
+        patch.setattr(skae._training.setup, "MAX_PREPARED_BYTES", 0)
+        return autoencoder.fit(wrap(stored(rows)))
+
+
+def own_rows(rows):
+    """Return the rows of this process as in a shard: of two processes, the first has a third."""
+    if not torch.distributed.is_initialized():
+        return rows
+    rank, size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    bounds = [0, len(rows) // 3, len(rows)] + [len(rows)] * (size - 2)
+    return rows[bounds[rank] : bounds[rank + 1]]
+
+
+def shard_of(rows, weights):
+    """Return arguments of fit: a shard of rows, no targets, and weights."""
+    return distributed.Shard(own_rows(rows)), None, own_rows(weights)
+
+
+def streamed_shard_fit(autoencoder, rows=X):
+    """Fit to shards that are not gathered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skae.distributed._shard, "MAX_GATHERED_BYTES", 0)
+        return streamed_fit(autoencoder, rows, lambda rows: distributed.Shard(own_rows(rows)))
+
+
+def fit_cases(rank, names):
+    """Fit each case; return the results that are compared."""
+    warnings.simplefilter("ignore")
+    return {name: result_of(CASES[name]()) for name in names}
+
+
+def result_of(autoencoder):
+    """Return the fitted attributes that are compared, and all weights."""
+    codes = autoencoder.transform(IMAGES if autoencoder._takes_images else sample_of(autoencoder))
+    return {
+        "curve": np.array(autoencoder.loss_curve_),
+        "validation": np.array(autoencoder.validation_scores_ or [0.0]),
+        "best": autoencoder.best_iter_,
+        "init": autoencoder.init_,
+        "codes": codes,
+        "weights": {
+            name: weight.numpy() for name, weight in autoencoder.net_.module_.state_dict().items()
+        },
+    }
+
+
+def sample_of(autoencoder):
+    """Return samples that suit an autoencoder of tables."""
+    if autoencoder.n_features_in_ > 12:
+        return np.tile(X[:41], (1, 10))
+    if autoencoder._spec.max_abs > 1e9:
+        return X[:100].astype(float) + 1.7e9
+    return X[:100]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The results of one process."""
+    with warnings.catch_warnings():
+        return fit_cases(0, CASES)
+
+
+@pytest.fixture(scope="module")
+def results_of_two():
+    """The results of two processes."""
+    return run_processes(fit_cases, 2, list(CASES))
+
+
+@pytest.fixture(scope="module")
+def results_of_four():
+    """The results of four processes."""
+    return run_processes(fit_cases, 4, CASES_OF_FOUR)
+
+
+def check_equal(name, one, several):
+    """Check that the processes agree in all bits, and with one process up to rounding."""
+    assert all(isinstance(result, dict) for result in several), several
+    several = [result[name] for result in several]
+    one, first = one[name], several[0]
+    for other in several[1:]:
+        for key, weight in first["weights"].items():
+            np.testing.assert_array_equal(weight, other["weights"][key])
+        np.testing.assert_array_equal(first["codes"], other["codes"])
+        assert first["curve"].tolist() == other["curve"].tolist()
+        assert (first["best"], first["init"]) == (other["best"], other["init"])
+    np.testing.assert_allclose(first["curve"], one["curve"], rtol=MAX_CURVE_DIFFERENCE)
+    np.testing.assert_allclose(first["validation"], one["validation"], atol=MAX_CURVE_DIFFERENCE)
+    largest = np.abs(one["codes"]).max()
+    assert np.abs(first["codes"] - one["codes"]).max() <= MAX_CODE_DIFFERENCE * largest
+    assert (first["best"], first["init"]) == (one["best"], one["init"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_fit_as_one(name, alone, results_of_two):
+    """Two processes have the result of one process, and equal bits."""
+    check_equal(name, alone, results_of_two)
+
+
+@pytest.mark.parametrize("name", CASES_OF_FOUR)
+def test_four_processes_fit_as_one(name, alone, results_of_four):
+    """Four processes have the result of one process, and equal bits."""
+    check_equal(name, alone, results_of_four)
+
+
+def test_cases_train(alone):
+    """The cases compare trained networks: most of them are better than PCA."""
+    n_trained = sum(result["best"] > 0 for result in alone.values())
+    assert n_trained >= 2 / 3 * len(CASES)
+
+
+def decompose(rank, rows):
+    """Return mean, standardized rows, principal directions and variances."""
+    with joined("decompose"):
+        moments = compute_moments(rows, None)
+        _, _, covariance = _covariance(rows, None, moments, "cpu", None, rows.shape[1])
+        variances, vectors = eigenvectors_of(covariance)
+    standardized = moments.standardize(torch.from_numpy(rows), "cpu").double().numpy()
+    return moments.mean.numpy(), standardized, vectors.flip(1).T.numpy(), variances.flip(0).numpy()
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_gram_matrices_are_summed(constant):
+    """Three processes compute the components of scikit-learn's PCA, also if one has constant rows."""
+    rows = correlated(9000, 60).astype(np.float64)
+    if constant:
+        rows[:3000] = rows[0]
+    results = run_processes(decompose, 3, rows)
+    mean, standardized, components, variances = results[1]
+    np.testing.assert_allclose(mean, np.average(rows, axis=0), atol=1e-10)
+    pca = PCA(20).fit(standardized)
+    n = len(rows)
+    np.testing.assert_allclose(variances[:20], pca.explained_variance_ * (n - 1) / n, rtol=1e-10)
+    similarity = np.abs((components[:3] * pca.components_[:3]).sum(1))
+    np.testing.assert_allclose(similarity, 1, atol=1e-10)
+    for _, _, other, other_variances in results:
+        np.testing.assert_array_equal(components, other)
+        np.testing.assert_array_equal(variances, other_variances)
+
+
+def test_partition_covers_each_sample_once():
+    """The parts of a batch are contiguous, equal up to one sample, and cover the batch."""
+    for n in range(1, 20):
+        parts = [Partition(rank, 4).own_slice(n) for rank in range(4)]
+        assert [i for part in parts for i in range(n)[part]] == list(range(n))
+        sizes = [part.stop - part.start for part in parts]
+        assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("n_blocks", [2, 3, 9, 40])
+def test_each_block_is_read_once(n_blocks):
+    """The blocks of a buffer are divided among the processes, also if they are few."""
+    blocks = [slice(10 * i, 10 * i + 10) for i in range(n_blocks)]
+    rows = []
+    for rank in range(3):
+        own = Partition(rank, 3).own_blocks(blocks)
+        assert len(own) == n_blocks
+        rows += [i for block in own for i in range(block.start, block.stop)]
+    assert sorted(rows) == list(range(10 * n_blocks))
+
+
+DRAWS = {
+    "rand": lambda g, n: torch.rand(n, 3, generator=g),
+    "randn of a shape": lambda g, n: torch.randn(torch.Size((n, 2)), generator=g),
+    "size": lambda g, n: torch.rand(size=(n,), generator=g),
+    "randint": lambda g, n: torch.randint(2, (n, 3), generator=g),
+    "randint of a range": lambda g, n: torch.randint(1, 7, (n, 3), generator=g),
+    "bernoulli": lambda g, n: torch.bernoulli(torch.full((n, 2), 0.5), generator=g),
+    "in place": lambda g, n: torch.zeros(n, 3).normal_(generator=g),
+    "other shape": lambda g, n: torch.rand(4, generator=g).expand(n, 4),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_draws_are_those_of_the_whole_batch(draw):
+    """A process with some samples of a batch draws the numbers that one process has for them."""
+    whole_generator, generator = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    whole = draw(whole_generator, 10)
+    positions = torch.tensor([1, 4, 9])
+    with WholeBatchDraws(generator, 10, positions):
+        part = draw(generator, 3)
+        other = torch.rand(3, generator=torch.Generator().manual_seed(5))
+    torch.testing.assert_close(part, whole[positions], rtol=0, atol=0)
+    assert torch.equal(generator.get_state(), whole_generator.get_state())
+    assert torch.equal(other, torch.rand(3, generator=torch.Generator().manual_seed(5)))
