@@ -67,6 +67,8 @@ def digest_fit(estimator, seed, data, start):
     if set(OPTIONS) <= set(parameters):
         objective = resolve_objective(estimator)
         parameters |= {name: getattr(objective, name) for name in OPTIONS}
+        if "features" in parameters:
+            parameters["features"] = objective.features
     for name, value in parameters.items():
         try:
             digest.add((name, value))

@@ -1,9 +1,10 @@
-"""The objective of a fit: loss, bottleneck, penalty and corruption as objects."""
+"""The objective of a fit: loss, bottleneck, penalty, corruption and features as objects."""
 
 from dataclasses import dataclass
 
 from skae.bottlenecks import Bottleneck, resolve_bottleneck
 from skae.corruptions import Corruption, resolve_corruption
+from skae.features import Features, resolve_features
 from skae.losses import Loss, resolve_loss
 from skae.penalties import Penalty, resolve_penalty
 
@@ -24,12 +25,15 @@ class Objective:
         Penalty on latent vectors.
     corruption : Corruption or None
         Corruption of inputs.
+    features : Features or None
+        Features of images that the encoder receives.
     """
 
     loss: Loss
     bottleneck: Bottleneck
     penalty: Penalty | None
     corruption: Corruption | None
+    features: Features | None
 
     def is_static(self, network):
         """Return whether a step of a network is fixed for all batches, and draws no numbers."""
@@ -41,6 +45,7 @@ class Objective:
             and self.bottleneck.is_deterministic
             and self.penalty is None
             and self.corruption is None
+            and (self.features is None or is_own(self.features))
         )
 
 
@@ -77,4 +82,5 @@ def resolve_objective(estimator):
         bottleneck=resolve_bottleneck(estimator.bottleneck),
         penalty=resolve_penalty(estimator.penalty),
         corruption=resolve_corruption(estimator.corruption),
+        features=resolve_features(getattr(estimator, "features", None)),
     )

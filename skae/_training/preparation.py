@@ -46,7 +46,7 @@ def prepare_rows(network, rows, dtype, max_bytes):
 
     Returns
     -------
-    prepared : torch.Tensor or ProjectedRows of shape (n, n_training_features)
+    prepared : torch.Tensor or ProjectedRows of shape (n, n_prepared_features)
         Prepared rows.
     """
     prepare = network.prepare
@@ -56,7 +56,7 @@ def prepare_rows(network, rows, dtype, max_bytes):
         prepare = torch.nn.Identity()
         if n_bytes > max_bytes:
             return rows
-    n, device = network.n_training_features, network.centre.scale.device
+    n, device = network.n_prepared_features, network.centre.scale.device
     prepared = torch.empty(len(rows), n, dtype=dtype, device=device)
     for chunk in row_chunks(len(rows), max(rows.shape[1], n)):
         prepared[chunk] = prepare(to_tensor(rows[chunk], device))
@@ -70,4 +70,4 @@ def _is_projected(network, rows):
 
 def _prepared_bytes(network, rows, dtype):
     """Return the bytes of prepared rows."""
-    return len(rows) * network.n_training_features * dtype.itemsize
+    return len(rows) * network.n_prepared_features * dtype.itemsize

@@ -158,7 +158,7 @@ class FitSetup:
     @property
     def n_parts(self):
         """Number of parts in which a batch is processed, so that memory is bounded."""
-        numbers = self.plan.batch_size * self.network.n_training_features
+        numbers = self.plan.batch_size * self.network.n_prepared_features
         return math.ceil(numbers / (2 * MAX_BATCH_NUMBERS))
 
     @property
@@ -258,7 +258,8 @@ class FitSetup:
         is_training = torch.ones(n_samples, dtype=torch.bool)
         is_training[val_indices] = False
         train_indices = is_training.nonzero()[:, 0]
-        if self.pca is not None and n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1:
+        restarts = self.pca is not None and self.pca.features is None
+        if restarts and n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1:
             # PCA of all samples would have an advantage: it has seen the validation samples
             pca = self.pca_of(train_indices)
             train_rows = row_subset(data.rows, train_indices)

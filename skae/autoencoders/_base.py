@@ -105,6 +105,10 @@ class BaseAutoencoder(
     def _pca_view(self):
         """Return a function of centered rows that PCA is applied to, or None."""
 
+    def _resolved_features(self):
+        """Return the features of images that the encoder receives, without "auto", or None."""
+        return None
+
     def _scales_channels(self):
         """Return whether each channel has a unit of its own, its standard deviation."""
         return False

@@ -7,6 +7,7 @@ from typing import Literal
 from sklearn.utils import Tags
 
 from skae._sklearn_compat import Interval, Options, StrOptions
+from skae._training.defaults import MAX_ENCODER_INPUTS, default_n_feature_coordinates
 from skae._typing import (
     Activation,
     Auto,
@@ -22,6 +23,7 @@ from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._images import ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
+from skae.features import FEATURES, FeatureOption, Features, resolve_features
 from skae.losses import LossOption
 from skae.networks import ConvNetwork
 from skae.networks.config import ConvConfig
@@ -291,7 +293,9 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         "image_shape": ["array-like", StrOptions({"auto"})],
         "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
         "signals": ["boolean", StrOptions({"auto"})],
+        "features": [StrOptions(set(FEATURES)), Features, type, None],
     }
+    _option_words = {**BaseAutoencoder._option_words, "features": FEATURES}
     _network_class = ConvNetwork
 
     image_shape_: tuple[int, ...]
@@ -305,6 +309,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         image_shape: Sequence[int] | Auto = "auto",
         channel_axis: Literal[-3, -1, 1, 3] = -1,
         signals: bool | Auto = "auto",
+        features: FeatureOption = None,
         activation: Activation = "gelu",
         init: Initial = "auto",
         bottleneck: BottleneckOption = "deterministic",
@@ -333,6 +338,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         self.image_shape = image_shape
         self.channel_axis = channel_axis
         self.signals = signals
+        self.features = features
         self.activation = activation
         self.init = init
         self.bottleneck = bottleneck
@@ -360,14 +366,29 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         n_filters = self.n_filters
         if n_filters == "auto":
             n_filters = AUTO_FILTERS
+        features = self._resolved_features()
+        if features is not None:
+            n_coordinates = default_n_feature_coordinates(options["n_components"])
+            options = {
+                **options,
+                "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
+                "n_feature_coordinates": n_coordinates,
+            }
         return ConvConfig(
             **options,
+            features=features,
             image_size=self._layout.size,
             channels_first=self._layout.channels_first,
             n_filters=int(n_filters),
             fine=bool(options["head_sizes"]),
             scales_channels=self._scales_channels(),
         )
+
+    def _resolved_features(self):
+        features = resolve_features(self.features)
+        if features is None:
+            return None
+        return features.resolve(self._layout.size)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -99,7 +99,7 @@ def layers(estimator):
         Name in ``net_.module_``, class, output shape for one sample, number of weights.
     """
     network = estimator._build_without_memory(estimator._spec.network).eval()
-    sample = torch.empty(1, network.n_training_features, device="meta")
+    sample = torch.empty(1, network.n_prepared_features, device="meta")
     components = network.components
     rows = [("components", "fixed", f"{len(components):,}", components.numel())]
     weights = {}

@@ -1,13 +1,13 @@
 """The base class of dense and convolutional autoencoders: units, PCA and the training space."""
 
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from skae.networks.bottlenecks import BottleneckModule, check_forward, quantized
+from skae.networks.forward_output import ForwardOutput
 from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
 from skae.networks.penalties import PenaltyModule
 from skae.networks.residual_pca import ResidualPCA
@@ -19,30 +19,6 @@ MAX_DOUBLE_PRODUCTS = 50_000
 
 In larger networks float64 products take up to twice the time of float32 products.
 """
-
-
-class ForwardOutput(NamedTuple):
-    """Outputs of a network's forward pass in training.
-
-    Attributes
-    ----------
-    x_hat : torch.Tensor of shape (b, ...)
-        Reconstructions in the training space, or their logits.
-    z : torch.Tensor of shape (b, k) or None
-        Whitened latent vectors before the bottleneck.
-    decoder_input : torch.Tensor of shape (b, k) or None
-        Latent vectors after noise and bottleneck.
-    bottleneck_cost : torch.Tensor of shape (b,) or None
-        Cost of the bottleneck.
-    predictions : torch.Tensor of shape (b, n_outputs) or None
-        Predictions of the targets.
-    """
-
-    x_hat: torch.Tensor
-    z: torch.Tensor | None = None
-    decoder_input: torch.Tensor | None = None
-    bottleneck_cost: torch.Tensor | None = None
-    predictions: torch.Tensor | None = None
 
 
 class Autoencoder(nn.Module):
@@ -66,6 +42,8 @@ class Autoencoder(nn.Module):
         Parameters of `ResidualPCA`.
     n_pca_features : int, default=None
         Number of features for PCA; None means d.
+    n_encoder_coordinates : int, default=None
+        Number of coordinates that the encoder receives; None means m.
     output : {"linear", "sigmoid", "samples"}, default="linear"
         Space of the loss: the training space for "linear", logits of values in [0, 1] for
         "sigmoid", and standardized samples in their own shape for "samples".
@@ -98,6 +76,7 @@ class Autoencoder(nn.Module):
         decoder_sizes,
         activation,
         n_pca_features=None,
+        n_encoder_coordinates=None,
         n_extra=0,
         output="linear",
         ceiling=1.0,
@@ -120,7 +99,7 @@ class Autoencoder(nn.Module):
         if head_sizes:
             self.head = mlp([n_components, *head_sizes], activation)
         self.trunk = ResidualPCA(
-            n_coordinates,
+            n_encoder_coordinates or n_coordinates,
             n_components,
             n_inputs,
             n_extra,
@@ -128,6 +107,7 @@ class Autoencoder(nn.Module):
             decoder_sizes,
             activation,
             with_mask=bottleneck.is_nested,
+            n_outputs=n_coordinates,
         )
         self.register_buffer("components", torch.zeros(n_coordinates, n_pca_features))
         self.register_buffer("whitening", torch.ones(n_components))
@@ -183,8 +163,13 @@ class Autoencoder(nn.Module):
 
     @property
     def n_training_features(self):
-        """Number of features of a sample in the training space."""
+        """Number of features of a reconstruction in the training space."""
         return self.n_features
+
+    @property
+    def n_prepared_features(self):
+        """Number of values of a sample in the training space, with those only the encoder reads."""
+        return self.n_training_features
 
     @cached_property
     def prefers_double_products(self):
@@ -232,6 +217,8 @@ class Autoencoder(nn.Module):
         n_padded = len(self.components) - len(principal.components)
         components = functional.pad(principal.components, (0, 0, 0, n_padded))  # (m, d)
         variances = functional.pad(principal.variances, (0, n_padded))  # (m,)
+        if principal.features is not None:
+            variances = principal.features.variances
         self.components.copy_(components)
         deviations = variances.sqrt().float()
         self.whitening.copy_(self.trunk.init_from_pca(deviations))
@@ -292,13 +279,14 @@ class Autoencoder(nn.Module):
 
         Targets are the samples themselves, or values in [0, 1] for a sigmoid.
         """
+        x = x[..., : self.n_training_features]
         if self.output != "sigmoid":
             return self._loss_input(x)
         return (self.centre.inverse(self.from_training_space(x)) / self.ceiling).clamp(0, 1)
 
     def reconstruct_mean(self, x):
         """Return the output of the baseline, which reconstructs each sample as the mean."""
-        return self._loss_input(torch.zeros_like(x))
+        return self._loss_input(torch.zeros_like(x[..., : self.n_training_features]))
 
     def to_input_units(self, x_hat, dtype=torch.float32):
         """Convert reconstructions in the training space to units of X, in float32 or float64.

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.features import FeatureCoordinates
 from skae.networks.layers import ACTIVATIONS, Conv2d, Linear, product
 from skae.networks.patches import PatchGrid, halve_shape
 
@@ -48,6 +49,11 @@ class ConvNetwork(Autoencoder):
         filters. It applies to small images only, and takes two to three times the operations.
     scales_channels : bool, default=False
         Whether each channel has a unit of its own, as in signals.
+    features : skae.features.Features, default=None
+        Builds the module of features of images. The encoder then receives their principal
+        coordinates in place of u, and samples of the training space end with the coordinates.
+    n_feature_coordinates : int, default=0
+        Number of these coordinates.
     **shared
         Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
@@ -62,15 +68,26 @@ class ConvNetwork(Autoencoder):
         n_filters,
         fine=False,
         scales_channels=False,
+        features=None,
+        n_feature_coordinates=0,
         **shared,
     ):
         grid = PatchGrid(*image_size, channels_first)
         is_small = not grid.coarser_shapes
         fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
         encoder, n_extra = _build_encoder(grid, n_filters, fine, shared)
+        n_pca_features = grid.n_patches * grid.n_pca_features
         super().__init__(
-            n_extra=n_extra, n_pca_features=grid.n_patches * grid.n_pca_features, **shared
+            n_extra=n_extra,
+            n_pca_features=n_pca_features,
+            n_encoder_coordinates=n_feature_coordinates,
+            **shared,
         )
+        self.features = None
+        if features is not None:
+            self.features = FeatureCoordinates(
+                features, image_size, self.n_features, n_pca_features, n_feature_coordinates
+            )
         if scales_channels:
             self.centre.set_feature_scale(torch.ones(self.n_features))
         self.grid = grid
@@ -110,6 +127,13 @@ class ConvNetwork(Autoencoder):
         return self.grid.n_patches * self.grid.n_patch_features
 
     @property
+    def n_prepared_features(self):
+        """Number of features of an image cut into patches, and of its feature coordinates."""
+        if self.features is None:
+            return self.n_training_features
+        return self.n_training_features + len(self.features.components)
+
+    @property
     def max_features_held(self):
         """Largest number of float32 values per sample in memory while encoding or decoding."""
         n_first_maps = 0
@@ -121,6 +145,8 @@ class ConvNetwork(Autoencoder):
         n_held = max(n_encoding, n_decoding)
         if self.allow_nan:
             n_held += 2 * self.n_training_features
+        if self.features is not None:
+            n_held += 2 * self.features.module.n_outputs + self.n_features
         return n_held
 
     @torch.no_grad()
@@ -135,14 +161,29 @@ class ConvNetwork(Autoencoder):
             self.smooth.copy_(self.grid.smooth_kernel())
         nn.init.zeros_(self.decoder_last.weight)
         nn.init.zeros_(self.decoder_last.bias)
+        if self.features is not None:
+            self.features.set(principal.features)
+            weight = self.trunk.decoder_linear.weight  # (m, k)
+            slopes = principal.features.decoder[:, : weight.shape[1]]
+            weight.zero_()
+            weight[: len(slopes)].copy_(slopes * self.whitening)
 
     def to_training_space(self, x):
-        """Cut standardized samples (b, d) into patches (b, gh * gw * P)."""
-        return self.grid.cut(x)
+        """Cut standardized samples (b, d) into patches (b, gh * gw * P).
+
+        With features, their coordinates follow.
+        """
+        patches = self.grid.cut(x)
+        if self.features is None:
+            return patches
+        x = self.impute(x)
+        images = self.grid.images(x + self.features.pattern)
+        u = self.features(images, self.grid.view(x))
+        return torch.cat([patches, u.to(patches.dtype)], -1)
 
     def from_training_space(self, x):
-        """Join patches (b, gh * gw * P) to standardized samples (b, d)."""
-        return self.grid.join(x)
+        """Join patches (b, gh * gw * P) to standardized samples (b, d), without coordinates."""
+        return self.grid.join(x[..., : self.n_training_features])
 
     def to_samples(self, x):
         """Return standardized rows (b, d) as images (b, c, h, w)."""
@@ -154,12 +195,16 @@ class ConvNetwork(Autoencoder):
 
     def code(self, x):
         """Encode patches as whitened latent vectors (b, k), and return the hidden layer."""
+        u = None
+        if self.features is not None:
+            x, u = x.split([self.n_training_features, len(self.features.components)], -1)
         mask = None
         if self.allow_nan:
             mask = x.isnan().to(x.dtype)
             x = self.impute(x)
         x = self._mask_padding(x)
-        u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
+        if u is None:
+            u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
         maps = self._encoder_maps(x)  # (b, c, h, w)
         if mask is not None:
             maps = torch.cat([maps, self._encoder_maps(mask)], -3)  # (b, 2 * c, h, w)
