@@ -367,16 +367,19 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         if n_filters == "auto":
             n_filters = AUTO_FILTERS
         features = self._resolved_features()
+        n_coordinates = 0
         if features is not None:
-            n_coordinates = default_n_feature_coordinates(options["n_components"])
-            options = {
-                **options,
-                "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
-                "n_feature_coordinates": n_coordinates,
-            }
+            n_coordinates = options["n_components"]
+            is_trained = options["penalty"] is not None or options["head_sizes"]
+            if is_trained:
+                n_coordinates = default_n_feature_coordinates(n_coordinates)
+            else:
+                options = {**options, "encoder_sizes": ()}
+            options = {**options, "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS)}
         return ConvConfig(
             **options,
             features=features,
+            n_feature_coordinates=n_coordinates,
             image_size=self._layout.size,
             channels_first=self._layout.channels_first,
             n_filters=int(n_filters),

@@ -239,7 +239,8 @@ class Autoencoder(nn.Module):
         if self.head is not None:
             layers_from_code.append(self.head[0])
         for layer in layers_to_code:
-            layer.weight = nn.Parameter(layer.weight[:k].clone())
+            weight = layer.weight[:k].clone()
+            layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
             if layer.bias is not None:
                 layer.bias = nn.Parameter(layer.bias[:k].clone())
         for layer in layers_from_code:
@@ -279,14 +280,13 @@ class Autoencoder(nn.Module):
 
         Targets are the samples themselves, or values in [0, 1] for a sigmoid.
         """
-        x = x[..., : self.n_training_features]
         if self.output != "sigmoid":
             return self._loss_input(x)
         return (self.centre.inverse(self.from_training_space(x)) / self.ceiling).clamp(0, 1)
 
     def reconstruct_mean(self, x):
         """Return the output of the baseline, which reconstructs each sample as the mean."""
-        return self._loss_input(torch.zeros_like(x[..., : self.n_training_features]))
+        return self._loss_input(torch.zeros_like(x))
 
     def to_input_units(self, x_hat, dtype=torch.float32):
         """Convert reconstructions in the training space to units of X, in float32 or float64.

@@ -52,6 +52,7 @@ class ConvNetwork(Autoencoder):
     features : skae.features.Features, default=None
         Builds the module of features of images. The encoder then receives their principal
         coordinates in place of u, and samples of the training space end with the coordinates.
+        Without hidden layers the encoder is fixed, and has no convolutions.
     n_feature_coordinates : int, default=0
         Number of these coordinates.
     **shared
@@ -75,7 +76,9 @@ class ConvNetwork(Autoencoder):
         grid = PatchGrid(*image_size, channels_first)
         is_small = not grid.coarser_shapes
         fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
-        encoder, n_extra = _build_encoder(grid, n_filters, fine, shared)
+        encoder, n_extra = None, 0
+        if shared["encoder_sizes"]:
+            encoder, n_extra = _build_encoder(grid, n_filters, fine, shared)
         n_pca_features = grid.n_patches * grid.n_pca_features
         super().__init__(
             n_extra=n_extra,
@@ -88,6 +91,7 @@ class ConvNetwork(Autoencoder):
             self.features = FeatureCoordinates(
                 features, image_size, self.n_features, n_pca_features, n_feature_coordinates
             )
+            self.trunk.encoder_linear.requires_grad_(encoder is not None)
         if scales_channels:
             self.centre.set_feature_scale(torch.ones(self.n_features))
         self.grid = grid
@@ -137,7 +141,7 @@ class ConvNetwork(Autoencoder):
     def max_features_held(self):
         """Largest number of float32 values per sample in memory while encoding or decoding."""
         n_first_maps = 0
-        if self.fine:
+        if self.fine and self.encoder_convolutions is not None:
             n_filters = self.encoder_convolutions[0].out_channels
             n_first_maps = math.prod(self.grid.fine_shape) * n_filters
         n_encoding = self.n_training_features + 2 * n_first_maps
@@ -185,6 +189,14 @@ class ConvNetwork(Autoencoder):
         """Join patches (b, gh * gw * P) to standardized samples (b, d), without coordinates."""
         return self.grid.join(x[..., : self.n_training_features])
 
+    def target(self, x):
+        """Return the target of the loss for samples in the training space."""
+        return super().target(x[..., : self.n_training_features])
+
+    def reconstruct_mean(self, x):
+        """Return the output of the baseline, which reconstructs each sample as the mean."""
+        return super().reconstruct_mean(x[..., : self.n_training_features])
+
     def to_samples(self, x):
         """Return standardized rows (b, d) as images (b, c, h, w)."""
         return self.grid.images(x)
@@ -198,6 +210,8 @@ class ConvNetwork(Autoencoder):
         u = None
         if self.features is not None:
             x, u = x.split([self.n_training_features, len(self.features.components)], -1)
+        if self.encoder_convolutions is None:
+            return self.trunk.encode(u)
         mask = None
         if self.allow_nan:
             mask = x.isnan().to(x.dtype)
