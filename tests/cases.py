@@ -11,9 +11,10 @@ import torch
 from skae import ConvAutoencoder, DenseAutoencoder
 from skae.bottlenecks import Quantized
 from skae.corruptions import Masking
+from skae.features import PatchFeatures
 from skae.losses import Huber
 
-from .user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
+from .user_options import Channel, LogCosh, RowMeans, Speckle, ViewAgreement, largest_error, shrink
 
 __all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "label", "low_rank"]
 
@@ -295,6 +296,27 @@ CASES = [
     ),
     Case("conv-allow-nan", _conv(allow_nan=True, early_stopping=False), _grey()),
     Case("conv-uint8", _conv(), _grey(dtype=np.uint8)),
+    Case("conv-features", _conv(features=PatchFeatures(4)), _grey()),
+    Case(
+        "conv-features-channels-first",
+        _conv(features=PatchFeatures(4, patch_size=3), channel_axis=1, bottleneck="ordered"),
+        _colour(first=True, dtype=np.uint8),
+    ),
+    Case(
+        "conv-features-signals",
+        _conv(features=PatchFeatures(3), signals=True, penalty="rate", early_stopping=False),
+        _signals,
+    ),
+    Case(
+        "conv-features-allow-nan",
+        _conv(features=PatchFeatures(3), allow_nan=True, early_stopping=False),
+        _grey(height=7, width=13),
+    ),
+    Case(
+        "conv-user-features",
+        _conv(features=RowMeans(), bottleneck="variational", early_stopping=False),
+        _grey(height=7, width=13),
+    ),
 ]
 
 BY_NAME = {case.name: case for case in CASES}

@@ -18,7 +18,7 @@ FLOORS = [
     ["_files"],
     ["networks", "datasets", "_sklearn_compat", "_devices"],
     ["_options"],
-    ["losses", "penalties", "bottlenecks", "corruptions"],
+    ["losses", "penalties", "bottlenecks", "corruptions", "features"],
     ["_input"],
     ["_training"],
     ["_persistence"],
@@ -46,6 +46,7 @@ INNER_FLOORS = {
     ],
     "_training": [
         ["checkpoint_values", "moments", "objective", "preparation"],
+        ["features"],
         ["checkpoint_files", "fit_digest", "net_state", "sparse_pca"],
         [
             "batch_loss",
@@ -70,7 +71,7 @@ INNER_FLOORS = {
 """The same within two folders: a file imports only from lower floors."""
 
 TORCH_ONLY = ["networks"]
-OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions"]
+OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "features"]
 """Modules that know torch and scikit-learn's BaseEstimator; fitted attributes are arrays of NumPy."""
 
 OPTION_IMPORTS = {"sklearn.base", "sklearn.cluster", "numpy"}

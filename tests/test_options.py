@@ -30,6 +30,7 @@ from skae.corruptions import (
     SaltAndPepper,
     resolve_corruption,
 )
+from skae.features import FEATURES
 from skae.losses import LOSSES, AbsoluteError, FunctionLoss, Huber, LogLoss, SquaredError
 from skae.penalties import PENALTIES, Contraction, Rate, Sparsity
 
@@ -647,6 +648,8 @@ def all_combinations():
         {"estimator": AUTOENCODERS, "loss": losses, "allow_nan": [False, True]},
         {"estimator": AUTOENCODERS, "corruption": CORRUPTIONS, "allow_nan": [False, True]},
         {"estimator": AUTOENCODERS, "penalty": PENALTIES, "batch_size": [1, 2]},
+        {"estimator": ["ConvAutoencoder"], "features": FEATURES, "penalty": PENALTIES},
+        {"estimator": ["ConvAutoencoder"], "features": FEATURES, "init": ["auto", "random"]},
         {"estimator": AUTOENCODERS, "n_components": [0.5], "bottleneck": BOTTLENECKS},
         {
             "estimator": ["ImageRestorer"],

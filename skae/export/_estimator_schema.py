@@ -41,6 +41,7 @@ from skae.export._fields import (
     ClassSchema,
 )
 from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Optimizer, Real, Text, Word
+from skae.features import FEATURES
 from skae.generation import LatentSampler
 from skae.imputation import AutoencoderImputer
 from skae.losses import LOSSES
@@ -52,6 +53,7 @@ __all__ = [
     "ARCHITECTURE",
     "BOTTLENECK_OBJECT",
     "ESTIMATORS",
+    "FEATURES_OBJECT",
     "LOSS_OBJECT",
     "OPTIONS",
     "PENALTY_OBJECT",
@@ -76,6 +78,7 @@ STATISTIC = Real(finite=False)
 
 LEVEL = Choice(AUTO, AT_LEAST_0, Sequence(AT_LEAST_0, 2, 2))
 AUTO_OR_NUMBER = Choice(AUTO, ANY)
+AUTO_OR_SIDES = Choice(AUTO, COUNT, Sequence(COUNT, 2, 2))
 DEVICE = Text(20, r"(auto|cpu|cuda|hpu|mps|mtia|npu|xpu)(:[0-9]{1,3})?")
 OPTIMIZER_VALUE = Choice(Null(), Boolean(), ANY, Sequence(ANY, 0, 8))
 NET_PARAMS = Choice(Null(), Keywords("optimizer__[a-z0-9_]{1,40}", OPTIMIZER_VALUE))
@@ -105,14 +108,21 @@ OPTION_PARAMETERS = {
     "Patches": {"level": LEVEL, "fill_value": AUTO_OR_NUMBER},
     "Blur": {"level": LEVEL},
     "JPEG": {"level": LEVEL},
+    "PatchFeatures": {
+        "n_filters": AUTO_OR_COUNT,
+        "patch_size": AUTO_OR_SIDES,
+        "pooling": AUTO_OR_SIDES,
+        "threshold": AT_LEAST_0,
+        "pixel_weight": AT_LEAST_0,
+    },
 }
-"""Parameters of the classes of losses, bottlenecks, penalties and corruptions."""
+"""Parameters of the classes of losses, bottlenecks, penalties, corruptions and features."""
 
 
 def _declare_options():
     """Return the declaration of each class of an option, by name."""
     schema = {}
-    for words in (LOSSES, BOTTLENECKS, PENALTIES, IMAGE_CORRUPTIONS):
+    for words in (LOSSES, BOTTLENECKS, PENALTIES, IMAGE_CORRUPTIONS, FEATURES):
         for class_ in words.values():
             schema[class_.__name__] = ClassSchema(class_, OPTION_PARAMETERS[class_.__name__])
     return schema
@@ -129,6 +139,7 @@ OPTIONS: dict[str, ClassSchema] = _declare_options()
 LOSS_OBJECT = _option_objects(LOSSES)
 BOTTLENECK_OBJECT = _option_objects(BOTTLENECKS)
 PENALTY_OBJECT = Choice(Null(), _option_objects(PENALTIES))
+FEATURES_OBJECT = Choice(Null(), _option_objects(FEATURES))
 LOSS = Choice(Word(*LOSSES), LOSS_OBJECT)
 BOTTLENECK = Choice(Word(*BOTTLENECKS), BOTTLENECK_OBJECT)
 PENALTY = Choice(Word(*PENALTIES), PENALTY_OBJECT)
@@ -156,13 +167,17 @@ TABLE_PARAMETERS = {
     "max_categories": Choice(Null(), COUNT),
 }
 TABLE = Choice(Null(), Nested(("TableSchema",)))
-CONV_PARAMETERS = {
+CONV_ARCHITECTURE = {
     "n_filters": AUTO_OR_COUNT,
     "image_shape": Choice(AUTO, Sequence(COUNT, 2, 3), COUNTS),
     "channel_axis": Int(-3, 3),
     "signals": Choice(AUTO, Boolean()),
 }
-ARCHITECTURE = {**SHARED_ARCHITECTURE, **DENSE_PARAMETERS, **CONV_PARAMETERS}
+CONV_PARAMETERS = {
+    **CONV_ARCHITECTURE,
+    "features": Choice(Word(*FEATURES), FEATURES_OBJECT),
+}
+ARCHITECTURE = {**SHARED_ARCHITECTURE, **DENSE_PARAMETERS, **CONV_ARCHITECTURE}
 """Parameters of both autoencoders that determine the architecture."""
 
 AUTOENCODER_PARAMETERS = {

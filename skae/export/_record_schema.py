@@ -16,10 +16,11 @@ from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence,
 from skae.export._estimator_schema import (
     ARCHITECTURE,
     BOTTLENECK_OBJECT,
+    FEATURES_OBJECT,
     LOSS_OBJECT,
     PENALTY_OBJECT,
 )
-from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
+from skae.export._fields import ANY, ANY_COUNT, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
 from skae.generation._quantiles import QuantileMatch
 from skae.imputation._conditional_noise import ConditionalNoise
@@ -84,6 +85,8 @@ RECORDS = {
             "n_filters": COUNT,
             "fine": Boolean(),
             "scales_channels": Boolean(),
+            "features": FEATURES_OBJECT,
+            "n_feature_coordinates": ANY_COUNT,
         },
     ),
     "UNetConfig": ClassSchema(

@@ -162,11 +162,14 @@ class PatchFilters(FeatureModule):
         variance = (square - mean.square()).clamp(min=0)  # (b, 1, h', w')
         scale = (variance + MIN_VARIANCE).rsqrt()
         responses = functional.conv2d(x.contiguous(memory_format=torch.channels_last), self.filters)
-        responses = (responses * scale).movedim(1, -1).flatten(1, 2) - self.offsets  # (b, n, K)
-        positive = (responses - self.threshold).clamp(min=0)
-        negative = (-responses - self.threshold).clamp(min=0)
-        pooled = torch.cat([self.pooling @ positive, self.pooling @ negative], -1)
-        return pooled.flatten(1).sqrt()  # (b, n_cells * 2 * K)
+        responses = responses.movedim(1, -1).flatten(1, 2)  # (b, n, K)
+        scale = scale.flatten(1).unsqueeze(-1)  # (b, n, 1)
+        pooled = []
+        for sign in (1, -1):
+            offsets = -sign * self.offsets - self.threshold
+            rectified = torch.addcmul(offsets, responses, sign * scale).relu_()
+            pooled.append(self.pooling @ rectified)  # (b, n_cells, K)
+        return torch.cat(pooled, -1).flatten(1).sqrt()  # (b, n_cells * 2 * K)
 
     def _sample_patches(self, x, generator):
         """Return random patches (n, P) of images (b, c, h, w)."""
@@ -259,11 +262,11 @@ class FeatureCoordinates(nn.Module):
             Coordinates, float32.
         """
         features = self.module(images)
-        expected = (len(images), len(self.mean))
-        if features.shape != expected:
+        n_outputs = self.mean.shape[0]
+        if features.ndim != 2 or features.shape[1] != n_outputs:
             raise ValueError(
                 f"Got features of shape {tuple(features.shape)} from {type(self.module).__name__}, "
-                f"but expected {expected}."
+                f"but expected (n_samples, {n_outputs})."
             )
         u = product(features - self.mean, self.components.mT)
         return u + product(block_means, self.pixel_components.mT)
@@ -271,12 +274,14 @@ class FeatureCoordinates(nn.Module):
 
 def reduction_factors(height, width):
     """Return the height and width of the blocks of pixels that filters see the means of."""
-    factor = 1
-    while True:
-        factors = min(factor, height), min(factor, width)
-        if math.ceil(height / factors[0]) * math.ceil(width / factors[1]) <= MAX_PIXELS:
-            return factors
-        factor += 1
+    low, high = 1, max(height, width)
+    while low < high:  # the smallest factor that leaves few enough pixels
+        middle = (low + high) // 2
+        if -(-height // min(middle, height)) * -(-width // min(middle, width)) <= MAX_PIXELS:
+            high = middle
+        else:
+            low = middle + 1
+    return min(low, height), min(low, width)
 
 
 def _pooling_matrix(shape, grid):
