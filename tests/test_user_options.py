@@ -166,9 +166,13 @@ def test_skae_files_are_refused_before_they_are_written(case, fitted, tmp_path):
     """`save` names the class or function that `load` could not build, and writes no file."""
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"earlier")
-    with pytest.raises(TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"):
+    with pytest.raises(
+        TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"
+    ):
         save(fitted, path)
-    with pytest.raises(TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"):
+    with pytest.raises(
+        TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"
+    ):
         save(LatentSampler(FrozenEstimator(fitted)).fit(case.X), path)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]

@@ -91,8 +91,8 @@ def fit_features(network, pixel_weight, pca, rows, weights, generator, device):
     """
     moments = Moments(pca.reference, pca.shift, pca.scale, pca.feature_scale)
     module, grid = network.features.module, network.grid
-    mean = (moments.mean / moments.divisor).float()
-    pattern = mean - mean.mean()
+    mean = moments.mean / moments.divisor
+    pattern = (mean - mean.mean()).float()
     n_filtered = max(1, min(MAX_FILTER_IMAGES, MAX_FILTER_NUMBERS // rows.shape[1]))
     sample = take_rows(rows, sample_indices(rows, n_filtered, generator))
     images = moments.standardize(to_tensor(sample), "cpu").nan_to_num(0.0) + pattern
@@ -102,12 +102,13 @@ def fit_features(network, pixel_weight, pca, rows, weights, generator, device):
     n_samples = max(2, min(MAX_SAMPLES, MAX_NUMBERS // (module.n_outputs + n_pixels)))
     rows, weights = subset_rows(rows, weights, sample_indices(rows, n_samples, generator))
     values = torch.empty(len(rows), module.n_outputs + n_pixels, device=device)
-    module, pattern = module.to(device), pattern.to(device)
+    network.features.to(device)
+    pattern = pattern.to(device)
     for chunk in row_chunks(len(rows), network.max_features_held):
         x = moments.standardize(to_tensor(rows[chunk]), device).nan_to_num(0.0)
-        values[chunk, : module.n_outputs] = module(grid.images(x + pattern))
+        values[chunk, : module.n_outputs] = network.features.compute(grid.images(x + pattern))
         values[chunk, module.n_outputs :] = grid.view(x)
-    module.cpu()
+    network.features.cpu()
     shares = chunk_weights_of(weights, slice(None), len(rows), device, torch.float32)
     shares = shares / shares.sum()
 

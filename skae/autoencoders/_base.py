@@ -107,7 +107,6 @@ class BaseAutoencoder(
 
     def _resolved_features(self):
         """Return the features of images that the encoder receives, without "auto", or None."""
-        return None
 
     def _scales_channels(self):
         """Return whether each channel has a unit of its own, its standard deviation."""

@@ -261,6 +261,11 @@ class FeatureCoordinates(nn.Module):
         u : torch.Tensor of shape (b, m)
             Coordinates, float32.
         """
+        u = product(self.compute(images) - self.mean, self.components.mT)
+        return u + product(block_means, self.pixel_components.mT)
+
+    def compute(self, images):
+        """Return the features (b, n_outputs) of images (b, c, h, w)."""
         features = self.module(images)
         n_outputs = self.mean.shape[0]
         if features.ndim != 2 or features.shape[1] != n_outputs:
@@ -268,8 +273,7 @@ class FeatureCoordinates(nn.Module):
                 f"Got features of shape {tuple(features.shape)} from {type(self.module).__name__}, "
                 f"but expected (n_samples, {n_outputs})."
             )
-        u = product(features - self.mean, self.components.mT)
-        return u + product(block_means, self.pixel_components.mT)
+        return features
 
 
 def reduction_factors(height, width):
