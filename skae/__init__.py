@@ -9,6 +9,7 @@ Training objective
     ``penalties``                regularization of latent vectors
     ``bottlenecks``              constraints on latent vectors
     ``corruptions``              noise added to training inputs
+    ``features``                 features of images beside their pixels
     ``networks``                 torch modules: layers, encoders, decoders, and the modules of
                                  bottlenecks and penalties
 

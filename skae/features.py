@@ -5,7 +5,7 @@ content of an image, such as edges and their positions. They are computed withou
 """
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from sklearn.base import clone
 
@@ -41,9 +41,7 @@ class Features(Option):
         all features.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "pixel_weight": [Interval(Real, 0, None, closed="left")]
-    }
+    _parameter_constraints = {"pixel_weight": [Interval(Real, 0, None, closed="left")]}
 
     def __init__(self, pixel_weight: float = 0.1) -> None:
         self.pixel_weight = pixel_weight
@@ -123,7 +121,7 @@ class PatchFeatures(Features):
     (1797, 16)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints = {
         **Features._parameter_constraints,
         "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "patch_size": [

@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import anomaly, bottlenecks, corruptions, datasets, export, losses, penalties
+from skae import anomaly, bottlenecks, corruptions, datasets, export, features, losses, penalties
 from skae._options import Option
 from skae._training import plan as plan_module
 from skae._training.defaults import make_plan
@@ -30,7 +30,7 @@ ALL += [datasets.ImageFolder]
 CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
 OPTIONS = [
     option
-    for module in (losses, penalties, bottlenecks, corruptions)
+    for module in (losses, penalties, bottlenecks, corruptions, features)
     for option in map(vars(module).get, module.__all__)
     if inspect.isclass(option) and issubclass(option, Option)
 ]
@@ -159,7 +159,7 @@ WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
     skae.ConvAutoencoder: [
-        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}]
+        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}, {"features": "patches"}]
     ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],
@@ -455,7 +455,7 @@ def test_pages_of_the_api_are_complete():
         elif re.fullmatch(r"    \w+", line):
             listed.add(f"{module}.{line.strip()}")
     public = {f"skae.{name}" for name in skae.__all__}
-    for part in (losses, penalties, bottlenecks, corruptions, datasets, export):
+    for part in (losses, penalties, bottlenecks, corruptions, features, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
     # the detector itself is imported from skae
     public |= {f"skae.anomaly.{name}" for name in anomaly.__all__ if name not in skae.__all__}

@@ -109,13 +109,13 @@ def fit_features(network, pixel_weight, pca, rows, weights, generator, device):
         values[chunk, : module.n_outputs] = network.features.compute(grid.images(x + pattern))
         values[chunk, module.n_outputs :] = grid.view(x)
     network.features.cpu()
-    shares = chunk_weights_of(weights, slice(None), len(rows), device, torch.float32)
-    shares = shares / shares.sum()
+    weights = chunk_weights_of(weights, slice(None), len(rows), device, torch.float32)
+    weights = weights / weights.sum()
 
     m, k = network.features.components.shape[0], network.whitening.shape[0]
     return _decompose(
         values,
-        shares[:, None],
+        weights[:, None],
         module.n_outputs,
         pixel_weight=pixel_weight,
         pixel_coordinates=pca.components,
@@ -128,7 +128,7 @@ def fit_features(network, pixel_weight, pca, rows, weights, generator, device):
 
 def _decompose(
     values,
-    shares,
+    weights,
     n_features,
     *,
     pixel_weight,
@@ -144,7 +144,7 @@ def _decompose(
     ----------
     values : torch.Tensor of shape (n, n_features + n_pixels)
         Features, then block means of standardized samples. It is changed in place.
-    shares : torch.Tensor of shape (n, 1)
+    weights : torch.Tensor of shape (n, 1)
         Sample weights with a sum of 1.
     n_features : int
         Number of features.
@@ -160,8 +160,8 @@ def _decompose(
         Draws the start of subspace iteration.
     """
     pixels = values[:, n_features:] @ pixel_coordinates.T.to(values.device)  # (n, p)
-    roots = shares.sqrt()
-    mean = (shares.T @ values)[0]
+    roots = weights.sqrt()
+    mean = (weights.T @ values)[0]
     values -= mean
     values *= roots
     variances = torch.linalg.vector_norm(values, dim=0).square()
@@ -177,8 +177,8 @@ def _decompose(
     values /= scales
     directions, variances = _principal_directions(values, n_coordinates, generator)  # (D, m), (m,)
     u = values @ directions / roots.clamp(min=1e-30)  # (n, m)
-    pixels -= (shares * pixels).sum(0)
-    slopes = _regress(pixels, u[:, :n_components], shares)  # (p, k)
+    pixels -= (weights * pixels).sum(0)
+    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k)
 
     # the first k coordinates get the units of the pixels that they predict
     explained = float((slopes.square() * variances[:n_components]).sum())
@@ -225,10 +225,10 @@ def _principal_directions(values, n_directions, generator):
     return directions, variances.float().to(values.device)
 
 
-def _regress(targets, inputs, shares):
+def _regress(targets, inputs, weights):
     """Return slopes (p, k) of a weighted linear regression without intercept."""
-    targets, inputs, shares = targets.cpu().double(), inputs.cpu().double(), shares.cpu().double()
-    weighted = shares * inputs
+    targets, inputs, weights = targets.cpu().double(), inputs.cpu().double(), weights.cpu().double()
+    weighted = weights * inputs
     products = inputs.T @ weighted  # (k, k)
     ridge = RIDGE * max(float(products.diagonal().max()), 1e-30)
     products.diagonal().add_(ridge)

@@ -7,7 +7,6 @@ from typing import Literal
 from sklearn.utils import Tags
 
 from skae._sklearn_compat import Interval, Options, StrOptions
-from skae._training.defaults import MAX_ENCODER_INPUTS, default_n_feature_coordinates
 from skae._typing import (
     Activation,
     Auto,
@@ -23,7 +22,7 @@ from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._images import ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
-from skae.features import FEATURES, FeatureOption, Features, resolve_features
+from skae.features import FEATURES, FeatureOption, Features
 from skae.losses import LossOption
 from skae.networks import ConvNetwork
 from skae.networks.config import ConvConfig
@@ -68,6 +67,14 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         `channel_scale_`. Reconstructions are in units of X. "auto": False for X of three
         dimensions, which has the shape of grayscale images. A warning is issued if one side is at
         least four times the other.
+    features : {"patches"} or Features, default=None
+        Features that the encoder receives beside the pixels: a word, or an object of
+        `skae.features`. Latent vectors are then the principal components of features and pixels,
+        and the decoder learns to reconstruct the pixels. Classifiers and clustering are more
+        accurate, and reconstruction errors are larger. The encoder is trained further only with
+        `penalty` or `target_weight`. If None, the encoder is trained to reconstruct the pixels.
+
+        - "patches": responses of filters to whitened patches, which are averaged over a grid [7]_.
     activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
         Activation function of the hidden layers.
     init : {"auto", "random"}, default="auto"
@@ -196,8 +203,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         Standard deviation of each channel in fit, over all samples and time steps. 1 for a constant
         channel. Defined only with ``signals=True``.
     init_ : str
-        Initialization method: "pca" for exact principal components of all samples, "warm start" for
-        the weights of an earlier fit.
+        Initialization method: "pca" for exact principal components of all samples, "pca of
+        features" with `features`, "warm start" for the weights of an earlier fit.
     net_ : AutoencoderNet
         Trained skorch net; the torch module is ``net_.module_``.
     n_iter_ : int
@@ -273,6 +280,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
     .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
        learning", NeurIPS 2017.
+    .. [7] A. Coates, H. Lee and A. Y. Ng, "An analysis of single-layer networks in unsupervised
+       feature learning", AISTATS 2011.
 
     Examples
     --------
@@ -366,32 +375,14 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         n_filters = self.n_filters
         if n_filters == "auto":
             n_filters = AUTO_FILTERS
-        features = self._resolved_features()
-        n_coordinates = 0
-        if features is not None:
-            n_coordinates = options["n_components"]
-            is_trained = options["penalty"] is not None or options["head_sizes"]
-            if is_trained:
-                n_coordinates = default_n_feature_coordinates(n_coordinates)
-            else:
-                options = {**options, "encoder_sizes": ()}
-            options = {**options, "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS)}
         return ConvConfig(
-            **options,
-            features=features,
-            n_feature_coordinates=n_coordinates,
+            **self._with_features(options),
             image_size=self._layout.size,
             channels_first=self._layout.channels_first,
             n_filters=int(n_filters),
             fine=bool(options["head_sizes"]),
             scales_channels=self._scales_channels(),
         )
-
-    def _resolved_features(self):
-        features = resolve_features(self.features)
-        if features is None:
-            return None
-        return features.resolve(self._layout.size)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -6,13 +6,15 @@ from numpy.typing import NDArray
 from skae._input.image_layout import ImageLayout, has_signals, infer_layout
 from skae._input.streaming import stream_if_large
 from skae._input.validation import check_rows
+from skae._training.defaults import MAX_ENCODER_INPUTS, default_n_feature_coordinates
+from skae.features import resolve_features
 from skae.networks.patches import PatchGrid
 
 __all__ = ["ImageLayoutMixin"]
 
 
 class ImageLayoutMixin:
-    """Mixin of an autoencoder with the parameters `image_shape`, `channel_axis` and `signals`."""
+    """Mixin of an autoencoder with `image_shape`, `channel_axis`, `signals` and `features`."""
 
     _layout: ImageLayout
     _takes_images = True
@@ -47,6 +49,32 @@ class ImageLayoutMixin:
 
     def _pca_view(self):
         return PatchGrid(*self._layout.size, self._layout.channels_first).view
+
+    def _resolved_features(self):
+        features = resolve_features(self.features)
+        if features is None:
+            return None
+        return features.resolve(self._layout.size)
+
+    def _with_features(self, options):
+        """Return options of the network with features of images.
+
+        The encoder is a fixed linear map of features, unless a penalty or targets train it.
+        """
+        features = self._resolved_features()
+        if features is None:
+            return options
+        n_coordinates, encoder_sizes = options["n_components"], ()
+        if options["penalty"] is not None or options["head_sizes"]:
+            n_coordinates = default_n_feature_coordinates(n_coordinates)
+            encoder_sizes = options["encoder_sizes"]
+        return {
+            **options,
+            "features": features,
+            "n_feature_coordinates": n_coordinates,
+            "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
+            "encoder_sizes": encoder_sizes,
+        }
 
     def _scales_channels(self):
         return has_signals(self.signals)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import DenseAutoencoder
 from skae.bottlenecks import Ordered, Quantized, Variational
 from skae.corruptions import Gaussian, Masking, Patches, SaltAndPepper
+from skae.features import Features, PatchFeatures
 from skae.losses import Huber, SquaredError
 from skae.penalties import Rate, Sparsity
 
@@ -152,6 +153,13 @@ PARAMETERS = {
     "ConvAutoencoder": {
         **SHARED,
         "n_filters": [*NUMBERS, 1, 3],
+        "features": [
+            *("patches", PatchFeatures(2), PatchFeatures(0), PatchFeatures("x"), PatchFeatures),
+            *(PatchFeatures(3, patch_size=2, pooling=(1, 2)), PatchFeatures(2, patch_size=99)),
+            *(PatchFeatures(2, patch_size=(1, 2, 3)), PatchFeatures(2, pixel_weight=math.nan)),
+            *(PatchFeatures(2, threshold=math.inf), PatchFeatures(2, pooling=()), *WORDS),
+            *(user_options.RowMeans(2), user_options.RowMeans, Features(), dict),
+        ],
         "image_shape": [
             *("auto", "x", (2, 2), (6, 6), [3, 12], (36,), (6, 6, 1), (6, 6, 3), (0, 36), (-6, -6)),
             *(
