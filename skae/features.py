@@ -90,7 +90,7 @@ class PatchFeatures(Features):
     Parameters
     ----------
     n_filters : int or "auto", default="auto"
-        K, the number of filters. If "auto", 256.
+        Number K of filters. If "auto", 256.
     patch_size : int, tuple of int or "auto", default="auto"
         Height and width of a patch in pixels. An int is the length of every side of a patch, but 1
         along a side of one pixel, as in signals. If "auto", 6, and 12 for signals, at most half of
@@ -99,7 +99,7 @@ class PatchFeatures(Features):
         Number of cells along height and width. If "auto", 3, and 4 for images with at least 40
         positions of a patch along a side; 9 for signals.
     threshold : float, default=0.25
-        t, the smallest response that counts.
+        Smallest response t that counts.
     pixel_weight : float, default=0.1
         Weight of the pixels beside the features: their variance as a fraction of the variance of
         all features.
