@@ -8,7 +8,7 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --data cifar10.npz --k 64 128 256 --svc-rows 20000
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache scores.json
 
-Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 10,000 of them. With
+Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With
 ``--cache``, the scores of each fit are kept in a file, and a second run with the file continues an interrupted one.
 """
 
@@ -47,7 +47,7 @@ N_LABELS = 10
 N_DRAWS = 5
 """Draws of the labeled images."""
 
-N_CLUSTERED = 10_000
+N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
 MAX_FEW = 32
