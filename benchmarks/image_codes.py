@@ -6,17 +6,18 @@ explained variance, and time of the fit.
 
     python benchmarks/image_codes.py --idx fashion-mnist/ --k 32 64 --seeds 3
     python benchmarks/image_codes.py --data cifar10.npz --k 64 128 256 --svc-rows 20000
-    python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache scores.json
+    python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
 
-Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With
-``--cache``, the scores of each fit are kept in a file, and a second run with the file continues an interrupted one.
+Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With few
+labels, each latent dimension is divided by the square root of its standard deviation; otherwise it is standardized. With
+``--cache``, the model and the scores of each fit are kept in a folder, and a second run continues an interrupted one.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 from common import (
     Recorder,
@@ -50,8 +51,8 @@ N_DRAWS = 5
 N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
-MAX_FEW = 32
-"""Latent dimensions with few labels: the first ones, where they are sorted by variance."""
+MAX_CLUSTERED = 32
+"""Latent dimensions for clustering: the first ones, where they are sorted by variance."""
 
 COLUMNS = {
     "svc": "SVC",
@@ -113,12 +114,35 @@ def cluster_accuracy(y, clusters):
     return counts[rows, columns].sum() / len(y)
 
 
-def measure(method, k, seed, images, svc_rows):
-    """Fit one method, and return its scores by name."""
-    X, y, X_test, y_test = images
+class Cache:
+    """Models and scores in a folder; without a folder, nothing is kept."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key, compute):
+        """Return a value from the folder, or compute it and write it there."""
+        if self.folder is None:
+            return compute()
+        path = self.folder / f"{key}.joblib"
+        if not path.exists():
+            joblib.dump(compute(), path)
+        return joblib.load(path)
+
+
+def fit(method, k, seed, X):
+    """Fit one method; return the model and the times of the fit."""
     start = time.process_time()
     seconds, model = timed(lambda: make_model(method, k, seed).fit(X))
-    scores = {"fit_time": seconds, "fit_cpu_time": time.process_time() - start}
+    return model, {"fit_time": seconds, "fit_cpu_time": time.process_time() - start}
+
+
+def measure(method, seed, model, images, svc_rows):
+    """Return the scores of a fitted model by name."""
+    X, y, X_test, y_test = images
+    scores = {}
     if method != "raw":
         scores["explained"] = model.score(X_test)
     rng = np.random.default_rng(seed)
@@ -130,10 +154,8 @@ def measure(method, k, seed, images, svc_rows):
     Z_test = scaler.transform(model.transform(X_test).astype(np.float32))
     scores["svc"] = SVC(C=5).fit(Z[:svc_rows], y[:svc_rows]).score(Z_test, y_test)
 
-    few, few_test = Z, Z_test
-    if method in ("pca", "patches"):
-        few, few_test = Z[:, :MAX_FEW], Z_test[:, :MAX_FEW]
-    few, labels = few[:N_CLUSTERED], y[:N_CLUSTERED]
+    roots = np.sqrt(scaler.scale_).astype(np.float32)
+    few, few_test, labels = (Z * roots)[:N_CLUSTERED], Z_test * roots, y[:N_CLUSTERED]
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     draws = [
         np.concatenate([rng.permutation(members)[:N_LABELS] for members in classes])
@@ -144,13 +166,16 @@ def measure(method, k, seed, images, svc_rows):
     scores["few_spreading"] = np.mean(
         label_spreading_accuracies(few, labels, few_test, y_test, draws)
     )
-    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(few)
+    Z = Z[:N_CLUSTERED]
+    if method in ("pca", "patches"):
+        Z = Z[:, :MAX_CLUSTERED]
+    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(Z)
     scores["kmeans_accuracy"] = cluster_accuracy(labels, clusters)
     scores["kmeans_nmi"] = normalized_mutual_info_score(labels, clusters)
     scores["kmeans_ari"] = adjusted_rand_score(labels, clusters)
     if method != "raw":
         mixture = GaussianMixture(len(classes), reg_covar=1e-2, random_state=seed)
-        scores["mixture_accuracy"] = cluster_accuracy(labels, mixture.fit_predict(few))
+        scores["mixture_accuracy"] = cluster_accuracy(labels, mixture.fit_predict(Z))
     return {name: float(score) for name, score in scores.items()}
 
 
@@ -168,16 +193,16 @@ def main():
     parser.add_argument("--k", type=int, nargs="+", default=[32, 64], help="n_components")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
     parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--cache", type=Path, help="file that keeps the scores of finished fits")
+    parser.add_argument(
+        "--cache", type=Path, help="folder that keeps the models and scores of finished fits"
+    )
     Recorder.add_option(parser)
     args = parser.parse_args()
     recorder = Recorder("image_codes", args.results)
     prefix = slug(Path(args.source).stem)
     X, y, X_test, y_test = load_images(args.source)
     images = X[: args.rows], y[: args.rows], X_test[: args.test_rows], y_test[: args.test_rows]
-    cache = {}
-    if args.cache is not None and args.cache.exists():
-        cache = json.loads(args.cache.read_text())
+    cache = Cache(args.cache)
     # the first fit of a process takes longer
     timed(lambda: ConvAutoencoder(2, max_iter=1).fit(X[:600]))
 
@@ -187,12 +212,15 @@ def main():
             n_seeds = 1
         scores = []
         for seed in range(n_seeds):
-            key = f"{prefix}/{len(images[0])}/{args.svc_rows}/{method}/{k}/{seed}"
-            if key not in cache:
-                cache[key] = measure(method, k, seed, images, args.svc_rows)
-                if args.cache is not None:
-                    args.cache.write_text(json.dumps(cache))
-            scores.append(cache[key])
+            key = f"{prefix}-{method}-{k}-{seed}"
+            model, times = cache.get(f"{key}-model", lambda s=seed: fit(method, k, s, images[0]))
+            scores.append(
+                cache.get(
+                    f"{key}-scores",
+                    lambda s=seed, m=model: measure(method, s, m, images, args.svc_rows),
+                )
+                | times
+            )
         return scores
 
     print_header("features", "n_components", *COLUMNS.values(), "fit, s", "fit, CPU s")
