@@ -9,6 +9,9 @@ from skae._input.sparse_rows import ProjectedRows, can_project
 
 __all__ = ["can_prepare", "prepare_rows"]
 
+FEATURE_FACTOR = 8
+"""Factor of the memory for images with features, which take longer to compute than a step."""
+
 
 def can_prepare(network, datasets, dtype, max_bytes):
     """Return whether all rows of a fit are prepared before batches are drawn.
@@ -22,8 +25,11 @@ def can_prepare(network, datasets, dtype, max_bytes):
     dtype : torch.dtype
         Dtype of prepared rows.
     max_bytes : int
-        The most bytes of prepared rows. Sparse rows need no memory.
+        The most bytes of prepared rows, or an eighth of them with features of images. Sparse rows
+        need no memory.
     """
+    if network.n_prepared_features > network.n_training_features:
+        max_bytes *= FEATURE_FACTOR
     if all(_is_projected(network, rows) for rows in datasets):
         return True
     return _prepared_bytes(network, max(datasets, key=len), dtype) <= max_bytes
