@@ -10,8 +10,8 @@ the end, and the exit status is 1. A job without its data or its packages is ski
 figures per minute, so that an interrupted run has measured as much as possible.
 
 The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `labeled/` with .csv files,
-`mnist.npz`, `cifar10.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and `kodak/`.
-Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
+`mnist.npz`, `cifar10.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and
+`kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """

@@ -159,7 +159,8 @@ WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
     skae.ConvAutoencoder: [
-        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}, {"features": "patches"}]
+        skae.ConvAutoencoder(2, **QUICK, **some)
+        for some in [*QUICK_OPTIONS, {"signals": True}, {"features": "patches"}]
     ],
     skae.ReconstructionDetector: [skae.ReconstructionDetector(WRAPPED)],
     skae.LatentSampler: [skae.LatentSampler(WRAPPED)],

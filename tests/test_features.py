@@ -23,7 +23,7 @@ from skae.networks.features import _spherical_kmeans as spherical_kmeans
 from skae.networks.features import _zca as zca
 
 from .cases import color_images, gray_images
-from .user_options import RowMeans
+from .user_options import MixedRowMeans, RowMeans
 
 FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
 SMALL = PatchFeatures(4)
@@ -377,6 +377,26 @@ def test_training_does_not_change_the_codes(digit_images):
     codes = [estimator.transform(X) for estimator in fits]
     np.testing.assert_allclose(codes[0], codes[1], rtol=1e-5, atol=1e-4)
     assert fits[1].score(X) > fits[0].score(X)
+
+
+def test_features_are_computed_once(monkeypatch):
+    """A fit computes the features of each image once for all epochs, while the images fit into memory."""
+    X = gray_images(40, 8, 8)
+    counts = []
+    forward = MixedRowMeans.forward
+
+    def count(module, x):
+        counts[-1] += len(x)
+        return forward(module, x)
+
+    monkeypatch.setattr(MixedRowMeans, "forward", count)
+    prepared_bytes = 40 * (64 + 3) * 4
+    for max_bytes in (prepared_bytes // 8 + 1, prepared_bytes // 8 - 1):
+        monkeypatch.setattr("skae._training.setup.MAX_PREPARED_BYTES", max_bytes)
+        counts.append(0)
+        conv(features=RowMeans(), max_iter=5).fit(X)
+    # once for the principal components, and once for training
+    assert counts == [2 * 40, 6 * 40]
 
 
 @pytest.mark.parametrize(
