@@ -10,8 +10,8 @@ the end, and the exit status is 1. A job without its data or its packages is ski
 figures per minute, so that an interrupted run has measured as much as possible.
 
 The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `labeled/` with .csv files,
-`mnist.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and `kodak/`.
-Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
+`mnist.npz`, `cifar10.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and
+`kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """
@@ -181,6 +181,24 @@ JOBS = [
         6,
     ),
     Job(
+        "image_codes_mnist",
+        "image_codes.py --data {mnist} --k 64",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        20,
+    ),
+    Job(
+        "image_codes_fashion_mnist",
+        "image_codes.py --data {fashion-mnist} --k 32 64",
+        "--k 2 --seeds 1 --svc-rows 100 --only raw conv",
+        35,
+    ),
+    Job(
+        "image_codes_cifar10",
+        "image_codes.py --data {cifar10} --k 64 128 256 --svc-rows 20000",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        60,
+    ),
+    Job(
         "generate_mnist",
         "generate.py --data {mnist} --max-iter 5 --epochs 5",
         "--k 2 --max-iter 1 --samples 50 --only PCA conv",
@@ -285,13 +303,15 @@ def find_data(folder):
             "oddbench",
             "labeled",
             "mnist.npz",
+            "cifar10.npz",
             "fashion-mnist",
             "train400",
             "set12",
             "kodak",
         )
     }
-    paths["mnist"] = paths.pop("mnist.npz")
+    for name in ("mnist", "cifar10"):
+        paths[name] = paths.pop(f"{name}.npz")
     paths["data"] = folder
     if paths["fashion-mnist"] is None or not paths["fashion-mnist"].exists():
         paths["fashion-mnist"] = SYSTEM_FASHION_MNIST
@@ -322,8 +342,9 @@ def generate_data(folder):
         ]
         text = "\n".join(["number,word,label", *lines])
         (paths["labeled"] / f"{name}.csv").write_text(text, encoding="utf-8")
-    for name in ("mnist", "fashion-mnist"):
-        X = rng.integers(0, 256, (360, 28, 28), dtype=np.uint8)
+    shapes = {"mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
+    for name, shape in shapes.items():
+        X = rng.integers(0, 256, (360, *shape), dtype=np.uint8)
         y = np.arange(360) % 10
         paths[name] = folder / f"{name}.npz"
         np.savez(paths[name], X_train=X[:300], y_train=y[:300], X_test=X[300:], y_test=y[300:])

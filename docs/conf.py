@@ -218,7 +218,7 @@ def public_methods(class_):
 def api_context():
     """Return the values that the templates of the API read: methods, and pages of the guide, by name of the object."""
     methods, guides = {}, {}
-    names = ("losses", "bottlenecks", "penalties", "corruptions", "datasets", "export")
+    names = ("losses", "bottlenecks", "penalties", "corruptions", "features", "datasets", "export")
     public = [skae, *(importlib.import_module(f"skae.{name}") for name in names)]
     for module in public:
         for name in module.__all__:

@@ -11,6 +11,7 @@ Training objective
     ``bottlenecks``              constraints on latent vectors
     ``corruptions``              noise added to training inputs
     ``augmentations``            random changes of training samples
+    ``features``                 features of images beside their pixels
     ``networks``                 torch modules: layers, encoders, decoders, and the modules of
                                  bottlenecks and penalties
 

@@ -13,7 +13,7 @@ __all__ = ["Option", "OptionsMixin", "have_equal_architecture", "resolve_option"
 
 
 class Option(BaseEstimator):
-    """Base class of losses, penalties, bottlenecks and corruptions.
+    """Base class of losses, penalties, bottlenecks, corruptions and features.
 
     The constructor of a subclass stores its arguments, as in every scikit-learn estimator. Class
     attributes declare all properties that the rest of the package depends on. Options with equal

@@ -11,10 +11,11 @@ import torch
 from skae import ConvAutoencoder, DenseAutoencoder, ModuleAutoencoder
 from skae.bottlenecks import Quantized
 from skae.corruptions import Masking
+from skae.features import PatchFeatures
 from skae.losses import Huber
 
 from . import own_modules as own
-from .user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
+from .user_options import Channel, LogCosh, RowMeans, Speckle, ViewAgreement, largest_error, shrink
 
 __all__ = ["BY_NAME", "CASES", "Case", "curve", "gray_images", "label", "low_rank"]
 
@@ -380,6 +381,27 @@ CASES = [
         "module-set",
         _module(own.SetEncoder, own.SetDecoder, 3, corruption="gaussian", loss="huber"),
         _grey(height=9, width=2),
+    ),
+    Case("conv-features", _conv(features=PatchFeatures(4)), _grey()),
+    Case(
+        "conv-features-channels-first",
+        _conv(features=PatchFeatures(4, patch_size=3), channel_axis=1, bottleneck="ordered"),
+        _colour(first=True, dtype=np.uint8),
+    ),
+    Case(
+        "conv-features-signals",
+        _conv(features=PatchFeatures(3), signals=True, penalty="rate", early_stopping=False),
+        _signals,
+    ),
+    Case(
+        "conv-features-allow-nan",
+        _conv(features=PatchFeatures(3), allow_nan=True, early_stopping=False),
+        _grey(height=7, width=13),
+    ),
+    Case(
+        "conv-user-features",
+        _conv(features=RowMeans(), bottleneck="variational", early_stopping=False),
+        _grey(height=7, width=13),
     ),
 ]
 

@@ -18,7 +18,7 @@ FLOORS = [
     ["_files", "_parameter_names"],
     ["networks", "datasets", "distributed", "_sklearn_compat", "_devices"],
     ["_options"],
-    ["losses", "bottlenecks", "corruptions"],
+    ["losses", "bottlenecks", "corruptions", "features"],
     ["augmentations"],
     ["penalties"],
     ["_input"],
@@ -67,7 +67,7 @@ INNER_FLOORS = {
             "weight_average",
         ],
         ["checkpoint_files", "fit_digest", "moments", "net_state"],
-        ["agreement", "processes", "sparse_pca"],
+        ["agreement", "features", "processes", "sparse_pca"],
         [
             "batch_inputs",
             "batch_loss",
@@ -93,7 +93,7 @@ INNER_FLOORS = {
 """The same within two folders: a file imports only from lower floors."""
 
 TORCH_ONLY = ["networks"]
-OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "augmentations"]
+OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "augmentations", "features"]
 """Modules that know torch and scikit-learn's BaseEstimator; fitted attributes are arrays of NumPy."""
 
 OPTION_IMPORTS = {"sklearn.base", "sklearn.cluster", "numpy"}

@@ -12,6 +12,7 @@ import pytest
 from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae.autoencoders._parameters import OPTION_WORDS, check_parameter_combinations
 from skae.corruptions import IMAGE_CORRUPTIONS
+from skae.features import FEATURES
 
 TABLE = Path(__file__).parent.parent / "docs" / "combinations.csv"
 ESTIMATORS = {one.__name__: one for one in (DenseAutoencoder, ConvAutoencoder, ImageRestorer)}
@@ -56,7 +57,7 @@ def refused():
 
 def as_objects(settings):
     """Return settings with the default object for each word."""
-    words = OPTION_WORDS | {"corruption": IMAGE_CORRUPTIONS}
+    words = OPTION_WORDS | {"corruption": IMAGE_CORRUPTIONS, "features": FEATURES}
     objects = dict(settings)
     for option, value in settings.items():
         if isinstance(value, str) and value in words.get(option, ()):
@@ -87,7 +88,9 @@ def test_the_table_lists_all_combinations_that_are_errors(name):
     """Of all pairs of words and special values, the autoencoders refuse those of the table and no other."""
     settings = [{option: word} for option, words in OPTION_WORDS.items() for word in words]
     settings += [{"n_components": 0.5}, {"loss": function_loss}, {"batch_size": 1}]
-    settings += [{"allow_nan": True}, {"net_params": COMPILED}]
+    settings += [{"allow_nan": True}, {"net_params": COMPILED}, {"init": "random"}]
+    if name == "ConvAutoencoder":
+        settings += [{"features": word} for word in FEATURES]
     for first, second in itertools.combinations(settings, 2):
         if set(first) == set(second):
             continue

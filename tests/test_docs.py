@@ -26,6 +26,7 @@ from skae import (
     datasets,
     distributed,
     export,
+    features,
     losses,
     penalties,
 )
@@ -41,7 +42,7 @@ ALL += [datasets.ImageFolder]
 CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
 OPTIONS = [
     option
-    for module in (losses, penalties, bottlenecks, corruptions, augmentations)
+    for module in (losses, penalties, bottlenecks, corruptions, augmentations, features)
     for option in map(vars(module).get, module.__all__)
     if inspect.isclass(option) and issubclass(option, Option)
 ]
@@ -172,7 +173,8 @@ WRAPPED = skae.DenseAutoencoder(2, **QUICK)
 FITS = {
     skae.DenseAutoencoder: [skae.DenseAutoencoder(2, **QUICK, **some) for some in QUICK_OPTIONS],
     skae.ConvAutoencoder: [
-        skae.ConvAutoencoder(2, **QUICK, **some) for some in [*QUICK_OPTIONS, {"signals": True}]
+        skae.ConvAutoencoder(2, **QUICK, **some)
+        for some in [*QUICK_OPTIONS, {"signals": True}, {"features": "patches"}]
     ],
     skae.ModuleAutoencoder: [
         skae.ModuleAutoencoder(make_encoder, make_decoder, 2, **QUICK, **some)
@@ -472,7 +474,8 @@ def test_pages_of_the_api_are_complete():
         elif re.fullmatch(r"    \w+", line):
             listed.add(f"{module}.{line.strip()}")
     public = {f"skae.{name}" for name in skae.__all__}
-    for part in (losses, penalties, bottlenecks, corruptions, augmentations, datasets, export):
+    options = (losses, penalties, bottlenecks, corruptions, augmentations, features)
+    for part in (*options, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
     public |= {f"skae.distributed.{name}" for name in distributed.__all__}
     # the detector itself is imported from skae

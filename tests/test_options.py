@@ -30,6 +30,7 @@ from skae.corruptions import (
     SaltAndPepper,
     resolve_corruption,
 )
+from skae.features import FEATURES
 from skae.losses import LOSSES, AbsoluteError, FunctionLoss, Huber, LogLoss, SquaredError
 from skae.penalties import PENALTIES, Contraction, Rate, Sparsity
 
@@ -653,6 +654,8 @@ def all_combinations():
             "augmentation": ["mirror", "crop"],
             "allow_nan": [False, True],
         },
+        {"estimator": ["ConvAutoencoder"], "features": FEATURES, "penalty": PENALTIES},
+        {"estimator": ["ConvAutoencoder"], "features": FEATURES, "init": ["auto", "random"]},
         {"estimator": AUTOENCODERS, "n_components": [0.5], "bottleneck": BOTTLENECKS},
         {
             "estimator": ["ImageRestorer"],

@@ -58,7 +58,7 @@ def test_the_classes_are_short():
     """Each class of a user, with its module and docstrings, takes at most 40 lines."""
     for class_ in (LogCosh, ViewAgreement, Channel, Speckle):
         assert len(inspect.getsource(class_).splitlines()) <= 40
-    assert len(inspect.getsource(user_options).splitlines()) < 140
+    assert len(inspect.getsource(user_options).splitlines()) < 180
 
 
 @user_cases
@@ -120,7 +120,7 @@ def test_displays(case, fitted, closed_figures):
 def test_html_names_the_classes(case, fitted):
     """HTML and repr of a fitted estimator have the names of the user's classes."""
     objective = resolve_objective(case.estimator)
-    options = [objective.loss, objective.penalty, objective.bottleneck, objective.corruption]
+    options = vars(objective).values()
     names = [type(one).__name__ for one in options if type(one).__module__ == user_options.__name__]
     if "functions" in case.name:
         names = ["largest_error", "shrink"]
@@ -166,9 +166,13 @@ def test_skae_files_are_refused_before_they_are_written(case, fitted, tmp_path):
     """`save` names the class or function that `load` could not build, and writes no file."""
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"earlier")
-    with pytest.raises(TypeError, match=r"LogCosh|ViewAgreement|Channel|Speckle|largest_error"):
+    with pytest.raises(
+        TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"
+    ):
         save(fitted, path)
-    with pytest.raises(TypeError, match=r"LogCosh|ViewAgreement|Channel|Speckle|largest_error"):
+    with pytest.raises(
+        TypeError, match=r"LogCosh|ViewAgreement|Channel|RowMeans|Speckle|largest_error"
+    ):
         save(LatentSampler(FrozenEstimator(fitted)).fit(case.X), path)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""Options as users write them: a loss, a penalty, a bottleneck, a corruption, and two functions."""
+"""Options as users write them: a loss, a penalty, a bottleneck, a corruption, features, two functions."""
 
 import math
 
@@ -7,10 +7,11 @@ from torch.nn import functional
 
 from skae.bottlenecks import Bottleneck, BottleneckModule
 from skae.corruptions import Corruption
+from skae.features import FeatureModule, Features
 from skae.losses import Loss
 from skae.penalties import Penalty, PenaltyModule
 
-__all__ = ["Channel", "LogCosh", "Speckle", "ViewAgreement", "largest_error", "shrink"]
+__all__ = ["Channel", "LogCosh", "RowMeans", "Speckle", "ViewAgreement", "largest_error", "shrink"]
 
 
 class LogCosh(Loss):
@@ -120,3 +121,37 @@ def shrink(x, generator):
     """Return samples multiplied by random factors."""
     factors = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
     return x * factors.to(x.device)
+
+
+class MixedRowMeans(FeatureModule):
+    """Tanh of random combinations of the row means of an image."""
+
+    def __init__(self, image_size, n_outputs):
+        super().__init__()
+        channels, height, _ = image_size
+        self.n_outputs = n_outputs
+        self.mix = torch.nn.Linear(channels * height, n_outputs)
+
+    def forward(self, x):
+        """Return the features of images (b, c, h, w)."""
+        return torch.tanh(self.mix(x.mean(-1).flatten(1)))
+
+
+class RowMeans(Features):
+    """Features from row means.
+
+    Parameters
+    ----------
+    n_outputs : int, default=6
+        Number of features.
+    pixel_weight : float, default=0.1
+        Weight of the pixels.
+    """
+
+    def __init__(self, n_outputs=6, pixel_weight=0.1):
+        self.n_outputs = n_outputs
+        self.pixel_weight = pixel_weight
+
+    def make_module(self, image_size):
+        """Build the module, which is not trained."""
+        return MixedRowMeans(image_size, self.n_outputs)

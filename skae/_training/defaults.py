@@ -13,6 +13,7 @@ __all__ = [
     "default_hidden_sizes",
     "default_n_components",
     "default_n_coordinates",
+    "default_n_feature_coordinates",
     "make_plan",
 ]
 
@@ -130,6 +131,11 @@ def default_n_coordinates(n_components, *, convolutional):
     if convolutional:
         return max(256, 2 * n_components)
     return max(384, 2 * n_components)
+
+
+def default_n_feature_coordinates(n_components):
+    """Return the number of coordinates of features of images: at least twice the components."""
+    return max(128, 2 * n_components)
 
 
 def default_hidden_sizes(n_samples, n_features):

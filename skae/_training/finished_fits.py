@@ -67,6 +67,8 @@ def fit_data(estimator, data, seed):
             modules.append(objective.bottleneck.make_module(k, n_hidden))
         if objective.penalty is not None and not is_own(objective.penalty):
             modules.append(objective.penalty.make_module(k))
+        if config.has_features and not is_own(config.features):
+            modules.append(config.features.make_module(config.image_size))
     described_modules = []
     for module in modules:
         if module is not None:

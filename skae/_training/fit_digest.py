@@ -67,8 +67,9 @@ def digest_fit(estimator, seed, data, start):
     if set(OPTIONS) <= set(parameters):
         objective = resolve_objective(estimator)
         parameters |= {name: getattr(objective, name) for name in OPTIONS}
-        if "augmentation" in parameters:
-            parameters["augmentation"] = objective.augmentation
+        for name in ("augmentation", "features"):
+            if name in parameters:
+                parameters[name] = getattr(objective, name)
     for name, value in parameters.items():
         try:
             digest.add((name, value))

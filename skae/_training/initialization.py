@@ -18,6 +18,7 @@ from skae._training.defaults import (
     default_hidden_sizes,
     default_n_coordinates,
 )
+from skae._training.features import fit_features
 from skae._training.fitted import FittedSpec
 from skae._training.pca import PCAResult, fit_pca, random_pca
 from skae._warnings import warn_user
@@ -110,6 +111,10 @@ def initialize(estimator, objective, data, generator, device):
             mean = mean / pca.feature_scale
         spec = replace(spec, result_dtype=result_dtype(mean, pca.scale, spec.dtype))
     network = estimator._build(spec.network, seed=generator.initial_seed())
+    if spec.network.has_features:
+        weight = spec.network.features.pixel_weight
+        features = fit_features(network, weight, pca, data.rows, data.weights, generator, device)
+        pca = replace(pca, features=features, rule="pca of features")
     network.initialize(pca, generator)
     spec = restart_from_pca(spec, network, pca, data.rows, generator)
     return Initialization(network, pca, spec)
@@ -319,6 +324,7 @@ def check_resumable(estimator, objective, rows):
         "loss": (objective.loss, spec.loss),
         "bottleneck": (objective.bottleneck, spec.bottleneck),
         "penalty": (objective.penalty, spec.network.penalty),
+        "features": (estimator._resolved_features(), spec.network.features),
     }
     for name, (option, fitted) in options.items():
         if not have_equal_architecture(option, fitted):

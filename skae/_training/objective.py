@@ -1,4 +1,4 @@
-"""The objective of a fit: loss, bottleneck, penalty, corruption and augmentation."""
+"""The objective of a fit: loss, bottleneck, penalty, corruption, augmentation and features."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 from skae.augmentations import Augmentation, resolve_augmentation
 from skae.bottlenecks import Bottleneck, resolve_bottleneck
 from skae.corruptions import Corruption, resolve_corruption
+from skae.features import Features, resolve_features
 from skae.losses import Loss, resolve_loss
 from skae.penalties import Penalty, resolve_penalty
 
@@ -28,6 +29,8 @@ class Objective:
         Corruption of inputs.
     augmentation : Augmentation, "auto" or None
         Augmentation of training samples.
+    features : Features or None
+        Features of images that the encoder receives.
     """
 
     loss: Loss
@@ -35,6 +38,7 @@ class Objective:
     penalty: Penalty | None
     corruption: Corruption | None
     augmentation: Augmentation | Literal["auto"] | None = None
+    features: Features | None = None
 
     @property
     def couples_samples(self):
@@ -52,6 +56,7 @@ class Objective:
             and self.bottleneck.is_deterministic
             and self.penalty is None
             and self.corruption is None
+            and (self.features is None or is_own(self.features))
         )
 
 
@@ -89,4 +94,5 @@ def resolve_objective(estimator):
         penalty=resolve_penalty(estimator.penalty),
         corruption=resolve_corruption(estimator.corruption),
         augmentation=resolve_augmentation(getattr(estimator, "augmentation", None)),
+        features=resolve_features(getattr(estimator, "features", None)),
     )

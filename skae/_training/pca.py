@@ -7,6 +7,7 @@ import torch
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, subset_rows
 from skae._input.sparse_rows import SparseRows, can_center_products
+from skae._training.features import FeaturePCA
 from skae._training.moments import (
     SMALLEST,
     Eigenvectors,
@@ -59,6 +60,8 @@ class PCAResult:
         "pca" if all rows and features were used, else a description of the initialization.
     normal : tuple of torch.Tensor or None
         Mean and precision of the normal distribution for imputation, in units of X, float64.
+    features : skae._training.features.FeaturePCA or None
+        Principal components of features of images.
     """
 
     reference: torch.Tensor
@@ -70,6 +73,7 @@ class PCAResult:
     total: float
     rule: str
     normal: tuple | None = None
+    features: FeaturePCA | None = None
 
 
 def fit_pca(X, weights, n_coordinates, *, generator, feature_scale=None, view=None, device="cpu"):

@@ -65,7 +65,7 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         user_needs_one_network = True
     if "callbacks" in extra or "compile" in extra:
         user_needs_one_network = True
-    fold_bytes = 6 * 4 * len(data) * network.n_training_features  # five folds and all, float32
+    fold_bytes = 6 * 4 * len(data) * network.n_prepared_features  # five folds and all, float32
     augmentation = objective.augmentation
     cross_validation = (
         (plain or imputation)
@@ -73,6 +73,7 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         and not user_needs_one_network
         and config.output == "linear"
         and network.is_stackable
+        and not config.has_features  # which would be computed for each copy
         and fold_bytes <= MAX_FOLD_BYTES
     )
     early_stopping = estimator.early_stopping or data.validation_rows is not None

@@ -9,6 +9,9 @@ from skae._input.sparse_rows import ProjectedRows, can_project
 
 __all__ = ["can_prepare", "prepare_rows"]
 
+FEATURE_FACTOR = 8
+"""Factor of the memory for images with features, which take longer to compute than a step."""
+
 
 def can_prepare(network, datasets, dtype, max_bytes):
     """Return whether all rows of a fit are prepared before batches are drawn.
@@ -22,8 +25,11 @@ def can_prepare(network, datasets, dtype, max_bytes):
     dtype : torch.dtype
         Dtype of prepared rows.
     max_bytes : int
-        The most bytes of prepared rows. Sparse rows need no memory.
+        The most bytes of prepared rows, or an eighth of them with features of images. Sparse rows
+        need no memory.
     """
+    if network.n_prepared_features > network.n_training_features:
+        max_bytes *= FEATURE_FACTOR
     if all(_is_projected(network, rows) for rows in datasets):
         return True
     return _prepared_bytes(network, max(datasets, key=len), dtype) <= max_bytes
@@ -46,7 +52,7 @@ def prepare_rows(network, rows, dtype, max_bytes):
 
     Returns
     -------
-    prepared : torch.Tensor or ProjectedRows of shape (n, n_training_features)
+    prepared : torch.Tensor or ProjectedRows of shape (n, n_prepared_features)
         Prepared rows.
     """
     prepare = network.prepare
@@ -56,7 +62,7 @@ def prepare_rows(network, rows, dtype, max_bytes):
         prepare = torch.nn.Identity()
         if n_bytes > max_bytes:
             return rows
-    n, device = network.n_training_features, network.centre.scale.device
+    n, device = network.n_prepared_features, network.centre.scale.device
     prepared = torch.empty(len(rows), n, dtype=dtype, device=device)
     for chunk in row_chunks(len(rows), max(rows.shape[1], n)):
         prepared[chunk] = prepare(to_tensor(rows[chunk], device))
@@ -70,4 +76,4 @@ def _is_projected(network, rows):
 
 def _prepared_bytes(network, rows, dtype):
     """Return the bytes of prepared rows."""
-    return len(rows) * network.n_training_features * dtype.itemsize
+    return len(rows) * network.n_prepared_features * dtype.itemsize

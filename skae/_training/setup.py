@@ -169,7 +169,7 @@ class FitSetup:
     @property
     def n_parts(self):
         """Number of parts in which a batch is processed, so that memory is bounded."""
-        numbers = self.plan.batch_size * self.network.n_training_features
+        numbers = self.plan.batch_size * self.network.n_prepared_features
         return math.ceil(numbers / (2 * MAX_BATCH_NUMBERS))
 
     @property
@@ -257,7 +257,8 @@ class FitSetup:
         is_training[val_indices] = False
         train_indices = is_training.nonzero()[:, 0]
         is_small = n_samples <= MAX_RESTARTED_SAMPLES and len(train_indices) > 1
-        if self.pca is not None and is_small and self.spec.network.has_linear_part:
+        starts_as_pca = self.spec.network.has_linear_part and not self.spec.network.has_features
+        if self.pca is not None and is_small and starts_as_pca:
             # PCA of all samples would have an advantage: it has seen the validation samples
             pca = self.pca_of(train_indices)
             train_rows = row_subset(data.rows, train_indices)

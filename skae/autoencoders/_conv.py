@@ -21,6 +21,7 @@ from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._images import IMAGE_CONSTRAINTS, ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
+from skae.features import FeatureOption
 from skae.losses import LossOption
 from skae.networks import ConvNetwork
 from skae.penalties import PenaltyOption
@@ -37,8 +38,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
 
     X holds grayscale images (n, H, W), images with channels (n, H, W, C), or flat rows (n, d) with
     the layout of `image_shape`. Images can have any size. After fit, images and flat rows are
-    interchangeable. With ``signals=True``, X holds signals (n, time) or (n, time, channels).
-    Convolutions run along time only, and each channel is divided by its standard deviation.
+    interchangeable. With ``signals=True``, X holds signals (n, time) or (n, time, channels), and
+    each channel is divided by its standard deviation.
 
     Parameters
     ----------
@@ -51,9 +52,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         up to four times as many. An array has the channels of each convolution. The decoder has
         twice the first number. If "auto", 16.
     n_stages : int or "auto", default="auto"
-        Number of convolutions of the encoder. Each of them halves the grid of patches, until at
-        most 16 patches are left. If "auto", the length of `n_filters`, or as many as halve the
-        grid.
+        Number of convolutions of the encoder. Each of them halves the grid of patches, down to 16
+        patches. If "auto", the length of `n_filters`, or as many as halve the grid.
     kernel_size : int or "auto", default="auto"
         Height and width of the kernels in patches, an odd number. If "auto", 3, and 1 for the first
         and the last convolution of patches with more than 256 values.
@@ -67,9 +67,14 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         Whether X holds signals: (n, time), (n, time, channels), or (n, channels, time) with
         ``channel_axis=1``. If True, the units of the channels do not matter: losses, corruptions,
         latent vectors, `score` and `reconstruction_error` are those of channels divided by
-        `channel_scale_`. Reconstructions are in units of X. "auto": False for X of three
-        dimensions, which has the shape of grayscale images. A warning is issued if one side is at
-        least four times the other.
+        `channel_scale_`. "auto": False for X of three dimensions, which has the shape of grayscale
+        images. A warning is issued if one side is at least four times the other.
+    features : {"patches"} or Features, default=None
+        Features for classification, a word or an object of `skae.features`. Latent vectors are
+        principal components of features and pixels, with larger reconstruction errors. Only
+        `penalty` or `target_weight` train the encoder further. If None, it has pixels alone.
+
+        - "patches": responses of filters to whitened patches, which are averaged over a grid [9]_.
     activation : {"gelu", "relu", "silu", "tanh", "identity"} or type, default="gelu"
         Activation function of the hidden layers: a word, or a class of torch modules without
         required arguments, such as ``torch.nn.LeakyReLU``.
@@ -217,8 +222,8 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         Standard deviation of each channel in fit, over all samples and time steps. 1 for a constant
         channel. Defined only with ``signals=True``.
     init_ : str
-        Initialization method: "pca" for exact principal components of all samples, "warm start" for
-        the weights of an earlier fit.
+        Initialization method: "pca" for exact principal components of all samples, "pca of
+        features" with `features`, "warm start" for the weights of an earlier fit.
     net_ : AutoencoderNet
         Trained skorch net; the torch module is ``net_.module_``.
     n_iter_ : int
@@ -274,16 +279,13 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
 
     Notes
     -----
-    This convolutional autoencoder [2]_ splits images into patches, and convolutions run at this
-    reduced resolution. The number of convolutions follows from the number of patches. With squared
-    error, at most 4,096 values per image, and fewer components than images and values, the initial
-    network is the PCA of all images [1]_. For larger images it is the PCA of block means, without a
-    guarantee relative to PCA. For signals, it is the PCA of the channels divided by
-    `channel_scale_`.
+    Convolutions run over a grid of patches [2]_. With squared error, at most 4,096 values per
+    image, and fewer components than images and values, the initial network is the PCA of all images
+    [1]_. For larger images it is the PCA of block means, without a guarantee relative to PCA. For
+    signals, it is the PCA of the channels divided by `channel_scale_`.
 
-    With targets, the encoder of images of at most 100 patches uses patches of half the size, if
-    they have more than one pixel. It then has ``2 * n_filters`` channels and one more convolution,
-    because class information is in finer details than brightness.
+    With targets, the encoder of images of at most 100 patches uses patches of half the size,
+    ``2 * n_filters`` channels and one more convolution, for finer details.
 
     References
     ----------
@@ -301,6 +303,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     .. [7] J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", arXiv:1607.06450, 2016.
     .. [8] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A
        simple way to prevent neural networks from overfitting", JMLR 15, 2014.
+    .. [9] A. Coates et al., "An analysis of single-layer networks", AISTATS 2011.
 
     Examples
     --------
@@ -311,8 +314,6 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     >>> autoencoder = autoencoder.fit(images)
     >>> autoencoder.transform(images).shape
     (300, 8)
-    >>> autoencoder.reconstruct(images).shape
-    (300, 8, 8)
     """
 
     _parameter_constraints = {
@@ -335,6 +336,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         image_shape: Sequence[int] | Auto = "auto",
         channel_axis: Literal[-3, -1, 1, 3] = -1,
         signals: bool | Auto = "auto",
+        features: FeatureOption = None,
         activation: Activation = "gelu",
         normalization: Literal["layer"] | None = None,
         dropout: float = 0.0,
@@ -369,6 +371,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         self.image_shape = image_shape
         self.channel_axis = channel_axis
         self.signals = signals
+        self.features = features
         self.activation = activation
         self.normalization = normalization
         self.dropout = dropout

@@ -11,6 +11,9 @@ class NetworkHooks:
     def _pca_view(self):
         """Return a function of centered rows that PCA is applied to, or None."""
 
+    def _resolved_features(self):
+        """Return the features of images that the encoder receives, without "auto", or None."""
+
     def _scales_channels(self):
         """Return whether each channel has a unit of its own, its standard deviation."""
         return False

@@ -108,7 +108,7 @@ def layers(estimator):
         Name in ``net_.module_``, class, output shape for one sample, number of weights.
     """
     network = _network_for_shapes(estimator)
-    sample = torch.zeros(1, network.n_training_features, device=network.whitening.device)
+    sample = torch.zeros(1, network.n_prepared_features, device=network.whitening.device)
     components = network.components
     rows = [("components", "fixed", f"{len(components):,}", components.numel())]
     weights = {}

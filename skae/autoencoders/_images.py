@@ -10,8 +10,11 @@ from skae._input.image_layout import ImageLayout, has_signals, infer_layout
 from skae._input.streaming import stream_if_large
 from skae._input.validation import check_rows
 from skae._sklearn_compat import Options, StrOptions
+from skae._training.defaults import MAX_ENCODER_INPUTS, default_n_feature_coordinates
 from skae.augmentations import AUGMENTATIONS, Augmentation
 from skae.autoencoders._architecture import CONV_CONSTRAINTS, conv_options
+from skae.autoencoders._parameters import OPTION_WORDS
+from skae.features import FEATURES, Features, resolve_features
 from skae.networks.config import ConvConfig
 from skae.networks.patches import PatchGrid
 
@@ -22,15 +25,17 @@ IMAGE_CONSTRAINTS = {
     "image_shape": ["array-like", StrOptions({"auto"})],
     "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
     "signals": ["boolean", StrOptions({"auto"})],
+    "features": [StrOptions(set(FEATURES)), Features, type, None],
     "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation, callable, None],
 }
 """Constraints of the parameters of images and convolutions."""
 
 
 class ImageLayoutMixin:
-    """Mixin of an autoencoder with the parameters `image_shape`, `channel_axis` and `signals`."""
+    """Mixin of an autoencoder with `image_shape`, `channel_axis`, `signals` and `features`."""
 
     _layout: ImageLayout
+    _option_words = {**OPTION_WORDS, "features": FEATURES}
     _takes_images = True
 
     @property
@@ -63,7 +68,7 @@ class ImageLayoutMixin:
 
     def _network_config(self, options, loss):
         return ConvConfig(
-            **options,
+            **self._with_features(options),
             image_size=self._layout.size,
             channels_first=self._layout.channels_first,
             **conv_options(self),
@@ -73,6 +78,32 @@ class ImageLayoutMixin:
 
     def _pca_view(self):
         return PatchGrid(*self._layout.size, self._layout.channels_first).view
+
+    def _resolved_features(self):
+        features = resolve_features(self.features)
+        if features is None:
+            return None
+        return features.resolve(self._layout.size)
+
+    def _with_features(self, options):
+        """Return options of the network with features of images.
+
+        The encoder is a fixed linear map of features, unless a penalty or targets train it.
+        """
+        features = self._resolved_features()
+        if features is None:
+            return options
+        n_coordinates, encoder_sizes = options["n_components"], ()
+        if options["penalty"] is not None or options["head_sizes"]:
+            n_coordinates = default_n_feature_coordinates(n_coordinates)
+            encoder_sizes = options["encoder_sizes"]
+        return {
+            **options,
+            "features": features,
+            "n_feature_coordinates": n_coordinates,
+            "n_inputs": min(n_coordinates, MAX_ENCODER_INPUTS),
+            "encoder_sizes": encoder_sizes,
+        }
 
     def _scales_channels(self):
         return has_signals(self.signals)

@@ -105,8 +105,19 @@ def check_parameter_combinations(estimator):
             f"Got augmentation={estimator.augmentation!r} with allow_nan=True, but expected one of "
             "the two. The augmentation interpolates values, and can't interpolate missing ones."
         )
+    if objective.features is not None and estimator.init == "random":
+        raise ValueError(
+            f"Got init='random' with features={estimator.features!r}, but expected init='auto': "
+            "the encoder of features starts as their principal components."
+        )
     if penalty is not None:
         _check_penalty(estimator, penalty, bottleneck)
+        if objective.features is not None and penalty.needs_input_gradient:
+            raise ValueError(
+                f"Got penalty={estimator.penalty!r} with features={estimator.features!r}, but "
+                "features are not differentiated with respect to the pixels. Set features=None, or "
+                "another penalty."
+            )
 
 
 def warn_unused_parameters(estimator, n_samples, *, has_validation_set):

@@ -48,6 +48,7 @@ from skae.export._option_schema import (
     AUGMENTATION,
     BOTTLENECK,
     CORRUPTION,
+    FEATURES_OPTION,
     IMAGE_CORRUPTION,
     LOSS,
     PENALTY,
@@ -167,7 +168,12 @@ ESTIMATORS = {
     ),
     "ConvAutoencoder": ClassSchema(
         ConvAutoencoder,
-        {**AUTOENCODER_PARAMETERS, **CONV_PARAMETERS, "augmentation": AUGMENTATION},
+        {
+            **AUTOENCODER_PARAMETERS,
+            **CONV_PARAMETERS,
+            "augmentation": AUGMENTATION,
+            "features": FEATURES_OPTION,
+        },
         {
             **AUTOENCODER_FITTED,
             "_layout": Nested(("ImageLayout",)),
@@ -178,7 +184,7 @@ ESTIMATORS = {
         consistency.check_autoencoder,
     ),
     "ModuleAutoencoder": declare_module_autoencoder(
-        {**AUTOENCODER_PARAMETERS, "augmentation": AUGMENTATION},
+        {**AUTOENCODER_PARAMETERS, "augmentation": AUGMENTATION, "features": FEATURES_OPTION},
         AUTOENCODER_FITTED,
         AUTOENCODER_OPTIONAL,
     ),

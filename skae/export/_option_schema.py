@@ -18,6 +18,7 @@ from skae.export._fields import (
     ClassSchema,
 )
 from skae.export._kinds import Boolean, Int, Null, Real, Word
+from skae.features import FEATURES
 from skae.losses import LOSSES
 from skae.penalties import PENALTIES
 from skae.penalties._spread import VIEWS
@@ -27,6 +28,8 @@ __all__ = [
     "BOTTLENECK",
     "BOTTLENECK_OBJECT",
     "CORRUPTION",
+    "FEATURES_OBJECT",
+    "FEATURES_OPTION",
     "IMAGE_CORRUPTION",
     "LOSS",
     "LOSS_OBJECT",
@@ -41,6 +44,8 @@ SHARE = Real(low=0, high=1)
 VIEWS_OPTION = Choice(
     Word("auto", *VIEWS), Nested(tuple(class_.__name__ for class_ in VIEWS.values()))
 )
+
+AUTO_OR_SIDES = Choice(AUTO, COUNT, Sequence(COUNT, 2, 2))
 
 OPTION_PARAMETERS = {
     "SquaredError": {},
@@ -61,6 +66,13 @@ OPTION_PARAMETERS = {
         "n_views": Int(2, MAX_COUNT),
         "width": COUNT,
     },
+    "PatchFeatures": {
+        "n_filters": AUTO_OR_COUNT,
+        "patch_size": AUTO_OR_SIDES,
+        "pooling": AUTO_OR_SIDES,
+        "threshold": AT_LEAST_0,
+        "pixel_weight": AT_LEAST_0,
+    },
     "Mirror": {"probability": SHARE},
     "Crop": {"min_area": Real(above=0, high=1), "mirror": SHARE},
     "ColumnSwap": {"probability": SHARE},
@@ -75,13 +87,22 @@ OPTION_PARAMETERS = {
     "Blur": {"level": LEVEL},
     "JPEG": {"level": LEVEL},
 }
-"""Parameters of the classes of losses, bottlenecks, penalties, corruptions and augmentations."""
+"""Parameters of the classes of losses, bottlenecks, penalties, corruptions, augmentations and
+features."""
 
 
 def _declare_options():
     """Return the declaration of each class of an option, by name."""
     schema = {}
-    for words in (LOSSES, BOTTLENECKS, PENALTIES, IMAGE_CORRUPTIONS, AUGMENTATIONS, VIEWS):
+    for words in (
+        LOSSES,
+        BOTTLENECKS,
+        PENALTIES,
+        IMAGE_CORRUPTIONS,
+        AUGMENTATIONS,
+        VIEWS,
+        FEATURES,
+    ):
         for class_ in words.values():
             schema[class_.__name__] = ClassSchema(class_, OPTION_PARAMETERS[class_.__name__])
     return schema
@@ -97,6 +118,8 @@ OPTIONS: dict[str, ClassSchema] = _declare_options()
 
 LOSS_OBJECT = _option_objects(LOSSES)
 BOTTLENECK_OBJECT = _option_objects(BOTTLENECKS)
+FEATURES_OBJECT = Choice(Null(), _option_objects(FEATURES))
+FEATURES_OPTION = Choice(Word(*FEATURES), FEATURES_OBJECT)
 PENALTY_OBJECT = Choice(Null(), _option_objects(PENALTIES))
 LOSS = Choice(Word(*LOSSES), LOSS_OBJECT)
 BOTTLENECK = Choice(Word(*BOTTLENECKS), BOTTLENECK_OBJECT)

@@ -21,10 +21,15 @@ from skae.export._architecture_schema import (
     NORMALIZATION,
 )
 from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
-from skae.export._fields import ANY, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
+from skae.export._fields import ANY, ANY_COUNT, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
 from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
 from skae.export._module_schema import MODULE_ARCHITECTURE, declare_module_records
-from skae.export._option_schema import BOTTLENECK_OBJECT, LOSS_OBJECT, PENALTY_OBJECT
+from skae.export._option_schema import (
+    BOTTLENECK_OBJECT,
+    FEATURES_OBJECT,
+    LOSS_OBJECT,
+    PENALTY_OBJECT,
+)
 from skae.generation._quantiles import QuantileMatch
 from skae.imputation._conditional_noise import ConditionalNoise
 from skae.imputation._kernel_regression import KernelRegression
@@ -92,6 +97,8 @@ RECORDS = {
             "kernel_size": Choice(Null(), KERNEL_SIZE),
             "fine": Boolean(),
             "scales_channels": Boolean(),
+            "features": FEATURES_OBJECT,
+            "n_feature_coordinates": ANY_COUNT,
         },
     ),
     "UNetConfig": ClassSchema(

@@ -45,6 +45,8 @@ class Autoencoder(nn.Module):
         Parameters of `HiddenUnits`.
     n_pca_features : int, default=None
         Number of features for PCA; None means d.
+    n_encoder_coordinates : int, default=None
+        Number of coordinates that the encoder receives; None means m.
     output : {"linear", "sigmoid", "samples"}, default="linear"
         Space of the loss: the training space for "linear", logits of values in [0, 1] for
         "sigmoid", and standardized samples in their own shape for "samples".
@@ -76,6 +78,7 @@ class Autoencoder(nn.Module):
         normalization=None,
         dropout=0.0,
         n_pca_features=None,
+        n_encoder_coordinates=None,
         n_extra=0,
         output="linear",
         ceiling=1.0,
@@ -99,7 +102,7 @@ class Autoencoder(nn.Module):
         if head_sizes:
             self.head = mlp([n_components, *head_sizes], HiddenUnits(activation))
         self.trunk = ResidualPCA(
-            n_coordinates,
+            n_encoder_coordinates or n_coordinates,
             n_components,
             n_inputs,
             n_extra,
@@ -107,6 +110,7 @@ class Autoencoder(nn.Module):
             decoder_sizes,
             self.units,
             with_mask=bottleneck.is_nested,
+            n_outputs=n_coordinates,
         )
         self.register_buffer("components", torch.zeros(n_coordinates, n_pca_features))
         self.register_buffer("whitening", torch.ones(n_components))
@@ -172,8 +176,13 @@ class Autoencoder(nn.Module):
 
     @property
     def n_training_features(self):
-        """Number of features of a sample in the training space."""
+        """Number of features of a reconstruction in the training space."""
         return self.n_features
+
+    @property
+    def n_prepared_features(self):
+        """Number of values of a sample in the training space, with those only the encoder reads."""
+        return self.n_training_features
 
     @cached_property
     def prefers_double_products(self):
@@ -221,6 +230,8 @@ class Autoencoder(nn.Module):
         n_padded = len(self.components) - len(principal.components)
         components = functional.pad(principal.components, (0, 0, 0, n_padded))  # (m, d)
         variances = functional.pad(principal.variances, (0, n_padded))  # (m,)
+        if principal.features is not None:
+            variances = principal.features.variances
         self.components.copy_(components)
         deviations = variances.sqrt().float()
         self.whitening.copy_(self.trunk.init_from_pca(deviations))
@@ -241,7 +252,8 @@ class Autoencoder(nn.Module):
         if self.head is not None:
             layers_from_code.append(self.head[0])
         for layer in layers_to_code:
-            layer.weight = nn.Parameter(layer.weight[:k].clone())
+            weight = layer.weight[:k].clone()
+            layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
             if layer.bias is not None:
                 layer.bias = nn.Parameter(layer.bias[:k].clone())
         for layer in layers_from_code:

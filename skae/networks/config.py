@@ -54,7 +54,7 @@ class NetworkConfig(Config):
     def starts_as_pca(self):
         """Whether the network starts as PCA if its weights do."""
         is_linear = self.bottleneck.is_deterministic and self.output == "linear"
-        return is_linear and not self._penalty_adds_noise
+        return is_linear and not self._penalty_adds_noise and not self.has_features
 
     @property
     def _penalty_adds_noise(self):
@@ -65,6 +65,12 @@ class NetworkConfig(Config):
         network.make_option_modules(self.bottleneck, self.penalty, self.n_components)
         reset_activations(network, self.activation)
 
+    @property
+    def has_features(self):
+        """Whether the encoder receives features of images."""
+        return self.features is not None
+
+    features = None
     in_pca_space = False
     gaussian_imputation = False
     convolutional = False
@@ -91,8 +97,16 @@ class ConvConfig(NetworkConfig):
     scales_channels: bool
     n_stages: int | None = None
     kernel_size: int | None = None
+    features: Any = None
+    n_feature_coordinates: int = 0
 
     convolutional = True
+
+    def add_option_modules(self, network):
+        """Create the modules of bottleneck, penalty and features in a network again."""
+        super().add_option_modules(network)
+        if self.has_features:
+            network.features.make_module(self.features, self.image_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from skae.networks.conv_encoder import (
     full_resolution_kernel,
     kernel_of,
 )
+from skae.networks.features import FeatureCoordinates
 from skae.networks.hidden_units import HiddenUnits
 from skae.networks.layers import Conv2d, Linear, product
 from skae.networks.patches import PatchGrid
@@ -53,6 +54,12 @@ class ConvNetwork(Autoencoder):
         filters. It applies to small images only, and takes two to three times the operations.
     scales_channels : bool, default=False
         Whether each channel has a unit of its own, as in signals.
+    features : skae.features.Features, default=None
+        Builds the module of features of images. The encoder then receives their principal
+        coordinates in place of u, and samples of the training space end with the coordinates.
+        Without hidden layers the encoder is fixed, and has no convolutions.
+    n_feature_coordinates : int, default=0
+        Number of these coordinates.
     **shared
         Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
@@ -69,20 +76,34 @@ class ConvNetwork(Autoencoder):
         kernel_size=None,
         fine=False,
         scales_channels=False,
+        features=None,
+        n_feature_coordinates=0,
         **shared,
     ):
         grid = PatchGrid(*image_size, channels_first)
         is_small = not grid.coarser_shapes
         fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
-        units = HiddenUnits(
-            shared["activation"], shared.get("normalization"), shared.get("dropout", 0.0)
-        )
-        encoder, n_extra = build_encoder(
-            grid, n_filters, n_stages, kernel_size, fine, units, shared.get("allow_nan")
-        )
+        encoder, n_extra = None, 0
+        if shared["encoder_sizes"]:
+            units = HiddenUnits(
+                shared["activation"], shared.get("normalization"), shared.get("dropout", 0.0)
+            )
+            encoder, n_extra = build_encoder(
+                grid, n_filters, n_stages, kernel_size, fine, units, shared.get("allow_nan")
+            )
+        n_pca_features = grid.n_patches * grid.n_pca_features
         super().__init__(
-            n_extra=n_extra, n_pca_features=grid.n_patches * grid.n_pca_features, **shared
+            n_extra=n_extra,
+            n_pca_features=n_pca_features,
+            n_encoder_coordinates=n_feature_coordinates,
+            **shared,
         )
+        self.features = None
+        if features is not None:
+            self.features = FeatureCoordinates(
+                features, image_size, self.n_features, n_pca_features, n_feature_coordinates
+            )
+            self.trunk.encoder_linear.requires_grad_(encoder is not None)
         if scales_channels:
             self.centre.set_feature_scale(torch.ones(self.n_features))
         self.grid = grid
@@ -129,10 +150,17 @@ class ConvNetwork(Autoencoder):
         return self.grid.n_patches * self.grid.n_patch_features
 
     @property
+    def n_prepared_features(self):
+        """Number of features of an image cut into patches, and of its feature coordinates."""
+        if self.features is None:
+            return self.n_training_features
+        return self.n_training_features + len(self.features.components)
+
+    @property
     def max_features_held(self):
         """Largest number of float32 values per sample in memory while encoding or decoding."""
         n_first_maps = 0
-        if self.fine:
+        if self.fine and self.encoder_convolutions is not None:
             n_filters = self.encoder_convolutions[0].out_channels
             n_first_maps = math.prod(self.grid.fine_shape) * n_filters
         n_encoding = self.n_training_features + 2 * n_first_maps
@@ -140,6 +168,8 @@ class ConvNetwork(Autoencoder):
         n_held = max(n_encoding, n_decoding)
         if self.allow_nan:
             n_held += 2 * self.n_training_features
+        if self.features is not None:
+            n_held += 2 * self.features.module.n_outputs + self.n_features
         return n_held
 
     @torch.no_grad()
@@ -154,14 +184,37 @@ class ConvNetwork(Autoencoder):
             self.smooth.copy_(self.grid.smooth_kernel())
         nn.init.zeros_(self.decoder_last.weight)
         nn.init.zeros_(self.decoder_last.bias)
+        if self.features is not None:
+            self.features.set(principal.features)
+            weight = self.trunk.decoder_linear.weight  # (m, k)
+            slopes = principal.features.decoder[:, : weight.shape[1]]
+            weight.zero_()
+            weight[: len(slopes)].copy_(slopes * self.whitening)
 
     def to_training_space(self, x):
-        """Cut standardized samples (b, d) into patches (b, gh * gw * P)."""
-        return self.grid.cut(x)
+        """Cut standardized samples (b, d) into patches (b, gh * gw * P).
+
+        With features, their coordinates follow.
+        """
+        patches = self.grid.cut(x)
+        if self.features is None:
+            return patches
+        x = self.impute(x)
+        images = self.grid.images(x + self.features.pattern)
+        u = self.features(images, self.grid.view(x))
+        return torch.cat([patches, u.to(patches.dtype)], -1)
 
     def from_training_space(self, x):
-        """Join patches (b, gh * gw * P) to standardized samples (b, d)."""
-        return self.grid.join(x)
+        """Join patches (b, gh * gw * P) to standardized samples (b, d), without coordinates."""
+        return self.grid.join(x[..., : self.n_training_features])
+
+    def target(self, x):
+        """Return the target of the loss for samples in the training space."""
+        return super().target(x[..., : self.n_training_features])
+
+    def reconstruct_mean(self, x):
+        """Return the output of the baseline, which reconstructs each sample as the mean."""
+        return super().reconstruct_mean(x[..., : self.n_training_features])
 
     def to_samples(self, x):
         """Return standardized rows (b, d) as images (b, c, h, w)."""
@@ -173,12 +226,18 @@ class ConvNetwork(Autoencoder):
 
     def code(self, x):
         """Encode patches as whitened latent vectors (b, k), and return the hidden layer."""
+        u = None
+        if self.features is not None:
+            x, u = x.split([self.n_training_features, len(self.features.components)], -1)
+        if self.encoder_convolutions is None:
+            return self.trunk.encode(u)
         mask = None
         if self.allow_nan:
             mask = x.isnan().to(x.dtype)
             x = self.impute(x)
         x = self._mask_padding(x)
-        u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
+        if u is None:
+            u = product(self.grid.block_means(x), self.components.mT)  # (b, m)
         maps = self._encoder_maps(x)  # (b, c, h, w)
         if mask is not None:
             maps = torch.cat([maps, self._encoder_maps(mask)], -3)  # (b, 2 * c, h, w)

@@ -40,6 +40,8 @@ class ResidualPCA(nn.Module):
         Widths of the hidden layers.
     units : skae.networks.hidden_units.HiddenUnits
         Modules after the hidden layers.
+    n_outputs : int, default=None
+        Number of principal coordinates that the decoder returns; None means m.
     with_mask : bool
         Whether the decoder's hidden layers also receive a mask of the nonzero latent dimensions.
         It marks the length of a code of the "ordered" bottleneck.
@@ -58,12 +60,15 @@ class ResidualPCA(nn.Module):
         decoder_sizes,
         units,
         with_mask,
+        n_outputs=None,
     ):
         super().__init__()
+        if n_outputs is None:
+            n_outputs = n_coordinates
         self.with_mask = with_mask
         self.register_buffer("spread", torch.ones(n_inputs))
         self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
-        self.decoder_linear = Linear(n_components, n_coordinates, bias=False)
+        self.decoder_linear = Linear(n_components, n_outputs, bias=False)
         self.encoder_hidden = None
         self.decoder_hidden = None
         if encoder_sizes:
@@ -77,7 +82,7 @@ class ResidualPCA(nn.Module):
             self.decoder_hidden = mlp([n_decoder_inputs, *decoder_sizes], units)
             self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
             self.decoder_act = units.make(decoder_sizes[-1])
-            self.decoder_last = Linear(decoder_sizes[-1], n_coordinates)
+            self.decoder_last = Linear(decoder_sizes[-1], n_outputs)
 
     def encode(self, u, extra=None):
         """Encode principal coordinates as whitened latent vectors.
@@ -116,12 +121,12 @@ class ResidualPCA(nn.Module):
 
         Returns
         -------
-        u : torch.Tensor of shape (..., n_coordinates)
+        u : torch.Tensor of shape (..., n_outputs)
             Principal coordinates.
         hidden : torch.Tensor of shape (..., n_hidden)
             Last hidden layer, or z without hidden layers.
         """
-        u = self.decoder_linear(z)  # (b, m)
+        u = self.decoder_linear(z)  # (b, n_outputs)
         if self.decoder_hidden is None:
             return u, z
         bounded = squash(z, self.width)  # (b, k)
@@ -154,7 +159,7 @@ class ResidualPCA(nn.Module):
         whitening[:n_scaled] = deviations[:n_scaled]
         whitening = whitening.clamp(min=min_deviation)
         self.encoder_linear.weight.copy_(torch.eye(k, m) / whitening[:, None])
-        self.decoder_linear.weight.copy_(torch.eye(m, k) * whitening)
+        self.decoder_linear.weight.copy_(torch.eye(*self.decoder_linear.weight.shape) * whitening)
         # inputs of small variance stay small: they are mostly noise
         spread = (deviations.square() + deviations.square().mean()).sqrt()
         self.spread.copy_(spread.clamp(min=min_deviation)[: len(self.spread)])

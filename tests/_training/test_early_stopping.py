@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import ttest_rel
-from skae._training.weight_average import WeightAverage
 from sklearn.decomposition import PCA
 
 from skae import ConvAutoencoder, DenseAutoencoder
@@ -12,6 +11,7 @@ from skae._input.batching import RowDataset
 from skae._training import fit, setup
 from skae._training.early_stopping import Checkpoint, EarlyStopping
 from skae._training.validation_split import FoldBatches
+from skae._training.weight_average import WeightAverage
 
 from ..cases import curve, low_rank
 

@@ -32,6 +32,7 @@ from skae import (
 )
 from skae.bottlenecks import Quantized
 from skae.export import load, save
+from skae.features import PatchFeatures
 
 from ..cases import gray_images, low_rank
 from ..own_modules import DenseDecoder, DenseEncoder
@@ -96,6 +97,9 @@ def write_seeds(folder):
             TABLE, np.array(["a", "b", "c"] * 20)
         ),
         "conv": conv.fit(IMAGES),
+        "features": ConvAutoencoder(
+            2, features=PatchFeatures(2), n_filters=2, max_iter=1, random_state=0
+        ).fit(IMAGES),
         "pipeline": make_pipeline(MinMaxScaler(), StandardScaler(), dense).fit(TABLE),
         "codec": LatentCodec(FrozenEstimator(dense.fit(TABLE)), random_state=0).fit(TABLE),
         "codec-pca": LatentCodec(PCA(2), random_state=0).fit(TABLE),

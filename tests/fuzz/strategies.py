@@ -12,10 +12,12 @@ from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
 from skae import DenseAutoencoder
+from skae.augmentations import ColumnSwap, Crop, Mirror
 from skae.bottlenecks import Ordered, Quantized, Variational
 from skae.corruptions import Gaussian, Masking, Patches, SaltAndPepper
+from skae.features import Features, PatchFeatures
 from skae.losses import Huber, SquaredError
-from skae.penalties import Rate, Sparsity
+from skae.penalties import Rate, Sparsity, Spread
 
 from .. import own_modules, user_options
 from .arrays import CONTAINERS, DTYPES, PATTERNS, SPECIAL, STACKS, TABLES, Data
@@ -93,6 +95,7 @@ SHARED = {
     "penalty": [
         *("sparsity", "contraction", "decorrelation", "rate", *WORDS),
         *(Sparsity(weight=-1), Sparsity(weight=math.nan), Sparsity(weight="x"), Rate(weight=0)),
+        *("spread", Spread(views="x"), Spread(views=_half), Spread(n_views=1), Spread(width=0)),
         *(Rate, user_options.ViewAgreement(), user_options.ViewAgreement, list),
     ],
     "target_weight": [0.5, 1.0, *NUMBERS],
@@ -180,6 +183,17 @@ PARAMETERS = {
         "n_filters": [*NUMBERS, 1, 3, (2, 3), [1], (), (2, 0), "auto"],
         "n_stages": [*NUMBERS, 1, 3, 101],
         "kernel_size": [*NUMBERS, 1, 3, 5, 4, 101],
+        "augmentation": [
+            *("auto", "mirror", "crop", Mirror(0.3), Mirror(2), Mirror("x"), Crop(0.0), Crop(0.5)),
+            *(Crop, ColumnSwap(), _half, _nothing, _shorter, len, *WORDS),
+        ],
+        "features": [
+            *("patches", PatchFeatures(2), PatchFeatures(0), PatchFeatures("x"), PatchFeatures),
+            *(PatchFeatures(3, patch_size=2, pooling=(1, 2)), PatchFeatures(2, patch_size=99)),
+            *(PatchFeatures(2, patch_size=(1, 2, 3)), PatchFeatures(2, pixel_weight=math.nan)),
+            *(PatchFeatures(2, threshold=math.inf), PatchFeatures(2, pooling=()), *WORDS),
+            *(user_options.RowMeans(2), user_options.RowMeans, Features(), dict),
+        ],
         "image_shape": [
             *("auto", "x", (2, 2), (6, 6), [3, 12], (36,), (6, 6, 1), (6, 6, 3), (0, 36), (-6, -6)),
             *(
