@@ -108,6 +108,13 @@ JOBS = [
         "--max-iter 1 --repeats 1 --n-samples 1000",
         8,
     ),
+    Job(
+        "distributed",
+        "distributed.py",
+        "--rows 600 --images 200 --processes 1 2 --max-iter 2 --repeats 1 --batch-size 64",
+        12,
+        all_cores=True,
+    ),
     Job("parallel", "parallel.py", "--repeats 1 --folds 2 --max-iter 1 --k 2", 5),
     Job("ordered", "ordered.py --data {fashion-mnist}", "--k 3 --separate 2 --max-iter 1", 4),
     Job(

@@ -19,6 +19,7 @@ import os
 import time
 
 import numpy as np
+import torch
 from common import Recorder, as_floats, blobs, flat, print_header, print_row
 
 from skae import ConvAutoencoder, DenseAutoencoder, distributed
@@ -50,9 +51,6 @@ def data_of(kind, n_samples):
 
 def fit(kind, n_samples, max_iter, batch_size):
     """Fit once; return the seconds of the fastest epoch, the loss curve, and the number of weights."""
-    import torch
-
-    torch.set_num_threads(1)
     make = DenseAutoencoder if kind == "dense" else ConvAutoencoder
     autoencoder = make(
         32,
@@ -63,20 +61,37 @@ def fit(kind, n_samples, max_iter, batch_size):
         random_state=0,
     ).fit(data_of(kind, n_samples))
     n_weights = sum(one.numel() for one in autoencoder.net_.module_.parameters())
-    return autoencoder.history_["seconds"][1:].min(), autoencoder.loss_curve_, n_weights
+    return autoencoder.history_["seconds"][1:].min(), np.array(autoencoder.loss_curve_), n_weights
 
 
 def sum_seconds(n_weights, repeats):
     """Return the seconds of one sum of as many numbers as a network has weights."""
-    import torch
-
-    torch.set_num_threads(1)
     gradients = torch.zeros(n_weights)
     torch.distributed.all_reduce(gradients)
     start = time.perf_counter()
     for _ in range(repeats):
         torch.distributed.all_reduce(gradients)
     return (time.perf_counter() - start) / repeats
+
+
+def run(kind, n_samples, args, counts):
+    """Measure fits in this group of processes, and the parts of a step.
+
+    Returns
+    -------
+    fits : list of (seconds, curve, n_weights)
+        One fit for each repeat.
+    parts : dict of int to float
+        Seconds of an epoch with the part of a batch that each of `counts` processes has.
+    seconds : float
+        Seconds of a sum; 0 in one process.
+    """
+    torch.set_num_threads(1)
+    fits = [fit(kind, n_samples, args.max_iter, args.batch_size) for _ in range(args.repeats)]
+    parts = {n: fit(kind, n_samples // n, args.max_iter, args.batch_size // n)[0] for n in counts}
+    if not torch.distributed.is_initialized():
+        return fits, parts, 0.0
+    return fits, parts, sum_seconds(fits[0][2], args.sums)
 
 
 def measure(args, recorder):
@@ -86,24 +101,21 @@ def measure(args, recorder):
         "data", "processes", "s per epoch", "ratio", "predicted", "MB per step", "curve difference"
     )
     for kind, n_samples in (("dense", args.rows), ("conv", args.images)):
-        n_steps = max(1, round(0.9 * n_samples / args.batch_size))
+        n_steps = (n_samples - min(0.1 * n_samples, 3000)) / args.batch_size
         seconds, curves = {}, {}
         for n in args.processes:
-            measured = []
-            for _ in range(args.repeats):
-                arguments = (kind, n_samples, args.max_iter, args.batch_size)
-                measured.append(distributed.launch(fit, n, *arguments))
-            seconds[n] = min(one[0] for one in measured)
-            curves[n], n_weights = np.array(measured[0][1]), measured[0][2]
-            predicted, megabytes = 1.0, 0.0
-            if n > 1:
-                part = (kind, n_samples // n, args.max_iter, args.batch_size // n)
-                own = distributed.launch(fit, 1, *part)[0]
-                total = own + n_steps * distributed.launch(sum_seconds, n, n_weights, args.sums)
-                predicted = seconds[args.processes[0]] / total
-                megabytes = 8e-6 * n_weights * (n - 1) / n
-            ratio = seconds[args.processes[0]] / seconds[n]
-            difference = np.abs(curves[n] / curves[args.processes[0]] - 1).max()
+            counts = args.processes if n == 1 else []
+            fits, measured_parts, seconds_of_sum = distributed.launch(
+                run, n, kind, n_samples, args, counts
+            )
+            seconds[n] = min(one[0] for one in fits)
+            _, curves[n], n_weights = fits[0]
+            if n == 1:
+                parts = measured_parts
+            megabytes = 8e-6 * n_weights * (n - 1) / n
+            predicted = parts[1] / (parts[n] + n_steps * seconds_of_sum)
+            ratio = seconds[1] / seconds[n]
+            difference = np.abs(curves[n] / curves[1] - 1).max()
             print_row(
                 kind,
                 n,
@@ -198,7 +210,9 @@ def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     Recorder.add_option(parser)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument(
+        "--processes", type=int, nargs="+", default=[1, 2, 4], help="the first is 1"
+    )
     parser.add_argument("--rows", type=int, default=60_000, help="rows of 784 columns")
     parser.add_argument("--images", type=int, default=10_000, help="images of 32 x 32 x 3")
     parser.add_argument("--batch-size", type=int, default=512)

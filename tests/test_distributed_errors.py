@@ -5,6 +5,8 @@ import os
 import pickle
 import re
 import signal
+import subprocess
+import sys
 import time
 import warnings
 
@@ -466,3 +468,52 @@ def test_sigterm_writes_a_checkpoint(tmp_path):
     assert isinstance(first, distributed.Lost)
     assert second is None
     assert len(list(tmp_path.glob("*/state-*"))) == 1
+
+
+SCRIPT = """
+import os, signal, sys, warnings
+import numpy as np
+from skae import DenseAutoencoder, distributed
+from skae._training import checkpoints
+from skae._training.divided_steps import SplitSteps
+
+distributed.start(timeout=60)
+warnings.simplefilter("ignore")
+checkpoints.MIN_SECONDS, checkpoints.MAX_WRITES = 0.0, 1e9
+if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    compute, steps = SplitSteps.compute_gradients, []
+
+    def compute_gradients(self, net, batch):
+        steps.append(1)
+        if len(steps) == 30:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return compute(self, net, batch)
+
+    SplitSteps.compute_gradients = compute_gradients
+X = np.load(sys.argv[1], mmap_mode="r")
+autoencoder = DenseAutoencoder(
+    3, random_state=0, max_iter=5, batch_size=64, validation_fraction=0.1, checkpoint_dir=sys.argv[2]
+).fit(X)
+if distributed.first():
+    np.save(sys.argv[3], autoencoder.loss_curve_)
+"""
+
+
+def test_torchrun_restarts_a_fit(tmp_path):
+    """After a lost process torchrun starts the script again, which continues from the checkpoint."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    np.save(tmp_path / "X.npy", X)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1"]
+    paths = [tmp_path / name for name in ("script.py", "X.npy", "checkpoints", "curve.npy")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    run = subprocess.run(
+        [*command, *map(str, paths)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert "SIGKILL" in run.stderr or "Signal 9" in run.stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = dense(max_iter=5).fit(X).loss_curve_
+    np.testing.assert_allclose(np.load(paths[-1]), expected, rtol=1e-5)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import wait
@@ -198,6 +199,7 @@ def _wait_for_results(pipes):
 
 def _work(pipe, payload, variables, timeout):
     """Call a function in a process of `launch`, and send its result."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(variables)
     torch.set_num_threads(int(variables["OMP_NUM_THREADS"]))
     function, args = pickle.loads(payload)
@@ -211,6 +213,12 @@ def _work(pipe, payload, variables, timeout):
         result = ("error", _pickled_error(error))
     pipe.send(result)
     pipe.close()
+
+
+def _end_with_parent():
+    """End this process when the one that called `launch` was killed."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _pickled_error(error):
