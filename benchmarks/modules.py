@@ -168,6 +168,7 @@ def skae(X, T, epochs):
         residual=None,
         max_iter=epochs,
         batch_size=BATCH_SIZE,
+        learning_rate="constant",
         learning_rate_init=RATE,
         early_stopping=False,
         random_state=0,

@@ -8,7 +8,7 @@ from torch import nn
 
 __all__ = ["build_module", "check_names", "module_name", "short_name"]
 
-PASSED = ("sample_shape", "n_components")
+ARGUMENTS = ("sample_shape", "n_components")
 """Arguments that a class or a function gets where its signature has them."""
 
 
@@ -106,7 +106,7 @@ def build_module(source, role, sample_shape, n_components, parameters):
     if signature is None:
         positional = list(values.values())
     else:
-        for name in PASSED:
+        for name in ARGUMENTS:
             if name in signature.parameters:
                 keywords.setdefault(name, values[name])
         if not isinstance(source, type):
