@@ -184,7 +184,7 @@ ESTIMATORS = {
         consistency.check_autoencoder,
     ),
     "ModuleAutoencoder": declare_module_autoencoder(
-        {**AUTOENCODER_PARAMETERS, "augmentation": AUGMENTATION, "features": FEATURES_OPTION},
+        {**AUTOENCODER_PARAMETERS, "augmentation": AUGMENTATION},
         AUTOENCODER_FITTED,
         AUTOENCODER_OPTIONAL,
     ),
