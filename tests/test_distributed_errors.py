@@ -18,11 +18,12 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 import skae.distributed._shard
-from skae import DenseAutoencoder, distributed
+from skae import DenseAutoencoder, ModuleAutoencoder, distributed
 from skae._training import checkpoints
 from skae._training.divided_steps import SplitSteps
 from skae.distributed._launch import _wait_for_results
 
+from . import own_modules as own
 from .processes import run_processes
 from .test_distributed import X, dense, own_rows, result_of, streamed_fit, streamed_shard_fit
 
@@ -344,15 +345,8 @@ def test_errors_of_launched_processes():
 
 def with_batch_norm(rank):
     """Return the outcome of a fit whose network normalizes batches."""
-    build = DenseAutoencoder._build
-
-    def build_with_batch_norm(self, *args, **kwargs):
-        network = build(self, *args, **kwargs)
-        network.add_module("norm", torch.nn.BatchNorm1d(3))
-        return network
-
-    DenseAutoencoder._build = build_with_batch_norm
-    return outcome(lambda: dense().fit(X))
+    model = ModuleAutoencoder(own.DenseEncoder, own.DenseDecoder, 3, max_iter=1, random_state=0)
+    return outcome(lambda: model.fit(X))
 
 
 def test_batch_normalization_is_refused():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sklearn.utils import Tags
@@ -307,7 +307,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         decoder: Callable[..., Any] | torch.nn.Module,
         n_components: int | Auto = "auto",
         *,
-        residual: str | None = "pca",
+        residual: Literal["pca"] | None = "pca",
         sample_shape: Sequence[int] | Auto = "auto",
         channel_axis: int | Auto | None = "auto",
         bottleneck: BottleneckOption = "deterministic",
