@@ -186,9 +186,11 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {"mirror": Mirror, "crop": Crop}
 
 AugmentationFunction: TypeAlias = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
-AugmentationOption: TypeAlias = (
-    Literal["auto", "mirror", "crop"] | Augmentation | AugmentationFunction | None
+ExplicitAugmentation: TypeAlias = (
+    Literal["mirror", "crop"] | Augmentation | AugmentationFunction | None
 )
+
+AugmentationOption: TypeAlias = Literal["auto"] | ExplicitAugmentation
 
 
 def resolve_augmentation(augmentation):

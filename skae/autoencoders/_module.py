@@ -21,7 +21,7 @@ from skae._typing import (
     Schedule,
     Solver,
 )
-from skae.augmentations import AUGMENTATIONS, Augmentation, AugmentationOption
+from skae.augmentations import AUGMENTATIONS, Augmentation, ExplicitAugmentation
 from skae.autoencoders._architecture import UNIT_CONSTRAINTS
 from skae.autoencoders._base import BaseAutoencoder
 from skae.autoencoders._module_parameters import ModuleParametersMixin
@@ -313,7 +313,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         bottleneck: BottleneckOption = "deterministic",
         loss: LossOption = "squared_error",
         corruption: CorruptionOption | None = None,
-        augmentation: AugmentationOption = None,
+        augmentation: ExplicitAugmentation = None,
         penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
