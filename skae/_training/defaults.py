@@ -36,6 +36,10 @@ MIN_FOLD_SAMPLES = 10
 MIN_AVERAGED_EPOCHS = 4
 """In shorter trainings the learning rate falls so soon that averaged weights gain nothing."""
 
+MAX_AUGMENTED_RATE = 0.0035
+"""Largest learning rate of augmented images, which have more epochs: 50,000 color photographs had
+0.920 of PCA's error after 5 epochs with 0.003, and 0.956 after 2 epochs with 0.007."""
+
 MAX_OWN_MODULES_RATE = 0.003
 """Largest learning rate of modules of the user, of which many diverge at the rates of skae's."""
 
@@ -241,6 +245,7 @@ def make_plan(
     epochs_factor=1,
     own_modules=False,
     has_linear_part=True,
+    augmented=False,
 ):
     """Resolve every "auto" of one training.
 
@@ -269,6 +274,8 @@ def make_plan(
         Whether encoder and decoder are modules of the user.
     has_linear_part : bool, default=True
         Whether the network starts as a linear autoencoder.
+    augmented : bool, default=False
+        Whether training samples are augmented.
 
     Returns
     -------
@@ -288,6 +295,8 @@ def make_plan(
     usual_rate = default_learning_rate(n_samples, width, convolutional=convolutional)
     if own_modules:
         usual_rate = min(usual_rate, MAX_OWN_MODULES_RATE)
+    if augmented:
+        usual_rate = min(usual_rate, MAX_AUGMENTED_RATE)
     rate = learning_rate_init
     if rate == "auto":
         rate = usual_rate

@@ -8,6 +8,9 @@ from skae.distributed._context import active_group
 
 __all__ = ["resolve_plan", "resolve_precision"]
 
+AUGMENTED_EPOCHS_FACTOR = 6
+"""Factor of the default number of epochs of augmented images, which are overfitted later."""
+
 MIN_EPOCHS_FACTOR = 3
 """Factor of the default number of epochs if reconstruction is not the only objective."""
 
@@ -15,7 +18,9 @@ MAX_FOLD_BYTES = 2**26
 """Cross-validation is used if the prepared rows of all folds take at most this much memory."""
 
 
-def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, one_pass):
+def resolve_plan(
+    estimator, objective, data, network, spec, extra, *, resume, one_pass, augmented=False
+):
     """Resolve the training plan.
 
     Parameters
@@ -36,6 +41,8 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         Whether the weights of an earlier fit are trained further.
     one_pass : bool
         Whether this is ``partial_fit``.
+    augmented : bool, default=False
+        Whether training samples are augmented.
 
     Returns
     -------
@@ -53,6 +60,8 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         epochs_factor = max(MIN_EPOCHS_FACTOR, config.bottleneck.epochs_factor)
     elif config.has_own_modules:
         epochs_factor = MIN_EPOCHS_FACTOR
+    elif augmented and config.output == "linear":
+        epochs_factor = AUGMENTED_EPOCHS_FACTOR
     folds = None
     if resume:
         folds = getattr(estimator, "_folds", None)
@@ -92,6 +101,7 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         epochs_factor=epochs_factor,
         own_modules=config.has_own_modules,
         has_linear_part=config.has_linear_part,
+        augmented=augmented,
     )
     if folds is not None and plan.n_folds > 1:
         plan = plan.resumed(len(folds.val_indices), from_pca=folds.is_initial)

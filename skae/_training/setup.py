@@ -366,8 +366,17 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
     else:
         initialization = initialize(estimator, objective, data, generator, device)
         network, spec, pca = initialization.network, initialization.spec, initialization.pca
+    augment = resolve_augment(estimator, objective, network, data.rows, one_pass=one_pass)
     plan = resolve_plan(
-        estimator, objective, data, network, spec, extra, resume=resume, one_pass=one_pass
+        estimator,
+        objective,
+        data,
+        network,
+        spec,
+        extra,
+        resume=resume,
+        one_pass=one_pass,
+        augmented=augment is not None,
     )
     return FitSetup(
         estimator=estimator,
@@ -383,6 +392,6 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
         plan=plan,
         precision=resolve_precision(estimator, device, plan, spec.network),
         corrupt=resolve_corrupt(estimator, objective),
-        augment=resolve_augment(estimator, objective, network, data.rows, one_pass=one_pass),
+        augment=augment,
         processes=training_processes(objective, plan, data),
     )

@@ -26,6 +26,9 @@ AUTO = StrOptions({"auto"})
 AUTO_FILTERS = 16
 """Number of channels of the first convolution for ``n_filters="auto"``."""
 
+AUTO_COLOR_FILTERS = 32
+"""The same for color images: a patch of 4 x 4 pixels has 48 values then, and not 16."""
+
 MAX_STAGES = 100
 """Maximum number of convolutions of the encoder."""
 
@@ -131,6 +134,8 @@ def conv_options(estimator):
     n_filters, n_stages = estimator.n_filters, estimator.n_stages
     if isinstance(n_filters, str):
         n_filters = AUTO_FILTERS
+        if estimator._layout.size[0] >= 3 and not estimator._scales_channels():
+            n_filters = AUTO_COLOR_FILTERS
     elif np.ndim(n_filters) > 0:
         n_filters = check_sizes(n_filters, "n_filters")
         if not 1 <= len(n_filters) <= MAX_STAGES or n_stages not in ("auto", len(n_filters)):

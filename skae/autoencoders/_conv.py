@@ -50,7 +50,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     n_filters : int, array-like of int or "auto", default="auto"
         Number of channels of the first convolution of the encoder. It doubles with each convolution
         up to four times as many. An array has the channels of each convolution. The decoder has
-        twice the first number. If "auto", 16.
+        twice the first number. If "auto", 16, and 32 for color images.
     n_stages : int or "auto", default="auto"
         Number of convolutions of the encoder. Each of them halves the grid of patches, down to 16
         patches. If "auto", the length of `n_filters`, or as many as halve the grid.
