@@ -1,0 +1,125 @@
+"""The tasks of a fit on the workers of a dask cluster."""
+
+import os
+import pickle
+import warnings
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from skae.distributed import Lost, Shard
+from skae.distributed._context import settings
+
+__all__ = ["close_store", "fit_part", "open_store"]
+
+stores: dict[str, dist.TCPStore] = {}
+"""Open stores of this worker, by name."""
+
+
+def open_store(name, host, size):
+    """Open a store for `size` processes in this process, and return its port."""
+    stores[name] = dist.TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
+    return stores[name].port
+
+
+def close_store(name):
+    """Close a store of this process."""
+    stores.pop(name, None)
+
+
+def fit_part(payload, parts, store, rank, size):
+    """Fit an autoencoder to the rows of this worker, together with the tasks of other workers.
+
+    Parameters
+    ----------
+    payload : bytes
+        Pickle of the unfitted autoencoder and the validation set.
+    parts : list of tuple
+        Rows, targets and weights of each chunk, in order.
+    store : tuple of (str, int) or None
+        Host and port of the store. None: there is no other worker.
+    rank, size : int
+        Number of this worker, and of all workers.
+
+    Returns
+    -------
+    result : bytes or None
+        Pickle of the fitted autoencoder and of its warnings, from the first worker.
+    """
+    import cloudpickle
+
+    estimator, X_val = pickle.loads(payload)
+    X, y, sample_weight = (_join(values) for values in zip(*parts, strict=True))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if store is None:
+            estimator.fit(X, y, sample_weight, X_val=X_val)
+        else:
+            with _process_group(*store, rank, size):
+                estimator.fit(Shard(X), y, sample_weight, X_val=X_val)
+    if rank > 0:
+        return None
+    records = [
+        (str(one.message), one.category) for one in caught if issubclass(one.category, UserWarning)
+    ]
+    return cloudpickle.dumps((estimator, records))
+
+
+def _join(values):
+    """Return the values of all chunks as one array, or None."""
+    if values[0] is None:
+        return None
+    arrays = [np.asarray(value) for value in values]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays)
+
+
+@contextmanager
+def _process_group(host, port, rank, size):
+    """Join the process group of the tasks within a block."""
+    timeout = timedelta(seconds=settings["timeout"])
+    backend = "gloo"
+    if torch.cuda.is_available() and dist.is_nccl_available():
+        backend = "cpu:gloo,cuda:nccl"
+    with _network_interface():
+        try:
+            store = dist.TCPStore(host, port, size, is_master=False, timeout=timeout)
+            dist.init_process_group(
+                backend, store=store, rank=rank, world_size=size, timeout=timeout
+            )
+        except RuntimeError as error:
+            raise Lost(
+                f"A worker waited {timeout.total_seconds():g} seconds for the tasks of {size} "
+                f"workers to start. Workers that run other tasks start later. {error}"
+            ) from error
+        try:
+            yield
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _network_interface():
+    """Let gloo use the network interface of this worker's address within a block."""
+    import psutil
+    from distributed import get_worker
+
+    name = "GLOO_SOCKET_IFNAME"
+    host = urlsplit(get_worker().address).hostname
+    found = None
+    for interface, entries in psutil.net_if_addrs().items():
+        if any(entry.address == host for entry in entries):
+            found = interface
+    if found is None or name in os.environ:
+        yield
+        return
+    os.environ[name] = found
+    try:
+        yield
+    finally:
+        del os.environ[name]
