@@ -30,6 +30,7 @@ Applications: estimators and functions on top of a fitted or unfitted autoencode
     ``imputation``               imputation of missing values in tables and images
     ``compression``              lossy compression by entropy coding of latent vectors
     ``restoration``              image denoising and restoration
+    ``dask``                     fits on a dask cluster
     ``displays``                 plots of samples, latent vectors and training curves
     ``datasets``                 image folders, torch datasets and IDX files as arrays
     ``export``                   safetensors and ONNX files

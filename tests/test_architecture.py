@@ -27,7 +27,7 @@ FLOORS = [
     ["displays"],
     ["autoencoders", "restoration"],
     ["_meta_estimator"],
-    ["anomaly", "imputation", "generation", "compression"],
+    ["anomaly", "imputation", "generation", "compression", "dask"],
     ["__init__"],
     ["export"],
 ]

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from skae._input.dask_rows import is_dask_array, is_dask_frame
 from skae._sklearn_compat import HasMethods, Interval
-from skae._typing import Auto, Keywords
+from skae._typing import Auto
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
 from skae.dask._chunks import RowChunks
@@ -167,7 +167,7 @@ class DaskDenseAutoencoder(ClusterMixin, DenseAutoencoder):
         *,
         client: "Client | None" = None,
         retries: int = 0,
-        **parameters: Keywords,
+        **parameters: Any,
     ) -> None:
         super().__init__(n_components, **parameters)
         self.client = client
@@ -218,7 +218,7 @@ class DaskConvAutoencoder(ClusterMixin, ConvAutoencoder):
         *,
         client: "Client | None" = None,
         retries: int = 0,
-        **parameters: Keywords,
+        **parameters: Any,
     ) -> None:
         super().__init__(n_components, **parameters)
         self.client = client
