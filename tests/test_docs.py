@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
+import skae.dask as skae_dask
 from skae import (
     anomaly,
     augmentations,
@@ -468,6 +469,7 @@ def test_pages_of_the_api_are_complete():
     for part in (losses, penalties, bottlenecks, corruptions, augmentations, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
     public |= {f"skae.distributed.{name}" for name in distributed.__all__}
+    public |= {f"skae.dask.{name}" for name in skae_dask.__all__}
     # the detector itself is imported from skae
     public |= {f"skae.anomaly.{name}" for name in anomaly.__all__ if name not in skae.__all__}
     assert listed == public

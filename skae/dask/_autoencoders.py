@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from skae._input.dask_rows import is_dask_array, is_dask_frame
 from skae._sklearn_compat import HasMethods, Interval
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DaskConvAutoencoder", "DaskDenseAutoencoder"]
 
 
-class ClusterMixin:
+class ClusterMixin(BaseEstimator):
     """Mixin of an autoencoder that is fitted on a dask cluster."""
 
     client: "Client | None"
