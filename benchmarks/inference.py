@@ -7,13 +7,16 @@
 The bare network is the fitted network without input validation: chunks of the same size as in skae (or `--chunk`),
 `torch.from_numpy`, `torch.inference_mode`, and the results written into one tensor. PCA has as many components. All methods get
 the same rows, as bytes and as float32. Two more estimators use `torch.compile` by `net_params={"compile": True}`, if a compiler
-is available.
+is available. For one row, the same network runs in ONNX Runtime, too, with one thread.
 """
 
 import argparse
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 from common import (
     Recorder,
@@ -29,7 +32,7 @@ from common import (
 )
 from sklearn.decomposition import PCA
 
-from skae import ConvAutoencoder, DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder, export
 from skae.autoencoders._inference import inference_chunks
 
 # ------------------------------------------------------------------------------------------------------- bare networks
@@ -55,7 +58,8 @@ class Bare:
         self.encode = torch.compile(self.module.encode) if compiled else self.module.encode
         self.device = next(self.module.parameters()).device
         # chunks of another size would have other cache misses
-        self.size = size or inference_chunks(model.net_, 2**20)[0].stop
+        rows = np.empty((2**20, 0), np.float32)
+        self.size = size or inference_chunks(model.net_, rows, n_features)[0][0].stop
         self.widths = {"transform": model.n_components_, "reconstruct": n_features}
 
     def __call__(self, method, X):
@@ -76,6 +80,19 @@ def linear(pca, method, X):
     """Return the scores or the reconstruction of PCA."""
     Z = pca.transform(flat(X))
     return Z if method == "transform" else pca.inverse_transform(Z)
+
+
+def onnx_session(model):
+    """Return a function of one sample that encodes it by ONNX Runtime with one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "encoder.onnx"
+        export.to_onnx(model, path, method="transform")
+        session = onnxruntime.InferenceSession(path, options)
+    name = session.get_inputs()[0].name
+    return lambda X: session.run(None, {name: X})[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ measuring
@@ -141,6 +158,9 @@ def compare_one_row(fitted, pca, images, args, recorder):
             if name not in ("DenseAutoencoder", "ConvAutoencoder"):
                 continue  # compiled estimators have the same networks
             calls[f"bare network ({name})", dtype] = lambda X=X, bare=bare: bare("transform", X)
+            if dtype == "float32":
+                session = onnx_session(model)
+                calls[f"ONNX Runtime ({name})", dtype] = lambda X=X, session=session: session(X)
             if any(other.startswith("compiled") for other in fitted):
                 compiled = Bare(model, flat(X).shape[1], compiled=True)
                 calls[f"bare encoder, compiled ({name})", dtype] = lambda X=X, compiled=compiled: (
@@ -163,10 +183,20 @@ def compare_one_row(fitted, pca, images, args, recorder):
         measured(call)(0)
     results = interleaved({name: measured(call) for name, call in calls.items()}, args.repeats)
     print_header("one row", "X", "median, µs", "90th percentile, µs")
+    medians = {key: np.median(microseconds) for key, microseconds in results.items()}
     for (name, dtype), microseconds in results.items():
-        median = np.median(microseconds)
+        median = medians[name, dtype]
         recorder.record(f"one/{slug(name)}/{dtype}/time", median, "us", args.repeats)
         print_row(name, dtype, f"{median:.0f}", f"{np.percentile(microseconds, 90):.0f}")
+    print()
+    for name in ("DenseAutoencoder", "ConvAutoencoder"):
+        own = medians[f"{name}.transform", "float32"]
+        for other in ("bare network", "ONNX Runtime"):
+            ratio = own / medians[f"{other} ({name})", "float32"]
+            recorder.record(
+                f"one/{slug(name)}/ratio_to_{slug(other)}", ratio, "ratio", args.repeats
+            )
+            print(f"{name}.transform takes {ratio:.2f} times as long as the {other}.")
 
 
 def main():

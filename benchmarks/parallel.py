@@ -1,4 +1,4 @@
-"""Measure the speedup of a grid search by a second process: a DenseAutoencoder and a classifier on digits.
+"""Measure the speedup of a grid search by a second process, and two small fits at the same time.
 
     python benchmarks/parallel.py
     python benchmarks/parallel.py --repeats 5 --folds 5
@@ -8,6 +8,9 @@ The same search with one process and one thread, with one process and torch's de
 processes. Each search runs in a new process, with OMP_NUM_THREADS=1 or without this variable. joblib's workers
 inherit the variable; without it, joblib sets it to the number of cores divided by `n_jobs`. Each process searches twice, since
 the first search also starts the workers, which import torch.
+
+Then default fits of digits, dense and convolutional, run in one process with OMP_NUM_THREADS=1, and in two processes at once,
+in which no variable is set. The times are those of the fits, without the start of the processes.
 """
 
 import argparse
@@ -28,7 +31,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skae import DenseAutoencoder
+from skae import ConvAutoencoder, DenseAutoencoder
 
 CLASSIFIERS = {"svc": SVC(), "logistic": LogisticRegression(max_iter=1000)}
 
@@ -67,15 +70,75 @@ def run_child(task):
     print(json.dumps(result))
 
 
-def measure(task, threads):
-    """Run a task in a new process, with a number of threads or with torch's default."""
+def run_fit(task):
+    """Fit a default autoencoder when all processes are ready, and print the time."""
+    warnings.simplefilter("ignore")
+    X = load_digits().data.astype(np.float32)
+    DenseAutoencoder(2, max_iter=1, device="cpu").fit(X)
+    settings = {"device": "cpu", "max_iter": task["max_iter"] or "auto", "random_state": 0}
+    autoencoder = DenseAutoencoder(8, **settings)
+    if task["fit"] == "conv":
+        autoencoder = ConvAutoencoder(8, **settings)
+        X = X.reshape(-1, 8, 8)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    seconds, _ = timed(lambda: autoencoder.fit(X))
+    print(json.dumps(seconds), flush=True)
+
+
+def start(task, threads):
+    """Start a task in a new process, with a number of threads or with torch's default."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in names}
     if threads:
         environment.update(dict.fromkeys(names, str(threads)))
     command = [sys.executable, __file__, "--task", json.dumps(task)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def measure(task, threads):
+    """Return the result of a search in a new process."""
+    process = start(task, threads)
+    output, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"A process ended with {process.returncode}.")
+    return json.loads(output.splitlines()[-1])
+
+
+def measure_fits(task, threads, n_processes):
+    """Return the longest time of fits in several processes that begin at the same time."""
+    processes = [start(task, threads) for _ in range(n_processes)]
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    times = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
+    return max(times)
+
+
+def compare_fits(args, recorder):
+    """Print the table of fits in two processes at the same time."""
+    print_header("\ndefault fit of digits", "1 process, s", "2 processes, s", "each run", "ratio")
+    for name in ("dense", "conv"):
+        task = {"fit": name, "max_iter": args.max_iter}
+        contenders = {
+            "alone": lambda _, task=task: measure_fits(task, 1, 1),
+            "together": lambda _, task=task: measure_fits(task, None, 2),
+        }
+        results = interleaved(contenders, args.repeats)
+        alone, together = np.median(results["alone"]), np.median(results["together"])
+        ratio = np.median(np.divide(results["together"], results["alone"]))
+        recorder.record(f"fits/{name}/ratio", ratio, "ratio", args.repeats)
+        print_row(
+            name,
+            f"{alone:.2f}",
+            f"{together:.2f}",
+            " ".join(f"{seconds:.2f}" for seconds in results["together"]),
+            f"{ratio:.2f}",
+        )
 
 
 def main():
@@ -95,7 +158,11 @@ def main():
     Recorder.add_option(parser)
     args = parser.parse_args()
     if args.task:
-        run_child(json.loads(args.task))
+        task = json.loads(args.task)
+        if "fit" in task:
+            run_fit(task)
+        else:
+            run_child(task)
         return
     recorder = Recorder("parallel", args.results)
     task = {
@@ -140,6 +207,7 @@ def main():
             f"{speedup:.2f}",
             " ".join(sorted({f"{score:.4f}" for score in column["score"]})),
         )
+    compare_fits(args, recorder)
     n_fits = len(args.k) * 3 * args.folds
     print(
         f"\n{n_fits} fits per search, classifier {args.classifier}; medians of {args.repeats} runs. The speedup compares the "

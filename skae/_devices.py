@@ -13,6 +13,8 @@ from skae._typing import Function
 from skae._warnings import warn_user
 
 __all__ = [
+    "MIN_PARALLEL_MULTIPLICATIONS",
+    "count_weights",
     "default_torch_state",
     "has_bfloat16",
     "has_memory_for",
@@ -24,6 +26,14 @@ __all__ = [
 
 MIN_BFLOAT16_SIZE = 256
 """Least layer width and batch size for bfloat16: smaller products are not faster than float32."""
+
+MIN_PARALLEL_MULTIPLICATIONS = 2**27
+"""Multiplications of a PCA or of a forward pass from which on several threads are used.
+
+A forward and a backward pass then take more than 10 ms on one core, or some 0.2 ms an operation,
+and threads wait for each other a few times an operation. The number of threads of smaller networks
+does not depend on the machine, and neither do the bits of their weights.
+"""
 
 MAX_MEMORY_FRACTION = 0.6
 """Largest fraction of free GPU memory for X: a training step needs the rest."""
@@ -256,6 +266,11 @@ def _after_fork():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def count_weights(network):
+    """Return the number of weights, which a forward pass multiplies each sample by at least once."""
+    return sum(weight.numel() for weight in network.parameters())
 
 
 @contextmanager

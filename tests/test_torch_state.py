@@ -23,8 +23,9 @@ from skae import (
     LatentSampler,
     ReconstructionDetector,
 )
-from skae._devices import default_torch_state, one_thread
+from skae._devices import count_weights, default_torch_state, one_thread
 from skae._training import fit
+from skae.autoencoders import _inference
 from tests.cases import gray_images, low_rank
 from tests.process_settings import process_settings
 
@@ -240,13 +241,18 @@ def test_threads_within_inference(monkeypatch):
     """Calls of a few rows use one thread, and large calls those of the caller."""
     a = DenseAutoencoder(2, max_iter=2, random_state=0).fit(ROWS)
     numbers = []
+    monkeypatch.setattr(_inference, "MAX_SMALL_NUMBERS", 10 * 2048)
+    monkeypatch.setattr(
+        _inference, "MIN_PARALLEL_MULTIPLICATIONS", 70 * count_weights(a.net_.module_)
+    )
     monkeypatch.setattr(
         a.net_, "encode", lambda x: numbers.append(torch.get_num_threads()) or x[:, :2].float()
     )
     with SETTINGS["two threads"]():
         a.transform(ROWS[:1])
+        a.transform(ROWS[:60])
         a.transform(ROWS)
-    assert numbers == [1, 2]
+    assert numbers == [1, 1, 2]
 
 
 def test_an_error_restores_the_number_of_threads():

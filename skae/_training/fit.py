@@ -4,7 +4,7 @@ import copy
 from dataclasses import replace
 from functools import partial
 
-from skae._devices import one_thread
+from skae._devices import MIN_PARALLEL_MULTIPLICATIONS, count_weights, one_thread
 from skae._training.agreement import agree_on_fit, agreed_seed
 from skae._training.code_statistics import code_statistics, cut_code
 from skae._training.convergence_warnings import (
@@ -28,14 +28,6 @@ from skae._training.validation_split import Folds
 from skae._warnings import is_nested_call, recorded_warnings, warn_user
 
 __all__ = ["fit_in_one_pass", "fit_or_restore", "run_fit"]
-
-MIN_PARALLEL_MULTIPLICATIONS = 2**27
-"""Multiplications of a PCA or of a forward pass from which on several threads are used.
-
-A forward and a backward pass then take more than 10 ms on one core, or some 0.2 ms an operation,
-and threads wait for each other a few times an operation. The number of threads of smaller networks
-does not depend on the machine, and neither do the bits of their weights.
-"""
 
 MIN_PASS_SECONDS = 1.0
 """Shortest time of a call of ``partial_fit`` that leaves a checkpoint; others are repeated."""
@@ -110,8 +102,8 @@ def _has_small_products(data):
 
 def _has_small_steps(setup):
     """Return whether one thread is enough for a training step: samples times weights."""
-    n_weights = sum(weight.numel() for weight in setup.net.module_.parameters())
-    return setup.plan.batch_size * n_weights < MIN_PARALLEL_MULTIPLICATIONS
+    n_multiplications = setup.plan.batch_size * count_weights(setup.net.module_)
+    return n_multiplications < MIN_PARALLEL_MULTIPLICATIONS
 
 
 def run_fit(setup, hooks, checkpoints):

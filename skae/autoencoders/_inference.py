@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skae._devices import one_thread
+from skae._devices import MIN_PARALLEL_MULTIPLICATIONS, count_weights, one_thread
 from skae._input.dtypes import to_tensor
 from skae._input.rows import CHUNK_BYTES, pad_rows, row_chunks
 from skae._input.sparse_rows import ProjectedRows, can_project
@@ -17,9 +17,9 @@ MAX_CHUNK_ROWS = 1024
 """The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
 
 MAX_SMALL_NUMBERS = 2**17
-"""The most values of a call that uses one thread, 64 rows of a small network.
+"""The most values of a call that uses one thread without a count of the network's weights.
 
-A second thread was not measured to be faster for them, and much slower on cores that are in use.
+A call of one row takes as long as this count.
 """
 
 GPU_CHUNK_FACTOR = 16
@@ -39,6 +39,9 @@ def inference_chunks(net, rows, width):
     min_numbers = CHUNK_BYTES // (4 * MAX_CHUNK_ROWS)
     numbers = max(rows.shape[1], width, net.module_.max_features_held, min_numbers)
     is_small = len(rows) * numbers <= MAX_SMALL_NUMBERS
+    if not is_small:
+        n_multiplications = len(rows) * count_weights(net.module_)
+        is_small = n_multiplications < MIN_PARALLEL_MULTIPLICATIONS
     if torch.device(net.device).type != "cpu":
         numbers = numbers // GPU_CHUNK_FACTOR
     return row_chunks(len(rows), numbers), is_small
