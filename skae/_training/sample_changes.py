@@ -68,7 +68,9 @@ def resolve_augment(estimator, objective, network, rows, *, one_pass):
     augmentation = objective.augmentation
     if augmentation == "auto":
         augmentation = None
-        if estimator._takes_images and not estimator._scales_channels() and not one_pass:
+        is_possible = estimator._takes_images and not estimator._scales_channels()
+        # features of augmented images would be computed in every step
+        if is_possible and not one_pass and objective.features is None:
             augmentation = _auto_augmentation(network, rows)
     if augmentation is None:
         return None

@@ -105,7 +105,7 @@ def _process_group(host, port, rank, size):
 
 @contextmanager
 def _network_interface():
-    """Let gloo use the network interface of this worker's address within a block."""
+    """Set the network interface of gloo to that of this worker's address within a block."""
     import psutil
     from distributed import get_worker
 
