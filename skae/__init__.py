@@ -9,6 +9,7 @@ Training objective
     ``penalties``                regularization of latent vectors
     ``bottlenecks``              constraints on latent vectors
     ``corruptions``              noise added to training inputs
+    ``augmentations``            random changes of training samples
     ``features``                 features of images beside their pixels
     ``networks``                 torch modules: layers, encoders, decoders, and the modules of
                                  bottlenecks and penalties
@@ -19,7 +20,8 @@ Input
 
 Training
     ``_training``                PCA, defaults, initialization, validation split, optimization,
-                                 early stopping, progress, convergence warnings, checkpoints
+                                 early stopping, history, progress, convergence warnings,
+                                 checkpoints
 
 Applications: estimators and functions on top of a fitted or unfitted autoencoder
     ``anomaly``                  anomaly and outlier detection
@@ -36,6 +38,7 @@ Shared modules
     ``_devices``                 device selection, bfloat16 support
     ``_meta_estimator``          base class of estimators that wrap an autoencoder
     ``_options``                 options of estimators: a word or an object
+    ``_parameter_names``         parameter names of other libraries, for errors
     ``_persistence``             pickle state, versions, rollback of a failed fit
     ``_sklearn_compat``          private imports from scikit-learn
     ``_typing``                  type aliases of public signatures

@@ -17,6 +17,7 @@ __all__ = [
     "has_bfloat16",
     "has_memory_for",
     "is_bfloat16_faster",
+    "one_thread",
     "resolve_device",
     "uses_default_torch_state",
 ]
@@ -155,9 +156,92 @@ DEFAULT_DTYPE = GlobalSetting(torch.get_default_dtype, torch.set_default_dtype, 
 MATMUL_PRECISION = GlobalSetting(
     torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"
 )
-ONE_THREAD = GlobalSetting(torch.get_num_threads, torch.set_num_threads, 1)
-"""For forked processes: the threads of the parent do not exist there, and torch would wait for
-them forever."""
+
+
+class ThreadLimit:
+    """Blocks in which torch uses one thread, in any thread of Python.
+
+    torch has a number of threads for each thread of Python. A new thread starts with the number
+    that any thread has set last, so that a thread that starts during a block of another one starts
+    with 1. It gets the number from before all blocks when its own first block ends.
+    """
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.local = threading.local()
+        self.n_blocks = 0
+        self.original = 1
+
+    def replace(self):
+        """Begin a block of this thread of Python."""
+        with self.lock:
+            n_threads = self._own_number()
+            if self.n_blocks == 0:
+                self.original = n_threads
+            self.n_blocks += 1
+            self._stack().append(n_threads)
+            if torch.get_num_threads() != 1:
+                torch.set_num_threads(1)
+
+    def restore(self):
+        """End a block of this thread of Python, and restore its number of threads."""
+        with self.lock:
+            self.n_blocks -= 1
+            n_threads = self._stack().pop()
+            if n_threads != torch.get_num_threads():
+                torch.set_num_threads(n_threads)
+
+    def correct(self):
+        """Set the number of a thread of Python that started during a block of another one."""
+        with self.lock:
+            n_threads = self._own_number()
+            if n_threads != torch.get_num_threads():
+                torch.set_num_threads(n_threads)
+
+    def after_fork(self):
+        """Forget the blocks of threads that do not exist in this process."""
+        self.lock = threading.Lock()
+        self.n_blocks = len(self._stack())
+
+    def _own_number(self):
+        """Return the number of threads outside of the blocks of other threads of Python."""
+        n_threads = torch.get_num_threads()
+        if n_threads == 1 and self.n_blocks > 0 and not self._stack():
+            return self.original
+        return n_threads
+
+    def _stack(self):
+        """Return the numbers to restore in this thread of Python."""
+        if not hasattr(self.local, "stack"):
+            self.local.stack = []
+        return self.local.stack
+
+
+ONE_THREAD = ThreadLimit()
+
+
+@contextmanager
+def one_thread(enabled=True):
+    """Use one thread of torch in a block.
+
+    The threads of a product wait for each other by spinning. If other processes use the same cores,
+    this wait is longer than a small product.
+
+    Parameters
+    ----------
+    enabled : bool, default=True
+        If False, the block uses the number of threads of the caller.
+    """
+    if not enabled:
+        ONE_THREAD.correct()
+        yield
+        return
+    ONE_THREAD.replace()
+    try:
+        yield
+    finally:
+        ONE_THREAD.restore()
+
 
 _forked = threading.Event()
 
@@ -165,8 +249,9 @@ _forked = threading.Event()
 def _after_fork():
     """Record that this process is a fork, and replace locks that the parent may hold."""
     _forked.set()
-    for setting in (DEFAULT_DTYPE, MATMUL_PRECISION, ONE_THREAD):
+    for setting in (DEFAULT_DTYPE, MATMUL_PRECISION):
         setting.lock = threading.Lock()
+    ONE_THREAD.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -183,6 +268,7 @@ def default_torch_state():
     """
     settings = [DEFAULT_DTYPE, MATMUL_PRECISION]
     if _forked.is_set():
+        # the threads of the parent do not exist here, and torch would wait for them forever
         settings.append(ONE_THREAD)
     replaced = []
     try:

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
 
+from skae._parameter_names import check_names
+
 __all__ = ["Option", "OptionsMixin", "have_equal_architecture", "resolve_option"]
 
 
@@ -132,6 +134,7 @@ class OptionsMixin:
         ValueError
             If the parameter of an option is set, and the option is a word, a function or None.
         """
+        check_names(self, params)
         for key, value in params.items():
             name, _, inner = key.partition("__")
             if inner and name in self._option_words:

@@ -24,6 +24,7 @@ __all__ = [
     "PathLike",
     "Precision",
     "RandomState",
+    "Schedule",
     "Solver",
 ]
 
@@ -72,13 +73,16 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 
 Auto: TypeAlias = Literal["auto"]
 
-Activation: TypeAlias = Literal["gelu", "relu", "silu", "tanh", "identity"]
+Activation: TypeAlias = Literal["gelu", "relu", "silu", "tanh", "identity"] | type[torch.nn.Module]
 
 Initial: TypeAlias = Literal["auto", "random"]
 
 OutputDtype: TypeAlias = Literal["auto", "input"]
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+
+Schedule: TypeAlias = Literal["auto", "constant", "cosine"] | Callable[..., Any]
+"""Schedule of the learning rate: a word, or a function of an optimizer."""
 
 Solver: TypeAlias = (
     Literal["adamw", "adam", "rmsprop", "sgd"] | Callable[..., torch.optim.Optimizer]

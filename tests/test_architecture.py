@@ -15,10 +15,12 @@ ROOT = Path(skae.__file__).parent
 
 FLOORS = [
     ["_typing", "_version", "_warnings"],
-    ["_files"],
+    ["_files", "_parameter_names"],
     ["networks", "datasets", "_sklearn_compat", "_devices"],
     ["_options"],
-    ["losses", "penalties", "bottlenecks", "corruptions", "features"],
+    ["losses", "bottlenecks", "corruptions", "features"],
+    ["augmentations"],
+    ["penalties"],
     ["_input"],
     ["_training"],
     ["_persistence"],
@@ -38,28 +40,39 @@ INNER_FLOORS = {
         ["dtypes", "cells"],
         ["tensors", "tables", "batching"],
         ["array_likes", "units", "factor_analysis"],
-        ["streaming", "image_layout", "missing_values", "scaling", "table_columns", "targets"],
+        [
+            "dask_rows",
+            "streaming",
+            "image_layout",
+            "missing_values",
+            "scaling",
+            "table_columns",
+            "targets",
+        ],
         ["table_encoding"],
         ["table_schema"],
         ["table_output", "validation"],
         ["training_data"],
     ],
     "_training": [
-        ["checkpoint_values", "moments", "objective", "preparation"],
+        ["checkpoint_values", "moments", "objective", "preparation", "sample_changes"],
         ["features"],
         ["checkpoint_files", "fit_digest", "net_state", "sparse_pca"],
         [
+            "batch_inputs",
             "batch_loss",
             "checkpoints",
             "code_statistics",
             "defaults",
             "early_stopping",
             "fitted",
+            "history",
             "learning_rate",
             "net_params",
             "optimizers",
             "pca",
             "progress",
+            "schedules",
             "validation_split",
         ],
         ["cuda_graphs"],
@@ -71,7 +84,7 @@ INNER_FLOORS = {
 """The same within two folders: a file imports only from lower floors."""
 
 TORCH_ONLY = ["networks"]
-OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "features"]
+OPTIONS = ["losses", "penalties", "bottlenecks", "corruptions", "augmentations", "features"]
 """Modules that know torch and scikit-learn's BaseEstimator; fitted attributes are arrays of NumPy."""
 
 OPTION_IMPORTS = {"sklearn.base", "sklearn.cluster", "numpy"}

@@ -18,7 +18,17 @@ from sklearn.datasets import load_digits
 from sklearn.utils.validation import check_is_fitted
 
 import skae
-from skae import anomaly, bottlenecks, corruptions, datasets, export, features, losses, penalties
+from skae import (
+    anomaly,
+    augmentations,
+    bottlenecks,
+    corruptions,
+    datasets,
+    export,
+    features,
+    losses,
+    penalties,
+)
 from skae._options import Option
 from skae._training import plan as plan_module
 from skae._training.defaults import make_plan
@@ -30,7 +40,7 @@ ALL += [datasets.ImageFolder]
 CLASSES = [class_ for class_ in ALL if issubclass(class_, BaseEstimator)]
 OPTIONS = [
     option
-    for module in (losses, penalties, bottlenecks, corruptions, features)
+    for module in (losses, penalties, bottlenecks, corruptions, augmentations, features)
     for option in map(vars(module).get, module.__all__)
     if inspect.isclass(option) and issubclass(option, Option)
 ]
@@ -54,7 +64,7 @@ def public_methods(class_):
 
 def public_functions():
     """Return the functions of public modules, by name."""
-    for module in (skae, corruptions, datasets, export):
+    for module in (skae, corruptions, augmentations, datasets, export):
         for name in module.__all__:
             if inspect.isfunction(getattr(module, name)):
                 path = f"{module.__name__}.{name}".removeprefix("skae.")
@@ -456,7 +466,8 @@ def test_pages_of_the_api_are_complete():
         elif re.fullmatch(r"    \w+", line):
             listed.add(f"{module}.{line.strip()}")
     public = {f"skae.{name}" for name in skae.__all__}
-    for part in (losses, penalties, bottlenecks, corruptions, features, datasets, export):
+    options = (losses, penalties, bottlenecks, corruptions, augmentations, features)
+    for part in (*options, datasets, export):
         public |= {f"{part.__name__}.{name}" for name in part.__all__}
     # the detector itself is imported from skae
     public |= {f"skae.anomaly.{name}" for name in anomaly.__all__ if name not in skae.__all__}

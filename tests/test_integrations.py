@@ -150,8 +150,14 @@ def test_tensorboard_writes_losses(make, digits, tmp_path):
     """Skorch's callback writes the losses of every epoch with an open writer."""
     fitted = make(net_params=with_callbacks(TensorBoard(SummaryWriter(tmp_path)))).fit(digits[0])
     last = fitted.net_.history[-1]
+    expected = {
+        "Loss/train_loss": "train_loss",
+        "Loss/valid_loss": "valid_loss",
+        "dur": "dur",
+        "lr": "lr",
+    }
     assert scalars(tmp_path) == {
-        f"Loss/{name}": (4, pytest.approx(last[name])) for name in ("train_loss", "valid_loss")
+        name: (4, pytest.approx(last[key])) for name, key in expected.items()
     }
 
 

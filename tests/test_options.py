@@ -650,6 +650,12 @@ def all_combinations():
         {"estimator": AUTOENCODERS, "penalty": PENALTIES, "batch_size": [1, 2]},
         {"estimator": ["ConvAutoencoder"], "features": FEATURES, "penalty": PENALTIES},
         {"estimator": ["ConvAutoencoder"], "features": FEATURES, "init": ["auto", "random"]},
+        {"estimator": AUTOENCODERS, "penalty": PENALTIES, "allow_nan": [True]},
+        {
+            "estimator": ["ConvAutoencoder"],
+            "augmentation": ["mirror", "crop"],
+            "allow_nan": [False, True],
+        },
         {"estimator": AUTOENCODERS, "n_components": [0.5], "bottleneck": BOTTLENECKS},
         {
             "estimator": ["ImageRestorer"],

@@ -7,11 +7,13 @@ import pickle
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from skae import (
     ConvAutoencoder,
@@ -21,7 +23,8 @@ from skae import (
     LatentSampler,
     ReconstructionDetector,
 )
-from skae._devices import default_torch_state
+from skae._devices import default_torch_state, one_thread
+from skae._training import fit
 from tests.cases import gray_images, low_rank
 from tests.process_settings import process_settings
 
@@ -63,6 +66,7 @@ SETTINGS = {
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"
     ),
     "NumPy raises": numpy_raises,
+    "two threads": lambda: replaced(torch.get_num_threads, torch.set_num_threads, 2),
 }
 
 
@@ -140,14 +144,16 @@ def uses():
 def all_settings():
     """Return a block with all settings."""
     stack = ExitStack()
-    for setting in SETTINGS.values():
-        stack.enter_context(setting())
+    for name, setting in SETTINGS.items():
+        if name != "two threads":  # which change the last digits of an ImageRestorer
+            stack.enter_context(setting())
     return stack
 
 
 EVERY_SETTING = {**SETTINGS, "all of them": all_settings}
 CALLS = [dense, options, conv, missing, uses]
 PAIRS = [(name, dense) for name in EVERY_SETTING]
+PAIRS += [("two threads", call) for call in (options, conv, missing)]
 PAIRS += [(name, call) for name in ("float64 by default", "all of them") for call in CALLS[1:]]
 
 
@@ -203,6 +209,106 @@ def test_threads_share_replaced_settings():
         thread.join()
         assert torch.get_default_dtype() == torch.float64
     assert dtypes == [torch.float32]
+
+
+class ThreadCounter(Callback):
+    """Callback that records torch's number of threads in each epoch."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def on_epoch_end(self, net, **kwargs):
+        """Record the number of threads."""
+        self.numbers.append(torch.get_num_threads())
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(None, 1), (0, 2)])
+def test_threads_within_a_fit(monkeypatch, limit, expected):
+    """Small products use one thread, large ones those of the caller."""
+    if limit is not None:
+        monkeypatch.setattr(fit, "MIN_PARALLEL_MULTIPLICATIONS", limit)
+    numbers = []
+    net_params = {"callbacks": [ThreadCounter(numbers)]}
+    with SETTINGS["two threads"]():
+        a = DenseAutoencoder(2, max_iter=2, random_state=0, net_params=net_params).fit(ROWS)
+        a.partial_fit(ROWS)
+        assert torch.get_num_threads() == 2
+    assert numbers == [expected] * 3
+
+
+def test_threads_within_inference(monkeypatch):
+    """Calls of a few rows use one thread, and large calls those of the caller."""
+    a = DenseAutoencoder(2, max_iter=2, random_state=0).fit(ROWS)
+    numbers = []
+    monkeypatch.setattr(
+        a.net_, "encode", lambda x: numbers.append(torch.get_num_threads()) or x[:, :2].float()
+    )
+    with SETTINGS["two threads"]():
+        a.transform(ROWS[:1])
+        a.transform(ROWS)
+    assert numbers == [1, 2]
+
+
+def test_an_error_restores_the_number_of_threads():
+    """A fit that raises an error restores the number of threads."""
+
+    def fail(x_hat, x):
+        raise RuntimeError("a loss that fails")
+
+    with SETTINGS["two threads"]():
+        with pytest.raises(RuntimeError, match="a loss that fails"):
+            DenseAutoencoder(2, max_iter=2, random_state=0, loss=fail).fit(ROWS)
+        assert torch.get_num_threads() == 2
+
+
+def test_fits_in_several_threads_restore_the_number_of_threads():
+    """The caller, threads that fit at the same time, and later threads have the caller's number."""
+    n_fits = 4
+    barrier = threading.Barrier(n_fits)
+    numbers = []
+
+    def run(seed):
+        barrier.wait(30)  # torch counts the threads of a thread when it is first used
+        codes = DenseAutoencoder(2, max_iter=3, random_state=seed).fit(ROWS).transform(ROWS)
+        numbers.append(torch.get_num_threads())
+        return codes
+
+    def count(_):
+        return torch.get_num_threads()
+
+    alone = DenseAutoencoder(2, max_iter=3, random_state=0).fit(ROWS).transform(ROWS)
+    with SETTINGS["two threads"]():
+        with ThreadPoolExecutor(n_fits) as pool:
+            codes = list(pool.map(run, [0] * n_fits))
+        assert numbers == [2] * n_fits
+        assert torch.get_num_threads() == 2
+        with ThreadPoolExecutor(1) as pool:
+            assert list(pool.map(count, [0])) == [2]
+    for other in codes:
+        np.testing.assert_array_equal(other, alone)
+
+
+def test_a_thread_that_starts_during_a_block_gets_the_number_of_the_caller():
+    """The first call in a new thread corrects the number that torch took from another block."""
+    numbers = []
+
+    def run():
+        numbers.append(torch.get_num_threads())  # set by the block of the other thread
+        with one_thread(enabled=False):
+            numbers.append(torch.get_num_threads())
+        with one_thread():
+            numbers.append(torch.get_num_threads())
+            with one_thread():
+                numbers.append(torch.get_num_threads())
+            numbers.append(torch.get_num_threads())
+        numbers.append(torch.get_num_threads())
+
+    with SETTINGS["two threads"](), one_thread():
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert torch.get_num_threads() == 1
+    assert numbers == [1, 2, 1, 1, 1, 2]
 
 
 def _send(call, fitted, connection):

@@ -90,7 +90,9 @@ def as_numpy(X, name="X"):
 
 
 def _checked_table(X, name):
-    """Return a data frame, unless it has no data in memory."""
+    """Return a data frame in memory; a DataFrame of dask is computed."""
+    if type(X).__module__.startswith("dask."):
+        return X.compute()
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
             f"Got {name} as a LazyFrame, which has no data yet, but expected a DataFrame. Pass "

@@ -157,7 +157,7 @@ class BatchLoss(torch.nn.Module):
 
         Parameters
         ----------
-        output : skae.networks.autoencoder.ForwardOutput
+        output : skae.networks.forward_output.ForwardOutput
             Output of the network.
         x : torch.Tensor of shape (b, ...)
             Input of the network.

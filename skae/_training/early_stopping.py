@@ -153,6 +153,7 @@ class EarlyStopping:
         if self.validation_batches:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))
+        net.record_seconds()
         if self.on_epoch is not None and self.on_epoch(self):
             self.done = True
 
@@ -219,7 +220,7 @@ class EarlyStopping:
     def _should_stop(self):
         """Return whether a fifth of the epochs gained nothing, or two fifths too little."""
         done = self.epoch / self.epochs
-        if done < 0.2 or done >= 0.6 or not self.plan.stops_early:
+        if done < 0.2 or done >= 0.6 or not self.plan.stops_early or self.plan.n_folds < 2:
             return False
         if done < 0.4:
             return self.best is self.initial

@@ -228,7 +228,7 @@ def _build(content, estimator, data, *, resume):
     network = estimator._build(spec.network)
     check_tensors(content["weights"], network.state_dict())
     network.load_state_dict(content["weights"])
-    settings = compile_settings(extra_settings(estimator.net_params))
+    settings = compile_settings(extra_settings(estimator))
     net = make_net(network, resolve_device(estimator.device), **settings)
     load_history(net.history, content["history"])
     folds = _build_folds(content["folds"], network)

@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 from functools import partial
 
+from skae._devices import one_thread
 from skae._input.validation import resolve_seed
 from skae._training.checkpoints import open_checkpoints
 from skae._training.code_statistics import code_statistics, cut_code
@@ -18,6 +19,7 @@ from skae._training.early_stopping import EarlyStopping
 from skae._training.finished_fits import fit_data, fit_start, read_result, write_result
 from skae._training.fit_digest import digest_rows
 from skae._training.fitted import FitResult
+from skae._training.history import append_history, training_history
 from skae._training.initialization import restart_from_pca
 from skae._training.net import TrainingDiverged, make_net
 from skae._training.net_params import compile_settings
@@ -27,6 +29,14 @@ from skae._training.validation_split import Folds
 from skae._warnings import is_nested_call, recorded_warnings, warn_user
 
 __all__ = ["fit_in_one_pass", "fit_or_restore", "run_fit"]
+
+MIN_PARALLEL_MULTIPLICATIONS = 2**27
+"""Multiplications of a PCA or of a forward pass from which on several threads are used.
+
+A forward and a backward pass then take more than 10 ms on one core, or some 0.2 ms an operation,
+and threads wait for each other a few times an operation. The number of threads of smaller networks
+does not depend on the machine, and neither do the bits of their weights.
+"""
 
 MIN_PASS_SECONDS = 1.0
 """Shortest time of a call of ``partial_fit`` that leaves a checkpoint; others are repeated."""
@@ -59,8 +69,10 @@ def fit_or_restore(estimator, data, hooks, *, resume):
         if result is not None:
             return result
         with recorded_warnings() as warnings:
-            setup = set_up_fit(estimator, data, seed, resume=resume)
-            result = run_fit(setup, hooks, checkpoints)
+            with one_thread(_has_small_products(data)):
+                setup = set_up_fit(estimator, data, seed, resume=resume)
+            with one_thread(_has_small_steps(setup)):
+                result = run_fit(setup, hooks, checkpoints)
         if result.is_complete:
             write_result(checkpoints, result, warnings, estimator, data)
     return result
@@ -83,8 +95,22 @@ def fit_in_one_pass(estimator, data, *, resume):
     start = partial(fit_start, estimator, resume=resume, one_pass=True)
     content = partial(fit_data, estimator, data, seed)
     with open_checkpoints(estimator, seed, content, start) as checkpoints:
-        setup = set_up_partial_fit(estimator, data, seed, resume=resume)
-        return run_partial_fit(setup, checkpoints)
+        with one_thread(_has_small_products(data)):
+            setup = set_up_partial_fit(estimator, data, seed, resume=resume)
+        with one_thread(_has_small_steps(setup)):
+            return run_partial_fit(setup, checkpoints)
+
+
+def _has_small_products(data):
+    """Return whether one thread is enough for the PCA of the data."""
+    n, d = data.rows.shape
+    return n * d * min(n, d) < MIN_PARALLEL_MULTIPLICATIONS
+
+
+def _has_small_steps(setup):
+    """Return whether one thread is enough for a training step: samples times weights."""
+    n_weights = sum(weight.numel() for weight in setup.net.module_.parameters())
+    return setup.plan.batch_size * n_weights < MIN_PARALLEL_MULTIPLICATIONS
 
 
 def run_fit(setup, hooks, checkpoints):
@@ -173,6 +199,7 @@ def run_partial_fit(setup, checkpoints):
     estimator, net, network = setup.estimator, setup.net, setup.network
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     curve, n_iter = list(getattr(estimator, "loss_curve_", [])), getattr(estimator, "n_iter_", 0)
+    history = getattr(estimator, "history_", None)
     error = None
     checkpoints.load(net, setup.generator)
     net.checkpoints = checkpoints
@@ -191,6 +218,7 @@ def run_partial_fit(setup, checkpoints):
             checkpoints.finish(MIN_PASS_SECONDS)
             n_iter += 1
             curve.append(setup.spec.loss_in_units(net.history[-1]["train_loss"]))
+            history = append_history(history, training_history(setup.spec, net.history[-1:]))
     net.module_.eval()
     code_attributes = _code_attributes(setup, setup.spec)
     attributes = {
@@ -201,6 +229,7 @@ def run_partial_fit(setup, checkpoints):
         "n_iter_": n_iter,
         "best_iter_": n_iter,
         "loss_curve_": curve,
+        "history_": history or training_history(setup.spec, []),
         "best_loss_": min(curve, default=float("nan")),
         "validation_scores_": None,
         "validation_iters_": None,
@@ -246,7 +275,8 @@ def _code_attributes(setup, spec):
     if rows is None:
         rows = setup.data.rows
     attributes = code_statistics(spec, setup.network, rows, setup.generator)
-    reserved = {*_resolved_attributes(setup), "net_", "loss_curve_", "n_iter_", "best_iter_"}
+    reserved = {*_resolved_attributes(setup), "net_", "loss_curve_", "history_"}
+    reserved |= {"n_iter_", "best_iter_"}
     for name in attributes:
         if name in reserved or not name.endswith("_") or name.startswith("_"):
             raise ValueError(
@@ -264,12 +294,17 @@ def _training_attributes(setup, monitor, checkpoint):
     spec = setup.spec
     epochs = [epoch for epoch in monitor.net.history if "train_loss" in epoch]
     curve = [spec.loss_in_units(epoch["train_loss"]) for epoch in epochs]
+    validation_losses = {}
+    if setup.validation_batches:
+        evaluations = zip(monitor.evaluated_epochs, monitor.losses, strict=True)
+        validation_losses = dict(evaluations)
     attributes = {
         "init_": "warm start",
         **_resolved_attributes(setup),
         "n_iter_": monitor.epoch,
         "best_iter_": checkpoint.epoch,
         "loss_curve_": curve,
+        "history_": training_history(spec, epochs, validation_losses),
         "validation_scores_": None,
         "validation_iters_": None,
         "best_validation_score_": None,

@@ -69,6 +69,8 @@ def digest_fit(estimator, seed, data, start):
         parameters |= {name: getattr(objective, name) for name in OPTIONS}
         if "features" in parameters:
             parameters["features"] = objective.features
+        if "augmentation" in parameters:
+            parameters["augmentation"] = objective.augmentation
     for name, value in parameters.items():
         try:
             digest.add((name, value))

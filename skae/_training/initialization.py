@@ -44,11 +44,16 @@ HEAD_WIDTH = 64
 ARCHITECTURE_PARAMETERS = (
     "n_components",
     "hidden_layer_sizes",
+    "decoder_hidden_layer_sizes",
     "n_filters",
+    "n_stages",
+    "kernel_size",
     "image_shape",
     "channel_axis",
     "signals",
     "activation",
+    "normalization",
+    "dropout",
     "allow_nan",
 )
 """Parameters that must not change when a fit continues."""
@@ -164,6 +169,8 @@ def _network_config(estimator, objective, n_components, n_coordinates, data):
         "encoder_sizes": encoder_sizes,
         "decoder_sizes": decoder_sizes,
         "activation": estimator.activation,
+        "normalization": estimator.normalization,
+        "dropout": float(estimator.dropout),
         "output": output,
         "ceiling": 255.0 if dtype_name(data.rows) == "uint8" else 1.0,
         "bottleneck": objective.bottleneck.resolve(n_samples),

@@ -20,17 +20,17 @@ MAX_GROWTH = 1.05
 """The largest factor by which one step may raise that mean."""
 
 
-def set_learning_rate(optimizer, step, n_steps, warm_up):
+def set_learning_rate(optimizer, step, n_steps, warm_up, decay):
     """Set the learning rate of a step in all groups of an optimizer, relative to ``initial_lr``.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
         The rate of a group is a float, or a tensor that is changed in place.
-    step, n_steps, warm_up
+    step, n_steps, warm_up, decay
         As in `learning_rate_factor`.
     """
-    factor = learning_rate_factor(step, n_steps, warm_up)
+    factor = learning_rate_factor(step, n_steps, warm_up, decay)
     for group in optimizer.param_groups:
         rate = group["initial_lr"] * factor
         if isinstance(group["lr"], torch.Tensor):
@@ -39,10 +39,10 @@ def set_learning_rate(optimizer, step, n_steps, warm_up):
             group["lr"] = rate
 
 
-def learning_rate_factor(step, n_steps, warm_up):
+def learning_rate_factor(step, n_steps, warm_up, decay="linear"):
     """Return the learning rate at a step as a share of its peak.
 
-    A linear warm-up is followed by a linear decay to zero.
+    A linear warm-up is followed by a decay to zero.
 
     Parameters
     ----------
@@ -52,9 +52,14 @@ def learning_rate_factor(step, n_steps, warm_up):
         Number of steps of the training.
     warm_up : float
         Share of the steps in which the learning rate rises.
+    decay : {"linear", "cosine"}, default="linear"
+        Shape of the decay. "cosine" is the falling half of a cosine.
     """
     done = step / n_steps
-    return min((done + 1 / n_steps) / warm_up, (1 - done) / (1 - warm_up))
+    rising, remaining = (done + 1 / n_steps) / warm_up, (1 - done) / (1 - warm_up)
+    if decay == "cosine" and remaining < 1:
+        remaining = (1 - math.cos(math.pi * remaining)) / 2
+    return min(rising, remaining)
 
 
 def clip_gradients(weights, usual_norm, clip):

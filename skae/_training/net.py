@@ -8,13 +8,16 @@ from skorch.callbacks import LRScheduler
 
 from skae._input.batching import Batches
 from skae._input.rows import chunk_slices
+from skae._training.batch_inputs import prepare_batch, prepared_rows
 from skae._training.batch_loss import BatchLoss, weighted_mean
 from skae._training.checkpoints import NoCheckpoints
 from skae._training.cuda_graphs import StepRecorder
+from skae._training.history import EpochRecorderMixin
 from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
 from skae._training.net_params import has_batch_hooks
 from skae._training.optimizers import named_parameter_errors, named_step_errors
 from skae._warnings import warn_user
+from skae.networks.hidden_units import noise_from
 
 __all__ = ["AutoencoderNet", "TrainingDiverged", "TrainingStopped", "make_net"]
 
@@ -27,7 +30,7 @@ class TrainingStopped(Exception):
     """A callback ended the training."""
 
 
-class AutoencoderNet(NeuralNet):
+class AutoencoderNet(EpochRecorderMixin, NeuralNet):
     """A skorch net that reconstructs its input, without Python code for each sample or each batch.
 
     Batches are of type `skae._input.batching.Batch`. The loss is read from the device once an
@@ -45,11 +48,15 @@ class AutoencoderNet(NeuralNet):
         Whether the dataset is in the space of training. If not, each batch is prepared.
     corrupt : callable, default=None
         Corruption of centered inputs, ``(x, generator) -> x``. Targets are not corrupted.
+    augment : callable, default=None
+        Augmentation of centered samples in training, ``(x, generator) -> x``, with their targets.
     generator : torch.Generator, default=None
-        Source of corruption and noise.
+        Source of augmentation, corruption and noise.
     warm_up : float or None, default=None
         Share of all steps in which the learning rate rises linearly from zero. Afterwards it
-        decays linearly to zero. None: the learning rate is constant.
+        decays to zero. None: the learning rate is constant.
+    decay : {"linear", "cosine"}, default="linear"
+        Shape of the decay.
     clip : float, default=0.0
         The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
         clipped.
@@ -74,8 +81,10 @@ class AutoencoderNet(NeuralNet):
         precision=torch.float32,
         prepared=False,
         corrupt=None,
+        augment=None,
         generator=None,
         warm_up=None,
+        decay="linear",
         clip=0.0,
         parts=1,
         static=False,
@@ -86,11 +95,11 @@ class AutoencoderNet(NeuralNet):
         verbose=0,
         **kwargs,
     ):
-        self.precision = precision
-        self.prepared = prepared
+        self.precision, self.prepared = precision, prepared
         self.corrupt = corrupt
+        self.augment = augment
         self.generator = generator
-        self.warm_up = warm_up
+        self.warm_up, self.decay = warm_up, decay
         self.clip = clip
         self.parts = parts
         self.static = static
@@ -211,12 +220,6 @@ class AutoencoderNet(NeuralNet):
                 raise TrainingStopped
             self.checkpoints.after_epoch()
 
-    def on_epoch_end(self, net, **kwargs):
-        """Call the monitor before the callbacks, which read the losses that it records."""
-        super().on_epoch_end(net, **kwargs)
-        if self.monitor is not None:
-            self.monitor(self)
-
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one pass over the data, and record its mean loss."""
         if iterator is None:
@@ -252,7 +255,8 @@ class AutoencoderNet(NeuralNet):
         The optimizer gets no closure, so optimizers that evaluate several times are not supported.
         """
         if self.sets_learning_rate_:
-            set_learning_rate(self.optimizer_, self.n_steps_, self.total_steps_, self.warm_up)
+            schedule = (self.total_steps_, self.warm_up, self.decay)
+            set_learning_rate(self.optimizer_, self.n_steps_, *schedule)
         step = self.recorder_.run(self, batch)
         self.n_steps_ += 1
         return step
@@ -303,7 +307,7 @@ class AutoencoderNet(NeuralNet):
 
     def _backward(self, batch, share):
         """Add the gradients of a batch, or of a chunk that has this share of the batch's weight."""
-        x, target, visible = self.prepare_batch(batch, self.generator)
+        x, target, visible = prepare_batch(self, batch, self.generator)
         output, regularization = self._objective_terms(x, batch, self.generator)
         loss = self.criterion_(output.x_hat, target, batch.weights, visible=visible)
         if regularization is not None:
@@ -316,47 +320,18 @@ class AutoencoderNet(NeuralNet):
         (loss * n_copies).backward()
         return {"loss": loss.detach(), "y_pred": output.x_hat.detach()}
 
-    def prepare_batch(self, batch, generator):
-        """Prepare the samples of a batch, and corrupt the inputs if the net has a corruption.
-
-        Returns
-        -------
-        x : torch.Tensor of shape (b, ...)
-            Inputs in the space of training.
-        target : torch.Tensor of shape (b, ...)
-            Targets without corruption.
-        visible : torch.Tensor of bool or None
-            Mask of the values that the corruption left, if it may produce missing values.
-        """
-        module = self.module_
-        with torch.no_grad():
-            if self.corrupt is None:
-                x = self._prepared_rows(batch)
-                return x, module.target(x), None
-            centered = batch.X
-            if not self.prepared:
-                centered = module.centre(centered)
-            flat = centered.flatten(0, -2)  # (n, d)
-            corrupted = module.to_rows(self.corrupt(module.to_samples(flat), generator))
-            corrupted = corrupted.unflatten(0, centered.shape[:-1])
-            x = module.to_training_space(corrupted)
-            target = module.target(module.to_training_space(centered))
-            visible = None
-            if module.allow_nan:
-                visible = ~module.target(x).isnan()
-            return x, target, visible
-
     def forward_pass(self, x, generator):
         """Apply the network to prepared samples, in the precision of the net."""
         reduced = self.precision != torch.float32
         # no cache: within a block of the caller it would keep the weights of earlier steps
-        with torch.autocast(x.device.type, self.precision, reduced, cache_enabled=False):
+        autocast = torch.autocast(x.device.type, self.precision, reduced, cache_enabled=False)
+        with autocast, noise_from(generator):
             return self.module_(x, generator)
 
     def evaluate(self, batch, generator):
         """Compute the objective of each sample of a batch, and its reconstruction term."""
         with torch.set_grad_enabled(self.criterion_.needs_input_gradient):
-            x, target, visible = self.prepare_batch(batch, generator)
+            x, target, visible = prepare_batch(self, batch, generator)
             output, regularization = self._objective_terms(x, batch, generator)
             losses = self.criterion_.sample_losses(
                 output.x_hat, target, batch.weights, visible=visible
@@ -368,15 +343,9 @@ class AutoencoderNet(NeuralNet):
     def baseline(self, batch):
         """Compute the loss of each sample of a batch if all are reconstructed as the mean."""
         with torch.inference_mode():
-            x = self._prepared_rows(batch)
+            x = prepared_rows(self, batch)
             x_hat, target = self.module_.reconstruct_mean(x), self.module_.target(x)
             return self.criterion_.sample_losses(x_hat, target, batch.weights)
-
-    def _prepared_rows(self, batch):
-        """Return the samples of a batch in the space of training."""
-        if self.prepared:
-            return batch.X
-        return self.module_.prepare(batch.X)
 
     def _objective_terms(self, x, batch, generator):
         """Apply the network, and compute the terms of the objective beside reconstruction."""

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
+from skae._parameter_names import advice
+
 __all__ = [
     "compile_settings",
     "copy_parameter",
@@ -14,30 +16,34 @@ __all__ = [
     "own_settings",
 ]
 
-OWN_KEYS = (
-    "module",
-    "criterion",
-    "optimizer",
-    "optimizer__lr",
-    "lr",
-    "max_epochs",
-    "batch_size",
-    "dataset",
-    "train_split",
-    "verbose",
-    "warm_start",
-    "device",
-    "precision",
-    "prepared",
-    "warm_up",
-    "clip",
-    "monitor",
-    "parts",
-    "corrupt",
-    "generator",
-    "static",
-)
-"""Parameters that skae sets itself; `net_params` can't contain them."""
+OWN_KEYS = {
+    "module": None,
+    "criterion": "loss",
+    "optimizer": "solver",
+    "optimizer__lr": "learning_rate_init",
+    "lr": "learning_rate_init",
+    "max_epochs": "max_iter",
+    "batch_size": "batch_size",
+    "dataset": None,
+    "train_split": "validation_fraction",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+    "device": "device",
+    "precision": "precision",
+    "prepared": None,
+    "warm_up": None,
+    "decay": None,
+    "clip": None,
+    "monitor": None,
+    "parts": None,
+    "corrupt": None,
+    "generator": None,
+    "static": None,
+}
+"""Parameters that skae sets itself, and the parameter of the estimator that they follow, if any.
+
+`net_params` can't contain them.
+"""
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 """Methods of callbacks that are called for each batch."""
@@ -69,7 +75,7 @@ def own_settings(net_params):
     return settings
 
 
-def extra_settings(net_params):
+def extra_settings(estimator):
     """Validate `net_params`, and copy them for one training.
 
     Callbacks are copied, so that a training does not change those of the user. The copies are
@@ -77,8 +83,8 @@ def extra_settings(net_params):
 
     Parameters
     ----------
-    net_params : dict or None
-        As the user set them.
+    estimator : estimator
+        Its `net_params` are those of the user.
 
     Returns
     -------
@@ -92,24 +98,36 @@ def extra_settings(net_params):
     ValueError
         If skae sets a parameter itself, or if `compile` is no bool.
     """
-    settings = own_settings(net_params)
+    settings = own_settings(estimator.net_params)
     callbacks = settings.get("callbacks")
     if callbacks is not None and callbacks != "disable":
         settings["callbacks"] = _copy_callbacks(callbacks)
     for key in settings:
         if not isinstance(key, str):
             raise TypeError(f"Got net_params with the key {key!r}, but expected strings.")
-        if key in OWN_KEYS or key.split("__")[0] in OWN_PREFIXES:
-            raise ValueError(
-                f"Got net_params with the key {key!r}, but expected none of those that skae sets "
-                f"itself: {', '.join(OWN_KEYS)}, and those of {', '.join(OWN_PREFIXES)}. Use the "
-                "parameters of the estimator instead."
-            )
+        _check_key(key, estimator)
     if not isinstance(settings.get("compile", False), (bool, np.bool_)):
         raise ValueError(
             f"Got net_params with compile={settings['compile']!r}, but expected True or False."
         )
     return settings
+
+
+def _check_key(key, estimator):
+    """Raise an error for a key that skae sets itself, and name the parameter to use instead."""
+    if key == "callbacks":
+        return
+    parameters = type(estimator)._get_param_names()
+    text = advice(key, parameters)
+    is_own = key in OWN_KEYS or key.split("__")[0] in OWN_PREFIXES
+    if OWN_KEYS.get(key) in parameters:
+        text = f"Use {OWN_KEYS[key]} instead."
+    elif key in parameters and key not in OWN_KEYS:
+        text = f"{key} is a parameter of {type(estimator).__name__}: set it there."
+    elif is_own and text is None:
+        text = "skae sets it itself: remove the key."
+    if text is not None:
+        raise ValueError(f"Got net_params with the key {key!r}. {text}")
 
 
 def has_batch_hooks(callbacks):

@@ -1,7 +1,9 @@
-"""The objective of a fit: loss, bottleneck, penalty, corruption and features as objects."""
+"""The objective of a fit: loss, bottleneck, penalty, corruption, augmentation and features."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from skae.augmentations import Augmentation, resolve_augmentation
 from skae.bottlenecks import Bottleneck, resolve_bottleneck
 from skae.corruptions import Corruption, resolve_corruption
 from skae.features import Features, resolve_features
@@ -25,6 +27,8 @@ class Objective:
         Penalty on latent vectors.
     corruption : Corruption or None
         Corruption of inputs.
+    augmentation : Augmentation, "auto" or None
+        Augmentation of training samples.
     features : Features or None
         Features of images that the encoder receives.
     """
@@ -33,7 +37,8 @@ class Objective:
     bottleneck: Bottleneck
     penalty: Penalty | None
     corruption: Corruption | None
-    features: Features | None
+    augmentation: Augmentation | Literal["auto"] | None = None
+    features: Features | None = None
 
     def is_static(self, network):
         """Return whether a step of a network is fixed for all batches, and draws no numbers."""
@@ -82,5 +87,6 @@ def resolve_objective(estimator):
         bottleneck=resolve_bottleneck(estimator.bottleneck),
         penalty=resolve_penalty(estimator.penalty),
         corruption=resolve_corruption(estimator.corruption),
+        augmentation=resolve_augmentation(getattr(estimator, "augmentation", None)),
         features=resolve_features(getattr(estimator, "features", None)),
     )

@@ -57,12 +57,15 @@ def resolve_plan(estimator, objective, data, network, spec, extra, *, resume, on
         user_needs_one_network = True
     if "callbacks" in extra or "compile" in extra:
         user_needs_one_network = True
-    fold_bytes = 6 * 4 * len(data) * network.n_prepared_features  # five folds and all, float32
+    fold_bytes = 6 * 4 * len(data) * network.n_training_features  # five folds and all, float32
+    augmentation = objective.augmentation
     cross_validation = (
         (plain or imputation)
+        and (augmentation is None or augmentation == "auto")
         and not user_needs_one_network
         and config.output == "linear"
         and not config.has_features  # which would be computed for each copy
+        and network.is_stackable
         and fold_bytes <= MAX_FOLD_BYTES
     )
     early_stopping = estimator.early_stopping or data.validation_rows is not None

@@ -29,6 +29,8 @@ from skae._training.optimizers import resolve_optimizer
 from skae._training.pca import PCAResult
 from skae._training.plan import resolve_plan
 from skae._training.preparation import can_prepare, prepare_rows
+from skae._training.sample_changes import resolve_augment, resolve_corrupt
+from skae._training.schedules import schedule_settings
 from skae._training.validation_split import (
     FoldBatches,
     fold_copies,
@@ -38,7 +40,6 @@ from skae._training.validation_split import (
     validation_in_memory,
     validation_size,
 )
-from skae.corruptions._base import corruption_of_samples
 
 __all__ = ["FitSetup", "set_up_fit", "set_up_partial_fit"]
 
@@ -62,6 +63,7 @@ NET_PARAMETERS = (
     "device",
     "bottleneck",
     "corruption",
+    "augmentation",
     "penalty",
     "target_weight",
 )
@@ -100,6 +102,8 @@ class FitSetup:
         Dtype of matrix products in training.
     corrupt : callable or None
         Corruption of inputs.
+    augment : callable or None
+        Augmentation of training samples.
     net : AutoencoderNet
         Holds the network, or a stack of copies of it.
     dataset : Rows
@@ -127,6 +131,7 @@ class FitSetup:
     plan: TrainingPlan
     precision: torch.dtype
     corrupt: Any
+    augment: Any
     net: AutoencoderNet | None = None
     dataset: Any = None
     validation_batches: Any = ()
@@ -148,7 +153,7 @@ class FitSetup:
         if self.data.validation_rows is not None:
             datasets.append(self.data.validation_rows)
         can = can_prepare(self.network, datasets, self.precision, MAX_PREPARED_BYTES)
-        return can and self.corrupt is None
+        return can and self.corrupt is None and self.augment is None
 
     @property
     def streams(self):
@@ -189,7 +194,7 @@ class FitSetup:
             earlier=self.pca,
         )
 
-    def make_net(self, module, **settings):
+    def make_net(self, module, *, has_schedule=True, **settings):
         """Create a net with an optimizer."""
         estimator, plan = self.estimator, self.plan
         optimizer, optimizer_settings, rate_factor = resolve_optimizer(estimator.solver)
@@ -202,18 +207,19 @@ class FitSetup:
             **{f"optimizer__{name}": value for name, value in optimizer_settings.items()},
             "lr": rate,
             "batch_size": plan.batch_size,
-            "warm_up": plan.warm_up,
             "clip": plan.clip,
             "precision": self.precision,
             "iterator_train__shuffle": True,
             "iterator_train__generator": self.generator,
             "iterator_train": StreamedBatches if self.streams else Batches,
             "parts": self.n_parts,
-            "static": self.objective.is_static(self.network),
+            "static": self.objective.is_static(self.network) and self.augment is None,
             "corrupt": self.corrupt,
+            "augment": self.augment,
             "generator": self.generator,
-            **settings,
             **self.extra,
+            **schedule_settings(self, has_schedule=has_schedule),
+            **settings,
         }
         return make_net(module, self.device, **settings)
 
@@ -337,10 +343,10 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
     if not resume:
         warn_if_few_components(setup.spec.network.n_components, setup.pca, data.rows.shape)
     setup.dataset = setup.training_rows()
-    values = [getattr(estimator, name) for name in NET_PARAMETERS]
+    values = [getattr(estimator, name, None) for name in NET_PARAMETERS]
     net = getattr(estimator, "net_", None)
     if net is None or net.optimizer is None or net.made_with != values:
-        setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, warm_up=None)
+        setup.net = setup.make_net(setup.network, prepared=setup.prepares_rows, has_schedule=False)
         setup.net.made_with = [copy_parameter(value) for value in values]
         return setup
     net.prepared, net.batch_size = setup.prepares_rows, setup.plan.batch_size
@@ -355,16 +361,8 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
     """Initialize or reuse a network, and resolve plan and precision."""
     generator = torch.Generator().manual_seed(seed)
     device = resolve_device(estimator.device)
-    extra = extra_settings(estimator.net_params)
+    extra = extra_settings(estimator)
     objective = resolve_objective(estimator)
-    column_of_feature = None
-    if estimator._has_categories:
-        column_of_feature = torch.from_numpy(estimator._table.column_of_feature)
-    corrupt = corruption_of_samples(
-        objective.corruption,
-        allow_nan=estimator.allow_nan,
-        column_of_feature=column_of_feature,
-    )
     if resume:
         check_resumable(estimator, objective, data.rows)
         network, spec, pca = estimator.net_.module_, estimator._spec, None
@@ -393,5 +391,6 @@ def _common_setup(estimator, data, seed, *, resume, one_pass):
         pca=pca,
         plan=plan,
         precision=precision,
-        corrupt=corrupt,
+        corrupt=resolve_corrupt(estimator, objective),
+        augment=resolve_augment(estimator, objective, network, data.rows, one_pass=one_pass),
     )

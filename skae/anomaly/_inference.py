@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
+from skae._input.dask_rows import DaskMixin
 from skae._input.streaming import dense_or_streamed
 from skae._input.units import warn_if_other_units, without_unit_warnings
 from skae._typing import MatrixLike
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from skae.anomaly._reference import NormalReference
 
 
-class InferenceMixin:
+class InferenceMixin(
+    DaskMixin,
+    row_methods=("score_samples", "score_parts", "error_map", "decision_function", "predict"),
+):
     """Mixin of a detector with the methods that score samples."""
 
     autoencoder_: "BaseEstimator"
@@ -59,7 +63,8 @@ class InferenceMixin:
         scores : ndarray of shape (n_samples,)
             Scores of at most 0, float64. Lower is more anomalous, and normal samples have a mean of
             about -1. For training samples, held-out errors are used, and
-            the distance to a tenth of X instead of the nearest neighbors.
+            the distance to a tenth of X instead of the nearest neighbors. Lazy if X is a dask
+            collection.
         """
         return self._combine(*self.score_parts(X))
 

@@ -27,7 +27,7 @@ AUTO_FALSE_ALARM_RATE = 0.02
 """False alarm rate of the automatic threshold, if the tail of the scores is exponential."""
 
 
-class ThresholdMixin(InferenceMixin):
+class ThresholdMixin(InferenceMixin, row_methods=("p_values",)):
     """Mixin of a detector with the methods that depend on the scores of normal samples."""
 
     contamination: float | Auto

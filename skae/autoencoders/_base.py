@@ -2,7 +2,7 @@
 
 import math
 from abc import ABCMeta, abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self, overload
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from skae._devices import uses_default_torch_state
+from skae._input.dask_rows import DaskMixin
 from skae._input.streaming import stream_if_large
 from skae._input.training_data import TrainingData
 from skae._input.units import warn_if_other_units
@@ -27,6 +28,7 @@ from skae._input.validation import (
     check_weights,
 )
 from skae._options import OptionsMixin
+from skae._parameter_names import names_parameters
 from skae._persistence import NetworkPersistenceMixin, restore_state_on_error
 from skae._sklearn_compat import fit_context
 from skae._training.fit import fit_in_one_pass, fit_or_restore
@@ -47,12 +49,15 @@ from skae.autoencoders._parameters import (
     check_parameter_combinations,
     warn_unused_parameters,
 )
+from skae.autoencoders._summary import TextSummaryMixin
 
 __all__ = ["BaseAutoencoder"]
 
 
 class BaseAutoencoder(
+    DaskMixin,
     SummaryMixin,
+    TextSummaryMixin,
     OutputMixin,
     OptionsMixin,
     NetworkPersistenceMixin,
@@ -61,6 +66,7 @@ class BaseAutoencoder(
     TransformerMixin,
     BaseEstimator,
     metaclass=ABCMeta,
+    row_methods=("transform", "inverse_transform", "reconstruct", "reconstruction_error"),
 ):
     """Base class of autoencoders.
 
@@ -75,6 +81,7 @@ class BaseAutoencoder(
     n_iter_: int
     best_iter_: int
     loss_curve_: list[float]
+    history_: dict[str, NDArray[np.float64]]
     validation_scores_: list[float] | None
     validation_iters_: list[int] | None
     best_validation_score_: float | None
@@ -93,6 +100,14 @@ class BaseAutoencoder(
     _parameter_constraints = PARAMETER_CONSTRAINTS
     _option_words = OPTION_WORDS
     _takes_images = False
+
+    def _validate_params(self):
+        if isinstance(self.learning_rate, Real):
+            raise ValueError(
+                f"Got learning_rate={self.learning_rate!r}, but expected a schedule, such as "
+                "'auto'. Use learning_rate_init for the number."
+            )
+        super()._validate_params()
 
     @abstractmethod
     def _check_X(self, X, *, reset, sample_weight=None):
@@ -117,6 +132,7 @@ class BaseAutoencoder(
         """Return whether a normal distribution imputes missing values, instead of the mean."""
         return False
 
+    @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -173,6 +189,7 @@ class BaseAutoencoder(
         result.install(self)
         return self
 
+    @names_parameters
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -228,7 +245,8 @@ class BaseAutoencoder(
         Returns
         -------
         Z : ndarray or torch.Tensor of shape (n_samples, n_components)
-            Latent vectors, float32. A tensor if X is one, on its device.
+            Latent vectors, float32. A tensor if X is one, on its device. Lazy if X is a dask
+            collection, also in the methods below.
         """
         check_is_fitted(self)
         rows, encode = encoder_input(self.net_, self._known_rows(X))

@@ -1,12 +1,9 @@
 """Convolutional autoencoder for images and signals."""
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Literal
 
-from sklearn.utils import Tags
-
-from skae._sklearn_compat import Interval, Options, StrOptions
+from skae._parameter_names import names_parameters
 from skae._typing import (
     Activation,
     Auto,
@@ -16,22 +13,20 @@ from skae._typing import (
     PathLike,
     Precision,
     RandomState,
+    Schedule,
     Solver,
 )
+from skae.augmentations import AugmentationOption
 from skae.autoencoders._base import BaseAutoencoder
-from skae.autoencoders._images import ImageLayoutMixin
+from skae.autoencoders._images import IMAGE_CONSTRAINTS, ImageLayoutMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
-from skae.features import FEATURES, FeatureOption, Features
+from skae.features import FeatureOption
 from skae.losses import LossOption
 from skae.networks import ConvNetwork
-from skae.networks.config import ConvConfig
 from skae.penalties import PenaltyOption
 
 __all__ = ["ConvAutoencoder"]
-
-AUTO_FILTERS = 16
-"""Number of channels of the first convolution for ``n_filters="auto"``."""
 
 
 class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
@@ -52,8 +47,17 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         Number of latent dimensions. If "auto", half of the number of features, at most 32. A float
         between 0 and 1 requires ``bottleneck="ordered"``: training uses the "auto" number, and
         `fit` keeps the first latent dimensions that explain this fraction of the variance.
-    n_filters : int or "auto", default="auto"
-        Number of channels of the first convolution. If "auto", 16.
+    n_filters : int, array-like of int or "auto", default="auto"
+        Number of channels of the first convolution of the encoder. It doubles with each convolution
+        up to four times as many. An array has the channels of each convolution. The decoder has
+        twice the first number. If "auto", 16.
+    n_stages : int or "auto", default="auto"
+        Number of convolutions of the encoder. Each of them halves the grid of patches, until at
+        most 16 patches are left. If "auto", the length of `n_filters`, or as many as halve the
+        grid.
+    kernel_size : int or "auto", default="auto"
+        Height and width of the kernels in patches, an odd number. If "auto", 3, and 1 for the first
+        and the last convolution of patches with more than 256 values.
     image_shape : tuple of int or "auto", default="auto"
         Shape of one image in X: (H, W), (H, W, C), or (C, H, W) with ``channel_axis=1``. A signal
         has the shape (1, d). If "auto", the shape of the images in X. Flat rows with a square
@@ -68,15 +72,18 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         dimensions, which has the shape of grayscale images. A warning is issued if one side is at
         least four times the other.
     features : {"patches"} or Features, default=None
-        Features that the encoder receives beside the pixels: a word, or an object of
-        `skae.features`. Latent vectors are then the principal components of features and pixels,
-        and the decoder learns to reconstruct the pixels. Classifiers and clustering are more
-        accurate, and reconstruction errors are larger. The encoder is trained further only with
-        `penalty` or `target_weight`. If None, the encoder is trained to reconstruct the pixels.
-
-        - "patches": responses of filters to whitened patches, which are averaged over a grid [7]_.
-    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
-        Activation function of the hidden layers.
+        Features of images, for classification and clustering: a word, or an object of
+        `skae.features`. Latent vectors are principal components of features and pixels. The encoder
+        is trained only with `penalty` or `target_weight`. "patches": responses of patch filters.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"} or type, default="gelu"
+        Activation function of the hidden layers: a word, or a class of torch modules without
+        required arguments, such as ``torch.nn.LeakyReLU``.
+    normalization : {"layer"}, default=None
+        Normalization of each hidden layer before the activation. "layer": mean 0 and variance 1 of
+        the units of each sample [7]_. If None, no normalization.
+    dropout : float, default=0.0
+        Probability that a hidden unit is set to zero in training [8]_. Transformed and validation
+        samples have no dropout.
     init : {"auto", "random"}, default="auto"
         Initialization of the linear part of the network. "auto" uses the principal components of
         X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
@@ -113,15 +120,24 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         - callable: a function ``(x, generator) -> x``. Samples are centered and divided by the
           overall standard deviation of X. Images have their channels first, and the generator is a
           ``torch.Generator`` of the CPU.
-    penalty : {"sparsity", "contraction", "decorrelation", "rate"} or Penalty, default=None
+    augmentation : {"auto", "mirror", "crop"}, Augmentation, callable or None, default="auto"
+        Random changes of the training samples, and so of input and target: a word, an object of
+        `skae.augmentations`, or a function as for `corruption`.
+
+        - "auto": "mirror" in `fit` for more than 3,000 images, if PCA reconstructs mirrored images
+          as well as the originals. This holds for photographs, and not for digits or signals.
+        - "mirror": exchange left and right in half the images.
+        - "crop": resize a random rectangle of each image to the whole image.
+    penalty : {"sparsity", "contraction", "decorrelation", "rate", "spread"} or Penalty, \
+            default=None
         Regularization of the latent vectors: a word, or an object of `skae.penalties` with its
         weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
         - "sparsity": most latent dimensions of a sample are close to zero.
-        - "contraction": latent vectors change little with the input. For images, the penalty is
-          estimated from one direction at each step.
+        - "contraction": latent vectors change little with the input. It is estimated for images.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+        - "spread": views of a sample have similar latent vectors, and samples differ (VICReg).
     target_weight : float, default=0.0
         Weight of the supervised loss, relative to that of a constant predictor. If positive, a
         linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
@@ -130,10 +146,13 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         Optimizer for the weights. Other optimizers are classes with the interface of
         ``torch.optim.Optimizer``, optionally in a ``functools.partial``.
+    learning_rate : {"auto", "constant", "cosine"} or callable, default="auto"
+        Schedule of the learning rate in `fit`. "auto": it increases linearly from zero during the
+        first quarter of the steps, then decreases linearly to zero. "cosine": it decreases as a
+        half cosine. A class of ``torch.optim.lr_scheduler``, optionally in a
+        ``functools.partial``, has a step after each epoch.
     learning_rate_init : float or "auto", default="auto"
-        Maximum learning rate. In `fit` the learning rate increases linearly from zero during the
-        first quarter of the steps, then decreases linearly to zero. If "auto", it grows with the
-        square root of the number of samples.
+        Maximum learning rate. If "auto", it grows with the square root of the number of samples.
     batch_size : int or "auto", default="auto"
         Number of samples per step. If "auto", 128 for fewer than 4,000 samples, 256 for fewer than
         20,000, and 512 otherwise. It is reduced to at most 16 million values per batch.
@@ -214,6 +233,10 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         is set.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
+    history_ : dict of str to ndarray of shape (n_epochs,)
+        Arrays "epoch", "train_loss", "validation_loss", "seconds" and "learning_rate" (of the last
+        step), as of ``pandas.DataFrame(history_)``. Losses are in units of the loss of X, NaN where
+        there is none. Epoch 0 is the initial network, if there is a validation set.
     validation_scores_ : list of float or None
         Explained fraction of the loss of the mean on the validation set, for the initial network
         and at each evaluation. None without a validation set.
@@ -264,8 +287,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     `channel_scale_`.
 
     With targets, the encoder of images of at most 100 patches uses patches of half the size, if
-    they have more than one pixel. It then has ``2 * n_filters`` channels and one more convolution,
-    because class information is in finer details than brightness.
+    they have more than one pixel. It has ``2 * n_filters`` channels and one more convolution.
 
     References
     ----------
@@ -280,8 +302,9 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
     .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
        learning", NeurIPS 2017.
-    .. [7] A. Coates, H. Lee and A. Y. Ng, "An analysis of single-layer networks in unsupervised
-       feature learning", AISTATS 2011.
+    .. [7] J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", arXiv:1607.06450, 2016.
+    .. [8] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A
+       simple way to prevent neural networks from overfitting", JMLR 15, 2014.
 
     Examples
     --------
@@ -289,44 +312,43 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     >>> from skae import ConvAutoencoder
     >>> images = load_digits().images[:300]
     >>> autoencoder = ConvAutoencoder(n_components=8, max_iter=20, random_state=0)
-    >>> autoencoder = autoencoder.fit(images)
-    >>> autoencoder.transform(images).shape
+    >>> autoencoder.fit_transform(images).shape
     (300, 8)
-    >>> autoencoder.reconstruct(images).shape
-    (300, 8, 8)
     """
 
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
-        "n_filters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "image_shape": ["array-like", StrOptions({"auto"})],
-        "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
-        "signals": ["boolean", StrOptions({"auto"})],
-        "features": [StrOptions(set(FEATURES)), Features, type, None],
+        **IMAGE_CONSTRAINTS,
     }
-    _option_words = {**BaseAutoencoder._option_words, "features": FEATURES}
     _network_class = ConvNetwork
 
     image_shape_: tuple[int, ...]
     channel_axis_: int | None
 
+    @names_parameters
     def __init__(
         self,
         n_components: int | float | Auto = "auto",
         *,
-        n_filters: int | Auto = "auto",
+        n_filters: int | Sequence[int] | Auto = "auto",
+        n_stages: int | Auto = "auto",
+        kernel_size: int | Auto = "auto",
         image_shape: Sequence[int] | Auto = "auto",
         channel_axis: Literal[-3, -1, 1, 3] = -1,
         signals: bool | Auto = "auto",
         features: FeatureOption = None,
         activation: Activation = "gelu",
+        normalization: Literal["layer"] | None = None,
+        dropout: float = 0.0,
         init: Initial = "auto",
         bottleneck: BottleneckOption = "deterministic",
         loss: LossOption = "squared_error",
         corruption: CorruptionOption | None = None,
+        augmentation: AugmentationOption = "auto",
         penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
+        learning_rate: Schedule = "auto",
         learning_rate_init: float | Auto = "auto",
         batch_size: int | Auto = "auto",
         max_iter: int | Auto = "auto",
@@ -344,18 +366,24 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.n_filters = n_filters
+        self.n_stages = n_stages
+        self.kernel_size = kernel_size
         self.image_shape = image_shape
         self.channel_axis = channel_axis
         self.signals = signals
         self.features = features
         self.activation = activation
+        self.normalization = normalization
+        self.dropout = dropout
         self.init = init
         self.bottleneck = bottleneck
         self.loss = loss
         self.corruption = corruption
+        self.augmentation = augmentation
         self.penalty = penalty
         self.target_weight = target_weight
         self.solver = solver
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -370,21 +398,3 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         self.random_state = random_state
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
-
-    def _network_config(self, options, loss):
-        n_filters = self.n_filters
-        if n_filters == "auto":
-            n_filters = AUTO_FILTERS
-        return ConvConfig(
-            **self._with_features(options),
-            image_size=self._layout.size,
-            channels_first=self._layout.channels_first,
-            n_filters=int(n_filters),
-            fine=bool(options["head_sizes"]),
-            scales_channels=self._scales_channels(),
-        )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

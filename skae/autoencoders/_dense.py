@@ -6,16 +6,8 @@ from typing import Literal
 
 from sklearn.utils import Tags
 
-from skae._input.table_columns import as_table
-from skae._input.table_schema import HANDLE_UNKNOWN, fit_table_schema
-from skae._input.validation import (
-    check_n_rows,
-    check_rows,
-    check_sizes,
-    check_weights,
-    encode_table,
-)
-from skae._sklearn_compat import Interval, RealNotInt, StrOptions
+from skae._parameter_names import names_parameters
+from skae._sklearn_compat import StrOptions
 from skae._typing import (
     Activation,
     Auto,
@@ -25,12 +17,15 @@ from skae._typing import (
     PathLike,
     Precision,
     RandomState,
+    Schedule,
     Solver,
 )
+from skae.autoencoders._architecture import dense_sizes
 from skae.autoencoders._base import BaseAutoencoder
+from skae.autoencoders._tables import TABLE_CONSTRAINTS, TableInputMixin
 from skae.bottlenecks import BottleneckOption
 from skae.corruptions import CorruptionOption
-from skae.losses import LossOption, resolve_loss
+from skae.losses import LossOption
 from skae.networks import DenseNetwork
 from skae.networks.config import DenseConfig
 from skae.penalties import PenaltyOption
@@ -38,7 +33,7 @@ from skae.penalties import PenaltyOption
 __all__ = ["DenseAutoencoder"]
 
 
-class DenseAutoencoder(BaseAutoencoder):
+class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
     """Fully connected autoencoder for tables, initialized from PCA.
 
     The network is a linear autoencoder plus a nonlinear residual. It starts as PCA, and a
@@ -56,8 +51,18 @@ class DenseAutoencoder(BaseAutoencoder):
         tuple builds a linear autoencoder. If "auto", the encoder has one hidden layer of width 128
         or 256. The decoder has two hidden layers of width 128 to 512, or 1,024 in the last one. The
         widths of the decoder grow with the number of samples and features.
-    activation : {"gelu", "relu", "silu", "tanh", "identity"}, default="gelu"
-        Activation function of the hidden layers.
+    decoder_hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Widths of the hidden layers of the decoder, from the latent vector to the output. If "auto",
+        those of `hidden_layer_sizes` in reverse order.
+    activation : {"gelu", "relu", "silu", "tanh", "identity"} or type, default="gelu"
+        Activation function of the hidden layers: a word, or a class of torch modules without
+        required arguments, such as ``torch.nn.LeakyReLU``.
+    normalization : {"layer"}, default=None
+        Normalization of each hidden layer before the activation. "layer": mean 0 and variance 1 of
+        the units of each sample [7]_. If None, no normalization.
+    dropout : float, default=0.0
+        Probability that a hidden unit is set to zero in training [8]_. Transformed and validation
+        samples have no dropout.
     init : {"auto", "random"}, default="auto"
         Initialization of the linear part of the network. "auto" uses the principal components of
         X, exact ones if X is small enough; `init_` is the method. "random" uses random orthogonal
@@ -94,15 +99,16 @@ class DenseAutoencoder(BaseAutoencoder):
         - callable: a function ``(x, generator) -> x``. Samples are centered and divided by the
           overall standard deviation of X. Images have their channels first, and the generator is a
           ``torch.Generator`` of the CPU.
-    penalty : {"sparsity", "contraction", "decorrelation", "rate"} or Penalty, default=None
+    penalty : {"sparsity", "contraction", "decorrelation", "rate", "spread"} or Penalty, \
+            default=None
         Regularization of the latent vectors: a word, or an object of `skae.penalties` with its
         weight, such as ``Sparsity(weight=0.2)``. If None, no penalty is added to the loss.
 
         - "sparsity": most latent dimensions of a sample are close to zero.
-        - "contraction": latent vectors change little with the input. For images, the penalty is
-          estimated from one direction at each step.
+        - "contraction": latent vectors change little with the input. It is estimated for images.
         - "decorrelation": latent dimensions are uncorrelated.
         - "rate": latent vectors need few bits after rounding to multiples of `code_steps_`.
+        - "spread": views of a sample have similar latent vectors, and samples differ (VICReg).
     target_weight : float, default=0.0
         Weight of the supervised loss, relative to that of a constant predictor. If positive, a
         linear map predicts `y` from the latent vectors. With fewer than two latent dimensions per
@@ -111,10 +117,13 @@ class DenseAutoencoder(BaseAutoencoder):
     solver : {"adamw", "adam", "rmsprop", "sgd"} or type, default="adamw"
         Optimizer for the weights. Other optimizers are classes with the interface of
         ``torch.optim.Optimizer``, optionally in a ``functools.partial``.
+    learning_rate : {"auto", "constant", "cosine"} or callable, default="auto"
+        Schedule of the learning rate in `fit`. "auto": it increases linearly from zero during the
+        first quarter of the steps, then decreases linearly to zero. "cosine": it decreases as a
+        half cosine. A class of ``torch.optim.lr_scheduler``, optionally in a
+        ``functools.partial``, has a step after each epoch.
     learning_rate_init : float or "auto", default="auto"
-        Maximum learning rate. In `fit` the learning rate increases linearly from zero during the
-        first quarter of the steps, then decreases linearly to zero. If "auto", it grows with the
-        square root of the number of samples.
+        Maximum learning rate. If "auto", it grows with the square root of the number of samples.
     batch_size : int or "auto", default="auto"
         Number of samples per step. If "auto", 128 for fewer than 4,000 samples, 256 for fewer than
         20,000, and 512 otherwise. It is reduced to at most 16 million values per batch.
@@ -207,6 +216,10 @@ class DenseAutoencoder(BaseAutoencoder):
         is set.
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the loss of X.
+    history_ : dict of str to ndarray of shape (n_epochs,)
+        Arrays "epoch", "train_loss", "validation_loss", "seconds" and "learning_rate" (of the last
+        step), as of ``pandas.DataFrame(history_)``. Losses are in units of the loss of X, NaN where
+        there is none. Epoch 0 is the initial network, if there is a validation set.
     validation_scores_ : list of float or None
         Explained fraction of the loss of the mean on the validation set, for the initial network
         and at each evaluation. None without a validation set.
@@ -268,6 +281,9 @@ class DenseAutoencoder(BaseAutoencoder):
     .. [5] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
     .. [6] A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation
        learning", NeurIPS 2017.
+    .. [7] J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", arXiv:1607.06450, 2016.
+    .. [8] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A
+       simple way to prevent neural networks from overfitting", JMLR 15, 2014.
 
     Examples
     --------
@@ -285,23 +301,21 @@ class DenseAutoencoder(BaseAutoencoder):
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "handle_unknown": [StrOptions(set(HANDLE_UNKNOWN))],
-        "min_frequency": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
-        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder_hidden_layer_sizes": ["array-like", Integral, StrOptions({"auto"})],
+        **TABLE_CONSTRAINTS,
     }
     _network_class = DenseNetwork
 
+    @names_parameters
     def __init__(
         self,
         n_components: int | float | Auto = "auto",
         *,
         hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        decoder_hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
         activation: Activation = "gelu",
+        normalization: Literal["layer"] | None = None,
+        dropout: float = 0.0,
         init: Initial = "auto",
         bottleneck: BottleneckOption = "deterministic",
         loss: LossOption = "squared_error",
@@ -309,6 +323,7 @@ class DenseAutoencoder(BaseAutoencoder):
         penalty: PenaltyOption = None,
         target_weight: float = 0.0,
         solver: Solver = "adamw",
+        learning_rate: Schedule = "auto",
         learning_rate_init: float | Auto = "auto",
         batch_size: int | Auto = "auto",
         max_iter: int | Auto = "auto",
@@ -332,7 +347,10 @@ class DenseAutoencoder(BaseAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_hidden_layer_sizes = decoder_hidden_layer_sizes
         self.activation = activation
+        self.normalization = normalization
+        self.dropout = dropout
         self.init = init
         self.bottleneck = bottleneck
         self.loss = loss
@@ -340,6 +358,7 @@ class DenseAutoencoder(BaseAutoencoder):
         self.penalty = penalty
         self.target_weight = target_weight
         self.solver = solver
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -359,39 +378,14 @@ class DenseAutoencoder(BaseAutoencoder):
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _check_X(self, X, *, reset, sample_weight=None):
-        X = as_table(X, self.categorical_features)
-        if reset:
-            weights = None
-            if hasattr(X, "columns"):
-                check_n_rows(self, X, 2)
-                weights = check_weights(sample_weight, X)
-            self._table = fit_table_schema(X, self, weights)
-            if self._has_categories and resolve_loss(self.loss).bounds is not None:
-                raise ValueError(
-                    f"Got loss={self.loss!r} with categories in X, but expected a loss without "
-                    "bounds, because columns are standardized. Use loss='squared_error', or encode "
-                    "the categories before the autoencoder."
-                )
-        if self._has_categories:
-            table = encode_table(self, X, self._table, allow_nan=self.allow_nan, reset=reset)
-            return table.rows
-        return check_rows(self, X, reset=reset, accept_sparse=True)
-
     def _network_config(self, options, loss):
-        if not isinstance(self.hidden_layer_sizes, str):
-            sizes = check_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-            options = {**options, "encoder_sizes": sizes, "decoder_sizes": sizes[::-1]}
+        options = {**options, **dense_sizes(self)}
         in_pca_space = loss.rotation_invariant and not self.allow_nan
         return DenseConfig(
             **options,
             in_pca_space=in_pca_space,
             gaussian_imputation=self._uses_gaussian_imputation,
         )
-
-    @property
-    def _uses_gaussian_imputation(self):
-        return bool(self.allow_nan)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -60,7 +60,9 @@ def summary(estimator):
     n_trainable = sum(weight.numel() for weight in module.parameters())
     n_fixed = sum(buffer.numel() for buffer in module.buffers())
     has_auto_fraction = _is_auto(estimator, "validation_fraction") and estimator.n_held_out_ > 0
-    has_auto_widths = _is_auto(estimator, "hidden_layer_sizes", default="auto")
+    has_auto_widths = _is_auto(estimator, "hidden_layer_sizes", default="auto") and _is_auto(
+        estimator, "decoder_hidden_layer_sizes", default="auto"
+    )
     rate = f"{estimator.learning_rate_init_:.3g}"
     rows = [
         ("input", _describe_input(estimator), _is_auto(estimator, "image_shape")),
@@ -70,6 +72,7 @@ def summary(estimator):
         ("epochs", _describe_epochs(estimator), _is_auto(estimator, "max_iter")),
         ("validation set", _describe_validation(estimator), has_auto_fraction),
         ("hidden layers", _describe_widths(network), has_auto_widths),
+        ("hidden units", _describe_units(module.units), False),
         ("weights", f"{n_trainable:,} trainable, {n_fixed:,} fixed", False),
         ("batch size", _count(estimator.batch_size_, "sample"), _is_auto(estimator, "batch_size")),
         ("learning rate", rate, _is_auto(estimator, "learning_rate_init")),
@@ -77,7 +80,7 @@ def summary(estimator):
         ("device", str(estimator.net_.device), _is_auto(estimator, "device")),
     ]
     if network.convolutional:
-        rows.insert(7, ("filters", str(network.n_filters), _is_auto(estimator, "n_filters")))
+        rows.insert(7, ("filters", _describe_filters(network), _is_auto(estimator, "n_filters")))
     return rows
 
 
@@ -203,6 +206,25 @@ def _describe_widths(network):
         if widths:
             parts.append(f"{name} {', '.join(f'{width:,}' for width in widths)}")
     return "; ".join(parts) or "none"
+
+
+def _describe_units(units):
+    """Return activation, normalization and dropout of the hidden layers."""
+    parts = [units.activation]
+    if not isinstance(units.activation, str):
+        parts = [units.activation.__name__]
+    if units.normalization is not None:
+        parts.append(f"{units.normalization} normalization")
+    if units.dropout:
+        parts.append(f"dropout {units.dropout:g}")
+    return ", ".join(parts)
+
+
+def _describe_filters(network):
+    """Return the number of channels of the first convolution, or of all of the encoder."""
+    if isinstance(network.n_filters, tuple):
+        return ", ".join(f"{n:,}" for n in network.n_filters)
+    return f"{network.n_filters:,}"
 
 
 def _describe_score(estimator):

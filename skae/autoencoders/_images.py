@@ -1,16 +1,34 @@
 """Images and signals as X of an autoencoder: their layout, patches, and channel scales."""
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import Tags
 
 from skae._input.image_layout import ImageLayout, has_signals, infer_layout
 from skae._input.streaming import stream_if_large
 from skae._input.validation import check_rows
+from skae._sklearn_compat import Options, StrOptions
 from skae._training.defaults import MAX_ENCODER_INPUTS, default_n_feature_coordinates
-from skae.features import resolve_features
+from skae.augmentations import AUGMENTATIONS, Augmentation
+from skae.autoencoders._architecture import CONV_CONSTRAINTS, conv_options
+from skae.autoencoders._parameters import OPTION_WORDS
+from skae.features import FEATURES, Features, resolve_features
+from skae.networks.config import ConvConfig
 from skae.networks.patches import PatchGrid
 
-__all__ = ["ImageLayoutMixin"]
+__all__ = ["IMAGE_CONSTRAINTS", "ImageLayoutMixin"]
+
+IMAGE_CONSTRAINTS = {
+    **CONV_CONSTRAINTS,
+    "image_shape": ["array-like", StrOptions({"auto"})],
+    "channel_axis": [Options(Integral, {-3, -1, 1, 3})],
+    "signals": ["boolean", StrOptions({"auto"})],
+    "features": [StrOptions(set(FEATURES)), Features, type, None],
+    "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation, callable, None],
+}
+"""Constraints of the parameters of images and convolutions."""
 
 
 class ImageLayoutMixin:
@@ -18,6 +36,7 @@ class ImageLayoutMixin:
 
     _layout: ImageLayout
     _takes_images = True
+    _option_words = {**OPTION_WORDS, "features": FEATURES}
 
     @property
     def channel_scale_(self) -> NDArray[np.float64]:
@@ -46,6 +65,16 @@ class ImageLayoutMixin:
         self.image_shape_ = layout.image_shape
         self.channel_axis_ = layout.channel_axis
         return rows
+
+    def _network_config(self, options, loss):
+        return ConvConfig(
+            **self._with_features(options),
+            image_size=self._layout.size,
+            channels_first=self._layout.channels_first,
+            **conv_options(self),
+            fine=bool(options["head_sizes"]),
+            scales_channels=self._scales_channels(),
+        )
 
     def _pca_view(self):
         return PatchGrid(*self._layout.size, self._layout.channels_first).view
@@ -85,3 +114,8 @@ class ImageLayoutMixin:
 
     def _restore_layout(self, rows, shape):
         return self._layout.unflatten(rows, shape)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skae._devices import one_thread
 from skae._input.dtypes import to_tensor
 from skae._input.rows import CHUNK_BYTES, pad_rows, row_chunks
 from skae._input.sparse_rows import ProjectedRows, can_project
@@ -15,17 +16,32 @@ __all__ = ["apply_in_chunks", "encoder_input", "explained_variance", "reconstruc
 MAX_CHUNK_ROWS = 1024
 """The most rows in a chunk. With more, the hidden layers of a small network leave the caches."""
 
+MAX_SMALL_NUMBERS = 2**17
+"""The most values of a call that uses one thread, 64 rows of a small network.
+
+A second thread was not measured to be faster for them, and much slower on cores that are in use.
+"""
+
 GPU_CHUNK_FACTOR = 16
 """Size of chunks on a GPU relative to the CPU: each chunk costs launches and copies."""
 
 
 def inference_chunks(net, rows, width):
-    """Return slices of rows that a network processes together, with `width` results for a row."""
+    """Return slices of rows that a network processes together, with `width` results for a row.
+
+    Returns
+    -------
+    chunks : list of slice
+        Slices of about `CHUNK_BYTES`.
+    is_small : bool
+        Whether one thread is enough for all rows.
+    """
     min_numbers = CHUNK_BYTES // (4 * MAX_CHUNK_ROWS)
     numbers = max(rows.shape[1], width, net.module_.max_features_held, min_numbers)
+    is_small = len(rows) * numbers <= MAX_SMALL_NUMBERS
     if torch.device(net.device).type != "cpu":
         numbers = numbers // GPU_CHUNK_FACTOR
-    return row_chunks(len(rows), numbers)
+    return row_chunks(len(rows), numbers), is_small
 
 
 def encoder_input(net, rows):
@@ -85,8 +101,9 @@ def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
         dtype = torch.float32  # the device has no float64
     out = torch.empty(len(rows), width, dtype=dtype, device=device)
     use_double = has_double(net) and net.module_.prefers_double_products
-    with torch.inference_mode(), double_products(use_double):
-        for chunk in inference_chunks(net, rows, width):
+    chunks, is_small = inference_chunks(net, rows, width)
+    with one_thread(is_small), torch.inference_mode(), double_products(use_double):
+        for chunk in chunks:
             x = to_tensor(rows[chunk], net.device)
             out[chunk] = to_dtype(function(pad_rows(x))[: len(x)], dtype)
     return out
@@ -104,9 +121,11 @@ def reconstruction_errors(net, rows):
     if has_linear_output(rows, net.module_):
         return SparseErrors(net, rows).squared_errors() / d
     errors = np.empty(len(rows))
-    for chunk in inference_chunks(net, rows, d):
-        residual, _ = _residual(net, rows[chunk])
-        errors[chunk] = residual.square().nanmean(1).cpu().numpy()
+    chunks, is_small = inference_chunks(net, rows, d)
+    with one_thread(is_small):
+        for chunk in chunks:
+            residual, _ = _residual(net, rows[chunk])
+            errors[chunk] = residual.square().nanmean(1).cpu().numpy()
     return errors * float(net.module_.centre.scale) ** 2
 
 
@@ -137,7 +156,8 @@ def explained_variance(net, rows, weights):
     errors, squares, sums, count = torch.zeros(4, d, dtype=torch.float64, device=device)
     low = torch.full((d,), torch.inf, dtype=torch.float64, device=device)
     high = -low
-    for chunk in inference_chunks(net, rows, d):
+    chunks, _ = inference_chunks(net, rows, d)
+    for chunk in chunks:
         w = torch.from_numpy(weights[chunk]).to(device)
         residual, x = _residual(net, rows[chunk])
         known = ~x.isnan()

@@ -5,11 +5,12 @@ from numbers import Integral, Real
 
 from skae._sklearn_compat import Interval, RealNotInt, StrOptions
 from skae._training.objective import resolve_objective
+from skae._training.schedules import SCHEDULES
 from skae._warnings import warn_user
+from skae.autoencoders._architecture import UNIT_CONSTRAINTS, check_architecture
 from skae.bottlenecks import BOTTLENECKS, Bottleneck
 from skae.corruptions import CORRUPTIONS, Corruption
 from skae.losses import LOSSES, Loss
-from skae.networks.layers import ACTIVATIONS
 from skae.penalties import PENALTIES, Penalty
 
 __all__ = [
@@ -36,13 +37,14 @@ PARAMETER_CONSTRAINTS = {
         AUTO,
     ],
     "bottleneck": [StrOptions(set(BOTTLENECKS)), Bottleneck, type],
-    "activation": [StrOptions(set(ACTIVATIONS))],
+    **UNIT_CONSTRAINTS,
     "init": [StrOptions({"auto", "random"})],
     "loss": [StrOptions(set(LOSSES)), Loss, callable],
     "corruption": [StrOptions(set(CORRUPTIONS)), Corruption, callable, None],
     "penalty": [StrOptions(set(PENALTIES)), Penalty, type, None],
     "target_weight": [Interval(Real, 0, None, closed="left")],
     "solver": [StrOptions({"adamw", "adam", "rmsprop", "sgd"}), callable],
+    "learning_rate": [StrOptions(set(SCHEDULES)), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither"), AUTO],
     "batch_size": [Interval(Integral, 1, None, closed="left"), AUTO],
     "max_iter": [Interval(Integral, 1, None, closed="left"), AUTO],
@@ -59,6 +61,9 @@ PARAMETER_CONSTRAINTS = {
     "verbose": ["verbose"],
 }
 
+UNIT_DEFAULTS = {"activation": "gelu", "normalization": None, "dropout": 0.0}
+"""Parameters of hidden units, which a linear autoencoder does not have."""
+
 
 def check_parameter_combinations(estimator):
     """Raise an error if parameters exclude each other, or a parameter of an option is invalid.
@@ -68,6 +73,7 @@ def check_parameter_combinations(estimator):
     estimator : BaseAutoencoder
         Each of its own parameters is valid by itself.
     """
+    check_architecture(estimator)
     objective = resolve_objective(estimator)
     bottleneck, penalty = objective.bottleneck, objective.penalty
     corruption = objective.corruption
@@ -96,6 +102,12 @@ def check_parameter_combinations(estimator):
         raise ValueError(
             f"Got init='random' with features={estimator.features!r}, but expected init='auto': "
             "the encoder of features starts as their principal components."
+        )
+    augmentation = objective.augmentation
+    if estimator.allow_nan and not getattr(augmentation, "allows_missing", True):
+        raise ValueError(
+            f"Got augmentation={estimator.augmentation!r} with allow_nan=True, but expected one of "
+            "the two. The augmentation interpolates values, and can't interpolate missing ones."
         )
     if penalty is not None:
         _check_penalty(estimator, penalty, bottleneck)
@@ -146,18 +158,35 @@ def warn_unused_parameters(estimator, n_samples, *, has_validation_set):
             f"Got batch_size={estimator.batch_size} with {n_samples} samples: the batch size is "
             f"{n_samples}. Decrease batch_size, or set batch_size='auto'."
         )
-    sizes = getattr(estimator, "hidden_layer_sizes", "auto")
-    is_linear = not isinstance(sizes, str | Integral) and len(sizes) == 0
-    if is_linear and estimator.activation != "gelu" and not estimator.target_weight:
-        warn_user(
-            f"Got activation={estimator.activation!r} with hidden_layer_sizes={sizes!r}, which is "
-            "a linear autoencoder: activation has no effect. Set hidden_layer_sizes to widths of "
-            "hidden layers, or activation='gelu', the default."
-        )
+    if not _is_linear(estimator) or estimator.target_weight:
+        return
+    for name, default in UNIT_DEFAULTS.items():
+        value = getattr(estimator, name)
+        if value != default:
+            warn_user(
+                f"Got {name}={value!r} with hidden_layer_sizes={estimator.hidden_layer_sizes!r}, "
+                f"which is a linear autoencoder: {name} has no effect. Set hidden_layer_sizes to "
+                f"widths of hidden layers, or {name}={default!r}, the default."
+            )
+
+
+def _is_linear(estimator):
+    """Return whether neither encoder nor decoder has hidden layers."""
+    encoder = getattr(estimator, "hidden_layer_sizes", "auto")
+    decoder = getattr(estimator, "decoder_hidden_layer_sizes", "auto")
+    if isinstance(encoder, str | Integral) or len(encoder) > 0:
+        return False
+    return isinstance(decoder, str) or (not isinstance(decoder, Integral) and len(decoder) == 0)
 
 
 def _check_penalty(estimator, penalty, bottleneck):
     """Raise an error if a penalty does not suit the bottleneck or the training."""
+    penalty.check_samples(are_images=estimator._takes_images)
+    if estimator.allow_nan and not penalty.allows_missing:
+        raise ValueError(
+            f"Got penalty={estimator.penalty!r} with allow_nan=True, but expected one of the two. "
+            "Views of samples with missing values are not supported."
+        )
     has_two_objectives = bottleneck.has_cost
     has_two_noises = penalty.adds_noise and not bottleneck.is_deterministic
     if has_two_objectives or has_two_noises:

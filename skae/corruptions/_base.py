@@ -197,13 +197,13 @@ def corruption_of_samples(corruption, *, allow_nan=False, column_of_feature=None
     return partial(corrupt, corruption, allow_nan)
 
 
-def corrupt(corruption, allow_nan, x, generator):
+def corrupt(corruption, allow_nan, x, generator, kind="a corruption"):
     """Return x corrupted, after validating the result."""
     if not corruption.checks_result:
         return corruption(x, generator)
     # a copy, since a user's function may work in place, and x becomes the target
     corrupted = corruption(x.clone(), generator)
-    _check_result(corrupted, x, allow_nan)
+    _check_result(corrupted, x, allow_nan, kind)
     return corrupted
 
 
@@ -220,7 +220,7 @@ def _mask_columns(corruption, column_of_feature, x, generator):
     return x.masked_fill(mask[:, column_of_feature].to(x.device), corruption.fill_value)
 
 
-def _check_result(corrupted, x, allow_nan):
+def _check_result(corrupted, x, allow_nan, kind):
     """Raise a ValueError if a corruption changed the shape or the dtype, or gave invalid values."""
     expected = f"{_describe(x)}, as it was given"
     if not isinstance(corrupted, torch.Tensor):
@@ -233,7 +233,7 @@ def _check_result(corrupted, x, allow_nan):
         result, expected = "NaN or infinity", "finite numbers"
     else:
         return
-    raise ValueError(f"Got a corruption that makes {result}, but expected {expected}.")
+    raise ValueError(f"Got {kind} that makes {result}, but expected {expected}.")
 
 
 def _describe(x):

@@ -36,6 +36,8 @@ class Array(Kind):
         Lower bounds of the values, inclusive and exclusive.
     high : float
         Upper bound of the values, inclusive.
+    finite : bool
+        Whether NaN and infinity are errors. If not, the bounds are those of the other values.
     """
 
     dtypes: str = "f"
@@ -43,6 +45,7 @@ class Array(Kind):
     low: float = -math.inf
     high: float = math.inf
     above: float = -math.inf
+    finite: bool = True
     tags = ("array",)
 
     def read_content(self, content, path, reader):
@@ -71,6 +74,8 @@ class Array(Kind):
 
     def _check_values(self, array, path):
         """Check that all values are finite and within bounds."""
+        if not self.finite:
+            array = array[np.isfinite(array)]
         if array.size == 0 or array.dtype.kind == "b":
             return
         lowest, highest = array.min(), array.max()  # NaN if there is a NaN

@@ -1,17 +1,21 @@
-"""The schema of skae's estimators: parameters, fitted attributes, and classes of options.
+"""The schema of skae's estimators: parameters and fitted attributes.
 
-To add a parameter or a fitted attribute, add it to the table of its class. To add a class of
-options, such as a loss, add it to `OPTION_PARAMETERS`.
+To add a parameter or a fitted attribute, add it to the table of its class.
 """
 
 from skae._input.table_schema import HANDLE_UNKNOWN
+from skae._training.schedules import SCHEDULES
 from skae.anomaly import ReconstructionDetector
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
-from skae.bottlenecks import BOTTLENECKS
 from skae.compression import LatentCodec
-from skae.corruptions import IMAGE_CORRUPTIONS
 from skae.export import _consistency as consistency
+from skae.export._architecture_schema import (
+    CONV_PARAMETERS,
+    DENSE_PARAMETERS,
+    HISTORY,
+    SHARED_ARCHITECTURE,
+)
 from skae.export._compound_kinds import (
     Array,
     Choice,
@@ -29,35 +33,30 @@ from skae.export._fields import (
     AUTO_OR_COUNT,
     AUTO_OR_POSITIVE,
     COUNT,
-    COUNTS,
     FEATURE_NAMES,
     MAX_COUNT,
     N_FEATURES,
     OUTPUT_CONFIG,
     POSITIVE,
     SEED,
-    SIZES,
     VERBOSE,
     ClassSchema,
 )
-from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Optimizer, Real, Text, Word
-from skae.features import FEATURES
+from skae.export._kinds import Boolean, Bytes, Dtype, Int, Null, Real, Text, TorchClass, Word
+from skae.export._option_schema import (
+    AUGMENTATION,
+    BOTTLENECK,
+    CORRUPTION,
+    FEATURES_OPTION,
+    IMAGE_CORRUPTION,
+    LOSS,
+    PENALTY,
+)
 from skae.generation import LatentSampler
 from skae.imputation import AutoencoderImputer
-from skae.losses import LOSSES
-from skae.networks.layers import ACTIVATIONS
-from skae.penalties import PENALTIES
 from skae.restoration import ImageRestorer
 
-__all__ = [
-    "ARCHITECTURE",
-    "BOTTLENECK_OBJECT",
-    "ESTIMATORS",
-    "FEATURES_OBJECT",
-    "LOSS_OBJECT",
-    "OPTIONS",
-    "PENALTY_OBJECT",
-]
+__all__ = ["ESTIMATORS"]
 
 AUTOENCODERS = (
     "DenseAutoencoder",
@@ -76,84 +75,15 @@ DENSITIES = ("GaussianMixture", "FrozenEstimator", "Pipeline")
 STATISTIC = Real(finite=False)
 """Statistics of a training, which may have diverged."""
 
-LEVEL = Choice(AUTO, AT_LEAST_0, Sequence(AT_LEAST_0, 2, 2))
-AUTO_OR_NUMBER = Choice(AUTO, ANY)
-AUTO_OR_SIDES = Choice(AUTO, COUNT, Sequence(COUNT, 2, 2))
 DEVICE = Text(20, r"(auto|cpu|cuda|hpu|mps|mtia|npu|xpu)(:[0-9]{1,3})?")
 OPTIMIZER_VALUE = Choice(Null(), Boolean(), ANY, Sequence(ANY, 0, 8))
 NET_PARAMS = Choice(Null(), Keywords("optimizer__[a-z0-9_]{1,40}", OPTIMIZER_VALUE))
 """Parameters of the skorch net: numbers for the optimizer. None of torch.compile, callbacks, paths
 and settings of torch.load."""
 
-OPTION_PARAMETERS = {
-    "SquaredError": {},
-    "AbsoluteError": {},
-    "Huber": {"delta": POSITIVE},
-    "LogLoss": {},
-    "Deterministic": {},
-    "Ordered": {},
-    "Variational": {"weight": AT_LEAST_0},
-    "Quantized": {"codebook_size": AUTO_OR_COUNT, "weight": AT_LEAST_0},
-    "Sparsity": {"weight": AT_LEAST_0},
-    "Contraction": {"weight": AT_LEAST_0, "exact": Choice(AUTO, Boolean())},
-    "Decorrelation": {"weight": AT_LEAST_0},
-    "Rate": {"weight": POSITIVE},
-    "Gaussian": {"level": LEVEL},
-    "Masking": {"level": LEVEL, "fill_value": AUTO_OR_NUMBER},
-    "SaltAndPepper": {
-        "level": LEVEL,
-        "low": Choice(Null(), AUTO_OR_NUMBER),
-        "high": Choice(Null(), AUTO_OR_NUMBER),
-    },
-    "Patches": {"level": LEVEL, "fill_value": AUTO_OR_NUMBER},
-    "Blur": {"level": LEVEL},
-    "JPEG": {"level": LEVEL},
-    "PatchFeatures": {
-        "n_filters": AUTO_OR_COUNT,
-        "patch_size": AUTO_OR_SIDES,
-        "pooling": AUTO_OR_SIDES,
-        "threshold": AT_LEAST_0,
-        "pixel_weight": AT_LEAST_0,
-    },
-}
-"""Parameters of the classes of losses, bottlenecks, penalties, corruptions and features."""
-
-
-def _declare_options():
-    """Return the declaration of each class of an option, by name."""
-    schema = {}
-    for words in (LOSSES, BOTTLENECKS, PENALTIES, IMAGE_CORRUPTIONS, FEATURES):
-        for class_ in words.values():
-            schema[class_.__name__] = ClassSchema(class_, OPTION_PARAMETERS[class_.__name__])
-    return schema
-
-
-def _option_objects(words):
-    """Return the kind of objects of an option."""
-    return Nested(tuple(class_.__name__ for class_ in words.values()))
-
-
-OPTIONS: dict[str, ClassSchema] = _declare_options()
-"""Classes of options. To add a class, add its parameters to `OPTION_PARAMETERS`."""
-
-LOSS_OBJECT = _option_objects(LOSSES)
-BOTTLENECK_OBJECT = _option_objects(BOTTLENECKS)
-PENALTY_OBJECT = Choice(Null(), _option_objects(PENALTIES))
-FEATURES_OBJECT = Choice(Null(), _option_objects(FEATURES))
-LOSS = Choice(Word(*LOSSES), LOSS_OBJECT)
-BOTTLENECK = Choice(Word(*BOTTLENECKS), BOTTLENECK_OBJECT)
-PENALTY = Choice(Word(*PENALTIES), PENALTY_OBJECT)
-IMAGE_CORRUPTION = Choice(Word(*IMAGE_CORRUPTIONS), _option_objects(IMAGE_CORRUPTIONS))
-CORRUPTION = Choice(Null(), IMAGE_CORRUPTION)
 PRECISION = Word("auto", "float32", "bfloat16")
 OUTPUT_DTYPE = Word("auto", "input")
 
-SHARED_ARCHITECTURE = {
-    "n_components": Choice(AUTO, COUNT, Real(above=0, high=1)),
-    "activation": Word(*ACTIVATIONS),
-    "allow_nan": Boolean(),
-}
-DENSE_PARAMETERS = {"hidden_layer_sizes": Choice(AUTO, COUNT, SIZES, COUNTS)}
 TABLE_PARAMETERS = {
     "categorical_features": Choice(
         Null(),
@@ -167,19 +97,6 @@ TABLE_PARAMETERS = {
     "max_categories": Choice(Null(), COUNT),
 }
 TABLE = Choice(Null(), Nested(("TableSchema",)))
-CONV_ARCHITECTURE = {
-    "n_filters": AUTO_OR_COUNT,
-    "image_shape": Choice(AUTO, Sequence(COUNT, 2, 3), COUNTS),
-    "channel_axis": Int(-3, 3),
-    "signals": Choice(AUTO, Boolean()),
-}
-CONV_PARAMETERS = {
-    **CONV_ARCHITECTURE,
-    "features": Choice(Word(*FEATURES), FEATURES_OBJECT),
-}
-ARCHITECTURE = {**SHARED_ARCHITECTURE, **DENSE_PARAMETERS, **CONV_ARCHITECTURE}
-"""Parameters of both autoencoders that determine the architecture."""
-
 AUTOENCODER_PARAMETERS = {
     **SHARED_ARCHITECTURE,
     "init": Word("auto", "random"),
@@ -188,7 +105,8 @@ AUTOENCODER_PARAMETERS = {
     "corruption": CORRUPTION,
     "penalty": PENALTY,
     "target_weight": AT_LEAST_0,
-    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), Optimizer()),
+    "solver": Choice(Word("adamw", "adam", "rmsprop", "sgd"), TorchClass("torch.optim")),
+    "learning_rate": Choice(Word(*SCHEDULES), TorchClass("torch.optim.lr_scheduler")),
     "learning_rate_init": AUTO_OR_POSITIVE,
     "batch_size": AUTO_OR_COUNT,
     "max_iter": AUTO_OR_COUNT,
@@ -211,6 +129,7 @@ AUTOENCODER_FITTED = {
     "n_iter_": ANY_COUNT,
     "best_iter_": ANY_COUNT,
     "loss_curve_": Sequence(STATISTIC),
+    "history_": HISTORY,
     "validation_scores_": Choice(Null(), Sequence(STATISTIC)),
     "validation_iters_": Choice(Null(), Sequence(ANY_COUNT)),
     "best_validation_score_": Choice(Null(), STATISTIC),
@@ -247,7 +166,12 @@ ESTIMATORS = {
     ),
     "ConvAutoencoder": ClassSchema(
         ConvAutoencoder,
-        {**AUTOENCODER_PARAMETERS, **CONV_PARAMETERS},
+        {
+            **AUTOENCODER_PARAMETERS,
+            **CONV_PARAMETERS,
+            "augmentation": AUGMENTATION,
+            "features": FEATURES_OPTION,
+        },
         {
             **AUTOENCODER_FITTED,
             "_layout": Nested(("ImageLayout",)),

@@ -12,7 +12,8 @@ tag                 value                                     read as
 ``dict``            object                                    dict
 ``bytes``           hexadecimal text                          bytes
 ``dtype``           name                                      NumPy dtype
-``torch.optim``     name                                      class of torch.optim
+``torch.optim``     name                                      class of torch.optim, or of
+                                                              another module of torch
 ``strings``         list of strings                           array of strings
 ``objects``         list of strings                           array of dtype object
 ``object``          class and state                           object of skae
@@ -32,15 +33,18 @@ __all__ = [
     "DTYPES",
     "MAX_TEXT",
     "OPTIMIZERS",
+    "SCHEDULERS",
+    "TORCH_ACTIVATIONS",
+    "TORCH_CLASSES",
     "Boolean",
     "Bytes",
     "Dtype",
     "Int",
     "Kind",
     "Null",
-    "Optimizer",
     "Real",
     "Text",
+    "TorchClass",
     "Word",
     "mismatch",
     "tag_of",
@@ -65,6 +69,55 @@ OPTIMIZERS = {
     )
 }
 """Optimizers that a file can name."""
+
+SCHEDULERS = {
+    name: getattr(torch.optim.lr_scheduler, name)
+    for name in (
+        "ConstantLR",
+        "CosineAnnealingLR",
+        "LinearLR",
+        "OneCycleLR",
+        "PolynomialLR",
+        "ReduceLROnPlateau",
+    )
+}
+"""Schedules of the learning rate that a file can name: those without required arguments."""
+
+TORCH_ACTIVATIONS = {
+    name: getattr(torch.nn, name)
+    for name in (
+        "CELU",
+        "ELU",
+        "GELU",
+        "Hardshrink",
+        "Hardsigmoid",
+        "Hardswish",
+        "Hardtanh",
+        "Identity",
+        "LeakyReLU",
+        "LogSigmoid",
+        "Mish",
+        "PReLU",
+        "ReLU",
+        "ReLU6",
+        "SELU",
+        "SiLU",
+        "Sigmoid",
+        "Softplus",
+        "Softshrink",
+        "Softsign",
+        "Tanh",
+        "Tanhshrink",
+    )
+}
+"""Activations that a file can name."""
+
+TORCH_CLASSES = {
+    "torch.optim": OPTIMIZERS,
+    "torch.optim.lr_scheduler": SCHEDULERS,
+    "torch.nn": TORCH_ACTIVATIONS,
+}
+"""Classes of torch that a file can name, by tag."""
 
 DTYPES = {
     np.dtype(name).str: np.dtype(name)
@@ -306,13 +359,15 @@ class Dtype(Kind):
         return DTYPES[content]
 
 
-class Optimizer(Kind):
-    """A class of torch.optim."""
+class TorchClass(Kind):
+    """A class of a module of torch, a key of `TORCH_CLASSES`."""
 
-    tags = ("torch.optim",)
+    def __init__(self, tag):
+        self.tags = (tag,)
+        self.classes = TORCH_CLASSES[tag]
 
     def read_content(self, content, path, reader):
         """Return the class."""
-        if not isinstance(content, str) or content not in OPTIMIZERS:
-            raise mismatch(path, content, f"one of {tuple(OPTIMIZERS)}")
-        return OPTIMIZERS[content]
+        if not isinstance(content, str) or content not in self.classes:
+            raise mismatch(path, content, f"one of {tuple(self.classes)}")
+        return self.classes[content]

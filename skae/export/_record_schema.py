@@ -12,22 +12,28 @@ from skae.anomaly._reference import NeighborView, NormalReference
 from skae.anomaly._tail_probability import TailProbability
 from skae.compression._context_model import ContextModel
 from skae.export import _consistency as consistency
-from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
-from skae.export._estimator_schema import (
+from skae.export._architecture_schema import (
+    ACTIVATION,
     ARCHITECTURE,
+    DROPOUT,
+    KERNEL_SIZE,
+    N_STAGES,
+    NORMALIZATION,
+)
+from skae.export._compound_kinds import Array, Choice, Fields, Nested, Sequence, Strings
+from skae.export._fields import ANY, ANY_COUNT, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
+from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
+from skae.export._option_schema import (
     BOTTLENECK_OBJECT,
     FEATURES_OBJECT,
     LOSS_OBJECT,
     PENALTY_OBJECT,
 )
-from skae.export._fields import ANY, ANY_COUNT, AT_LEAST_0, COUNT, POSITIVE, SIZES, ClassSchema
-from skae.export._kinds import Boolean, Int, Null, Real, Text, Word
 from skae.generation._quantiles import QuantileMatch
 from skae.imputation._conditional_noise import ConditionalNoise
 from skae.imputation._kernel_regression import KernelRegression
 from skae.imputation._table_imputation import TableImputation
 from skae.networks.config import ConvConfig, DenseConfig, UNetConfig
-from skae.networks.layers import ACTIVATIONS
 
 __all__ = ["RECORDS"]
 
@@ -45,13 +51,15 @@ NETWORK_FIELDS = {
     "n_inputs": COUNT,
     "encoder_sizes": SIZES,
     "decoder_sizes": SIZES,
-    "activation": Word(*ACTIVATIONS),
+    "activation": ACTIVATION,
     "output": Word("linear", "sigmoid"),
     "ceiling": POSITIVE,
     "bottleneck": BOTTLENECK_OBJECT,
     "penalty": PENALTY_OBJECT,
     "head_sizes": SIZES,
     "allow_nan": Boolean(),
+    "normalization": NORMALIZATION,
+    "dropout": DROPOUT,
 }
 
 RECORDS = {
@@ -82,7 +90,9 @@ RECORDS = {
             **NETWORK_FIELDS,
             "image_size": Sequence(COUNT, 3, 3),
             "channels_first": Boolean(),
-            "n_filters": COUNT,
+            "n_filters": Choice(COUNT, SIZES),
+            "n_stages": Choice(Null(), N_STAGES),
+            "kernel_size": Choice(Null(), KERNEL_SIZE),
             "fine": Boolean(),
             "scales_channels": Boolean(),
             "features": FEATURES_OBJECT,

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 
 from skae.export._fields import ClassSchema
-from skae.export._kinds import DTYPES, OPTIMIZERS, mismatch
+from skae.export._kinds import DTYPES, TORCH_CLASSES, mismatch
 from skae.export._schema import ESTIMATORS, OPTIONS, SCHEMA, SKLEARN_ESTIMATORS
 
 __all__ = ["Node", "Reader", "Writer"]
@@ -98,8 +98,9 @@ class Writer:
             return {"bytes": value.hex()}
         if isinstance(value, np.dtype) and value.str in DTYPES:
             return {"dtype": value.str}
-        if isinstance(value, type) and value in OPTIMIZERS.values():
-            return {"torch.optim": value.__name__}
+        for tag, classes in TORCH_CLASSES.items():
+            if isinstance(value, type) and value in classes.values():
+                return {tag: value.__name__}
         if type(value) in NAMES:
             return self._write_object(value, path)
         names = ", ".join([*ESTIMATORS, *SKLEARN_ESTIMATORS])

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
 from skae._input.array_likes import as_plain
+from skae._input.dask_rows import DaskMixin
 from skae._input.dtypes import as_ndarray
 from skae._input.validation import resolve_seed
 from skae._meta_estimator import WrappedAutoencoderMixin
@@ -34,7 +35,14 @@ of tables and of digits of 8x8 pixels. Of images of 28x28 pixels, it decreased t
 of Fashion-MNIST and increased that of MNIST."""
 
 
-class LatentSampler(ClassDensitiesMixin, WrappedAutoencoderMixin, DensityMixin, BaseEstimator):
+class LatentSampler(
+    DaskMixin,
+    ClassDensitiesMixin,
+    WrappedAutoencoderMixin,
+    DensityMixin,
+    BaseEstimator,
+    row_methods=("score_samples",),
+):
     """Generative model that samples latent vectors from a density and decodes them.
 
     `fit` fits the autoencoder, and then fits the density on the latent vectors of X [1]_. With

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._devices import uses_default_torch_state
 from skae._input.array_likes import as_numpy
+from skae._input.dask_rows import DaskMixin
 from skae._input.dtypes import as_ndarray
 from skae._input.tables import missing_cells
 from skae._input.validation import check_rows, resolve_seed
@@ -33,7 +34,13 @@ HIDING_STREAM, DRAWING_STREAM = 101, 102
 and its first numbers must not decide here as well."""
 
 
-class AutoencoderImputer(WrappedAutoencoderMixin, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(
+    DaskMixin,
+    WrappedAutoencoderMixin,
+    TransformerMixin,
+    BaseEstimator,
+    row_methods=("transform",),
+):
     r"""Transformer that imputes missing values by an autoencoder and by kernel regression.
 
     Only missing cells change. All other cells keep their value and dtype, and data frames keep
@@ -250,6 +257,14 @@ class AutoencoderImputer(WrappedAutoencoderMixin, TransformerMixin, BaseEstimato
         if isinstance(X, torch.Tensor) and wants_tensor(self, X):
             return torch.from_numpy(filled).to(X.device)
         return filled
+
+    def _check_rows_are_independent(self):
+        """Raise an error if results of chunks would share their random draws."""
+        if self.sample_posterior:
+            raise ValueError(
+                "Got sample_posterior=True with X as a dask collection, but draws need all rows. "
+                "Pass X.compute(), or set sample_posterior=False."
+            )
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return the names of the columns of the result.

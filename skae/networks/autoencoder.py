@@ -8,11 +8,12 @@ from torch.nn import functional
 
 from skae.networks.bottlenecks import BottleneckModule, check_forward, quantized
 from skae.networks.forward_output import ForwardOutput
-from skae.networks.layers import Linear, Standardize, initialize_weights, mlp, widen
+from skae.networks.hidden_units import HiddenUnits, mlp
+from skae.networks.layers import Linear, Standardize, initialize_weights, widen
 from skae.networks.penalties import PenaltyModule
 from skae.networks.residual_pca import ResidualPCA
 
-__all__ = ["Autoencoder", "ForwardOutput", "ResidualPCA"]
+__all__ = ["Autoencoder", "ResidualPCA"]
 
 MAX_DOUBLE_PRODUCTS = 50_000
 """Multiplications per sample up to which float64 products do not slow down inference.
@@ -38,8 +39,10 @@ class Autoencoder(nn.Module):
         k, the number of latent dimensions.
     n_coordinates : int
         m, the number of principal coordinates.
-    n_inputs, n_extra, encoder_sizes, decoder_sizes, activation
+    n_inputs, n_extra, encoder_sizes, decoder_sizes
         Parameters of `ResidualPCA`.
+    activation, normalization, dropout
+        Parameters of `HiddenUnits`.
     n_pca_features : int, default=None
         Number of features for PCA; None means d.
     n_encoder_coordinates : int, default=None
@@ -62,9 +65,6 @@ class Autoencoder(nn.Module):
     channels_last = False
     """Whether the memory format of weights is channels-last."""
 
-    is_static = True
-    """Whether the operations are those of skae, and the same for each batch without NaN."""
-
     def __init__(
         self,
         *,
@@ -75,6 +75,8 @@ class Autoencoder(nn.Module):
         encoder_sizes,
         decoder_sizes,
         activation,
+        normalization=None,
+        dropout=0.0,
         n_pca_features=None,
         n_encoder_coordinates=None,
         n_extra=0,
@@ -95,9 +97,10 @@ class Autoencoder(nn.Module):
         self.centre = Standardize(n_features)
         self.n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
         self.make_option_modules(bottleneck, penalty, n_components)
+        self.units = HiddenUnits(activation, normalization, dropout)
         self.head = None
         if head_sizes:
-            self.head = mlp([n_components, *head_sizes], activation)
+            self.head = mlp([n_components, *head_sizes], HiddenUnits(activation))
         self.trunk = ResidualPCA(
             n_encoder_coordinates or n_coordinates,
             n_components,
@@ -105,7 +108,7 @@ class Autoencoder(nn.Module):
             n_extra,
             encoder_sizes,
             decoder_sizes,
-            activation,
+            self.units,
             with_mask=bottleneck.is_nested,
             n_outputs=n_coordinates,
         )
@@ -160,6 +163,16 @@ class Autoencoder(nn.Module):
             Reconstructions in the training space, before the output function.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement reconstruct_code.")
+
+    @property
+    def is_static(self):
+        """Whether the operations are fixed, and the same for each batch without NaN."""
+        return self.units.is_static
+
+    @property
+    def is_stackable(self):
+        """Whether several networks can be trained as one with stacked weights."""
+        return self.units.is_stackable
 
     @property
     def n_training_features(self):

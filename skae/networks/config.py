@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from skae.networks.hidden_units import reset_activations
+
 __all__ = ["ConvConfig", "DenseConfig", "NetworkConfig", "UNetConfig"]
 
 
@@ -31,13 +33,15 @@ class NetworkConfig(Config):
     n_inputs: int
     encoder_sizes: tuple
     decoder_sizes: tuple
-    activation: str
+    activation: Any
     output: str
     ceiling: float
     bottleneck: Any
     penalty: Any
     head_sizes: tuple
     allow_nan: bool
+    normalization: str | None = None
+    dropout: float = 0.0
 
     @property
     def draws_noise(self):
@@ -55,8 +59,9 @@ class NetworkConfig(Config):
         return self.penalty is not None and self.penalty.adds_noise
 
     def add_option_modules(self, network):
-        """Create the modules of bottleneck and penalty in a network again."""
+        """Create the modules of bottleneck, penalty and activation in a network again."""
         network.make_option_modules(self.bottleneck, self.penalty, self.n_components)
+        reset_activations(network, self.activation)
 
     @property
     def has_features(self):
@@ -83,9 +88,11 @@ class ConvConfig(NetworkConfig):
 
     image_size: tuple
     channels_first: bool
-    n_filters: int
+    n_filters: Any
     fine: bool
     scales_channels: bool
+    n_stages: int | None = None
+    kernel_size: int | None = None
     features: Any = None
     n_feature_coordinates: int = 0
 

@@ -7,17 +7,18 @@ from torch import nn
 from torch.nn import functional
 
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.conv_encoder import (
+    build_encoder,
+    first_filters,
+    full_resolution_kernel,
+    kernel_of,
+)
 from skae.networks.features import FeatureCoordinates
-from skae.networks.layers import ACTIVATIONS, Conv2d, Linear, product
-from skae.networks.patches import PatchGrid, halve_shape
+from skae.networks.hidden_units import HiddenUnits
+from skae.networks.layers import Conv2d, Linear, product
+from skae.networks.patches import PatchGrid
 
 __all__ = ["ConvNetwork"]
-
-MAX_ENCODED_CELLS = 16
-"""Cells of the encoder's last feature map: 4 x 4, few enough for a dense layer."""
-
-MAX_SMALL_PATCH_FEATURES = 256
-"""Features of a patch up to which kernels of 3 x 3 at full resolution cost little time."""
 
 
 class ConvNetwork(Autoencoder):
@@ -41,9 +42,13 @@ class ConvNetwork(Autoencoder):
         Channels, height, width.
     channels_first : bool
         Whether a flat image is (channels, height, width) instead of (height, width, channels).
-    n_filters : int
-        Channels of the first convolution. They double with each halving of the grid, up to four
-        times as many.
+    n_filters : int or tuple of int
+        Channels of the first convolution. They double with each convolution of the encoder, up to
+        four times as many. A tuple has the channels of each of them.
+    n_stages : int, default=None
+        Number of convolutions of the encoder. If None, it follows from the grid and `n_filters`.
+    kernel_size : int, default=None
+        Height and width of the kernels, an odd number. If None, 3, and 1 on large patches.
     fine : bool, default=False
         Whether the encoder receives patches of half the height and width, and has twice as many
         filters. It applies to small images only, and takes two to three times the operations.
@@ -67,6 +72,8 @@ class ConvNetwork(Autoencoder):
         image_size,
         channels_first,
         n_filters,
+        n_stages=None,
+        kernel_size=None,
         fine=False,
         scales_channels=False,
         features=None,
@@ -76,9 +83,14 @@ class ConvNetwork(Autoencoder):
         grid = PatchGrid(*image_size, channels_first)
         is_small = not grid.coarser_shapes
         fine = fine and is_small and grid.n_fine_features < grid.n_patch_features
+        units = HiddenUnits(
+            shared["activation"], shared.get("normalization"), shared.get("dropout", 0.0)
+        )
         encoder, n_extra = None, 0
         if shared["encoder_sizes"]:
-            encoder, n_extra = _build_encoder(grid, n_filters, fine, shared)
+            encoder, n_extra = build_encoder(
+                grid, n_filters, n_stages, kernel_size, fine, units, shared.get("allow_nan")
+            )
         n_pca_features = grid.n_patches * grid.n_pca_features
         super().__init__(
             n_extra=n_extra,
@@ -98,14 +110,14 @@ class ConvNetwork(Autoencoder):
         self.fine = fine
         self.encoder_convolutions = encoder
         self.decoder_shapes = [grid.shape, *grid.coarser_shapes][::-1]
+        n_filters = first_filters(n_filters)
         self.n_maps = 2 * n_filters
         if is_small:
             self.n_maps = max(1, n_filters // 2)
         n_hidden = shared["n_components"]
         if shared["decoder_sizes"]:
             n_hidden = shared["decoder_sizes"][-1]
-        self._add_decoder(n_hidden, n_filters)
-        self.act = ACTIVATIONS[shared["activation"]]()
+        self._add_decoder(n_hidden, n_filters, kernel_size)
         inside = smooth = None
         if grid.is_padded:
             inside = torch.ones(grid.n_patches * grid.n_patch_features)
@@ -114,16 +126,23 @@ class ConvNetwork(Autoencoder):
         self.register_buffer("inside", inside)
         self.register_buffer("smooth", smooth)
 
-    def _add_decoder(self, n_hidden, n_filters):
+    def _add_decoder(self, n_hidden, n_filters, kernel_size):
         """Add the layers from the last hidden layer of the trunk to patches."""
         grid, n_maps = self.grid, self.n_maps
         self.decoder_maps = Linear(n_hidden, n_maps * math.prod(self.decoder_shapes[0]))
         self.decoder_convolutions = nn.ModuleList(
-            Conv2d(n_maps, 4 * n_maps, 3, padding=1) for _ in grid.coarser_shapes
+            _convolution(n_maps, 4 * n_maps, kernel_of(shape, kernel_size))
+            for shape in self.decoder_shapes[:-1]
         )
-        self.decoder_mix = Conv2d(grid.n_pca_features + n_maps, 2 * n_filters, 3, padding=1)
-        size = _full_resolution_kernel(grid)
-        self.decoder_last = Conv2d(2 * n_filters, grid.n_patch_features, size, padding=size // 2)
+        self.decoder_units = nn.ModuleList(
+            self.units.make(n_maps, of_maps=True) for _ in self.decoder_convolutions
+        )
+        n_mixed = 2 * n_filters
+        kernel = kernel_of(grid.shape, kernel_size)
+        self.decoder_mix = _convolution(grid.n_pca_features + n_maps, n_mixed, kernel)
+        self.mix_units = self.units.make(n_mixed, of_maps=True)
+        kernel = full_resolution_kernel(grid, kernel_size)
+        self.decoder_last = _convolution(n_mixed, grid.n_patch_features, kernel)
 
     @property
     def n_training_features(self):
@@ -231,10 +250,11 @@ class ConvNetwork(Autoencoder):
         low = _as_maps(product(u, self.components), self.grid.shape)  # (b, Q, gh, gw)
         maps = _as_maps(self.decoder_maps(hidden), self.decoder_shapes[0])  # (b, n_maps, h, w)
         shapes = self.decoder_shapes[1:]
-        for layer, (h, w) in zip(self.decoder_convolutions, shapes, strict=True):
+        steps = zip(self.decoder_convolutions, self.decoder_units, shapes, strict=True)
+        for layer, units, (h, w) in steps:
             doubled = functional.pixel_shuffle(layer(maps), 2)  # (b, n_maps, 2 * h', 2 * w')
-            maps = self.act(doubled[..., :h, :w])  # (b, n_maps, h, w)
-        mixed = self.act(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3)))
+            maps = units(doubled[..., :h, :w])  # (b, n_maps, h, w)
+        mixed = self.mix_units(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3)))
         residual = self.decoder_last(mixed)  # (b, P, gh, gw)
         if self.smooth is not None:
             low = self._interpolate(low)  # (b, P, gh, gw)
@@ -261,59 +281,9 @@ class ConvNetwork(Autoencoder):
         return functional.conv2d(padded, kernel).unflatten(0, low.shape[:-3])
 
 
-def _build_encoder(grid, n_filters, fine, shared):
-    """Build the encoder's convolutions.
-
-    Each convolution halves the grid, until at most `MAX_ENCODED_CELLS` cells are left. The first
-    one does not if the patches are fine, or the image is large.
-
-    Parameters
-    ----------
-    grid : PatchGrid
-        Geometry of the images.
-    n_filters : int
-        Channels of the first convolution.
-    fine : bool
-        Whether the encoder receives fine patches.
-    shared : dict
-        Parameters of `skae.networks.autoencoder.Autoencoder`.
-
-    Returns
-    -------
-    convolutions : torch.nn.Sequential
-        Convolutions and activations.
-    n_features : int
-        Number of output features.
-    """
-    channels, shape = grid.n_patch_features, grid.shape
-    if fine:
-        channels, shape = grid.n_fine_features, grid.fine_shape
-        n_filters = 2 * n_filters
-    if shared.get("allow_nan"):
-        channels = 2 * channels  # values, and the mask of missing values
-    max_filters = 4 * n_filters
-    size = _full_resolution_kernel(grid)
-    stride = 2
-    if fine or grid.coarser_shapes or math.prod(shape) <= MAX_ENCODED_CELLS:
-        stride = 1
-    layers = []
-    while True:
-        convolution = Conv2d(channels, n_filters, size, stride, padding=size // 2)
-        layers += [convolution, ACTIVATIONS[shared["activation"]]()]
-        channels = n_filters
-        if stride == 2:
-            shape = halve_shape(shape)
-        if math.prod(shape) <= MAX_ENCODED_CELLS:
-            return nn.Sequential(*layers), channels * math.prod(shape)
-        n_filters = min(2 * n_filters, max_filters)
-        size, stride = 3, 2
-
-
-def _full_resolution_kernel(grid):
-    """Return the kernel size of the first and the last convolution: 1 for large patches, else 3."""
-    if grid.n_patch_features <= MAX_SMALL_PATCH_FEATURES:
-        return 3
-    return 1
+def _convolution(n_inputs, n_outputs, kernel):
+    """Create a convolution that keeps the shape of maps."""
+    return Conv2d(n_inputs, n_outputs, kernel, padding=tuple(side // 2 for side in kernel))
 
 
 def _as_maps(x, shape):

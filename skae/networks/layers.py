@@ -4,7 +4,6 @@ import copy
 import math
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import pairwise
 
 import torch
 from torch import nn
@@ -13,11 +12,11 @@ from torch.nn import functional
 __all__ = [
     "ACTIVATIONS",
     "Conv2d",
+    "LayerNorm",
     "Linear",
     "Standardize",
     "double_products",
     "initialize_weights",
-    "mlp",
     "product",
     "squash",
     "stack_networks",
@@ -34,6 +33,9 @@ ACTIVATIONS = {
 }
 """The activations by name."""
 
+
+EPSILON = 1e-5
+"""Added to variances that divide, as in torch."""
 
 MAX_PINNED_BYTES = 2**24
 """Largest tensor that is copied through page-locked memory, which torch keeps for later copies."""
@@ -190,6 +192,13 @@ class Standardize(nn.Module):
         is_wide = x.dtype in (torch.int64, torch.float64) and self.scale.device.type != "mps"
         return self(x, torch.float64 if is_wide else torch.float32)
 
+    @property
+    def relative_mean(self):
+        """Mean of each feature minus the mean of all features, in standardized units, (d,)."""
+        mean = self.mean.cpu().double().sum(0)  # MPS has no float64
+        relative = (mean - mean.mean()) / self._divisor(mean.device, mean.dtype)
+        return relative.to(self.scale)
+
     def inverse(self, x, dtype=torch.float32):
         """Return standardized samples in units of X, in float32 or float64."""
         if dtype == torch.float32:
@@ -239,6 +248,40 @@ class Conv2d(nn.Conv2d):
         return torch.stack(results)
 
 
+class LayerNorm(nn.Module):
+    """Layer normalization for one network, or for several networks with stacked weights.
+
+    Each sample has mean 0 and variance 1 over its units, or over all values of its maps, before a
+    scale and a shift of each unit or map.
+
+    Parameters
+    ----------
+    n_units : int
+        Number of units or maps.
+    of_maps : bool, default=False
+        Whether units are maps (..., c, h, w).
+    """
+
+    def __init__(self, n_units, of_maps=False):
+        super().__init__()
+        self.of_maps = of_maps
+        self.weight = nn.Parameter(torch.ones(n_units))
+        self.bias = nn.Parameter(torch.zeros(n_units))
+
+    def forward(self, x):
+        """Normalize units (..., n_units), or maps (..., n_units, h, w)."""
+        wide = widen(x.float())
+        weight, bias = self.weight, self.bias
+        shape = x.shape[-1:]
+        if weight.ndim == 2:  # stacked, (n_networks, n_units)
+            weight, bias = weight.unsqueeze(1), bias.unsqueeze(1)
+        if self.of_maps:
+            weight, bias = weight[..., None, None], bias[..., None, None]
+            shape = x.shape[-3:]
+        normalized = functional.layer_norm(wide, shape, eps=EPSILON)
+        return (normalized * weight + bias).to(x.dtype)
+
+
 def stack_networks(networks):
     """Stack networks of one architecture, so that one step trains all of them.
 
@@ -265,30 +308,11 @@ def stack_networks(networks):
     return stacked
 
 
-def mlp(sizes, activation):
-    """Build linear layers with an activation after each layer but the last.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Widths from the input to the output.
-    activation : str
-        A key of `ACTIVATIONS`.
-
-    Returns
-    -------
-    layers : torch.nn.Sequential
-        ``len(sizes) - 1`` linear layers.
-    """
-    layers = []
-    for n_inputs, n_outputs in pairwise(sizes):
-        layers += [Linear(n_inputs, n_outputs), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers[:-1])
-
-
 @torch.no_grad()
 def initialize_weights(module, generator):
     """Sample all weights from a uniform distribution of variance 1 / fan_in, and set biases to 0.
+
+    The weights of normalization are 1.
 
     Parameters
     ----------
@@ -304,6 +328,9 @@ def initialize_weights(module, generator):
             layer.weight.copy_(uniform * math.sqrt(3 / fan_in))
             if layer.bias is not None:
                 layer.bias.zero_()
+        elif isinstance(layer, LayerNorm):
+            layer.weight.fill_(1)
+            layer.bias.zero_()
 
 
 def squash(x, width):

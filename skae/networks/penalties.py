@@ -5,9 +5,9 @@ import math
 import torch
 from torch import nn
 
-from skae.networks.layers import to_device
+from skae.networks.layers import Linear, to_device
 
-__all__ = ["PenaltyModule", "RateModel"]
+__all__ = ["PenaltyModule", "Projector", "RateModel"]
 
 
 class PenaltyModule(nn.Module):
@@ -81,3 +81,33 @@ class RateModel(PenaltyModule):
         deviation = -deviation.abs()
         probability = torch.sigmoid(deviation + half_step) - torch.sigmoid(deviation - half_step)
         return -probability.clamp(min=1e-9).log2().sum(-1)
+
+
+class Projector(PenaltyModule):
+    """A network with two hidden layers that a penalty compares views in, and that is not kept.
+
+    Layers are normalized within a sample, so that the result does not depend on the batch.
+
+    Parameters
+    ----------
+    n_components : int
+        k, the number of latent dimensions.
+    width : int
+        Width of all layers.
+    """
+
+    def __init__(self, n_components, width):
+        super().__init__()
+        self.layers = nn.Sequential(
+            Linear(n_components, width),
+            nn.LayerNorm(width),
+            nn.ReLU(),
+            Linear(width, width),
+            nn.LayerNorm(width),
+            nn.ReLU(),
+            Linear(width, width, bias=False),
+        )
+
+    def forward(self, z):
+        """Project whitened latent vectors (b, k) to (b, width)."""
+        return self.layers(z)

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from skae.networks.layers import ACTIVATIONS, Linear, mlp, squash
+from skae.networks.hidden_units import mlp
+from skae.networks.layers import Linear, squash
 
 __all__ = ["ResidualPCA"]
 
@@ -37,10 +38,10 @@ class ResidualPCA(nn.Module):
         Number of further inputs of the encoder's hidden layers, such as convolutional features.
     encoder_sizes, decoder_sizes : sequence of int
         Widths of the hidden layers.
-    activation : str
-        A key of `ACTIVATIONS`.
     n_outputs : int, default=None
         Number of principal coordinates that the decoder returns; None means m.
+    units : skae.networks.hidden_units.HiddenUnits
+        Modules after the hidden layers.
     with_mask : bool
         Whether the decoder's hidden layers also receive a mask of the nonzero latent dimensions.
         It marks the length of a code of the "ordered" bottleneck.
@@ -57,7 +58,7 @@ class ResidualPCA(nn.Module):
         n_extra,
         encoder_sizes,
         decoder_sizes,
-        activation,
+        units,
         with_mask,
         n_outputs=None,
     ):
@@ -65,23 +66,22 @@ class ResidualPCA(nn.Module):
         if n_outputs is None:
             n_outputs = n_coordinates
         self.with_mask = with_mask
-        act = ACTIVATIONS[activation]
         self.register_buffer("spread", torch.ones(n_inputs))
         self.encoder_linear = Linear(n_coordinates, n_components, bias=False)
         self.decoder_linear = Linear(n_components, n_outputs, bias=False)
         self.encoder_hidden = None
         self.decoder_hidden = None
         if encoder_sizes:
-            hidden = mlp([n_inputs + n_extra, *encoder_sizes], activation)
-            self.encoder_hidden = nn.Sequential(hidden, act())
+            hidden = mlp([n_inputs + n_extra, *encoder_sizes], units)
+            self.encoder_hidden = nn.Sequential(hidden, units.make(encoder_sizes[-1]))
             self.encoder_last = Linear(encoder_sizes[-1], n_components)
         if decoder_sizes:
             n_decoder_inputs = n_components
             if with_mask:
                 n_decoder_inputs = 2 * n_components
-            self.decoder_hidden = mlp([n_decoder_inputs, *decoder_sizes], activation)
+            self.decoder_hidden = mlp([n_decoder_inputs, *decoder_sizes], units)
             self.decoder_skip = Linear(n_components, decoder_sizes[-1], bias=False)
-            self.decoder_act = act()
+            self.decoder_act = units.make(decoder_sizes[-1])
             self.decoder_last = Linear(decoder_sizes[-1], n_outputs)
 
     def encode(self, u, extra=None):

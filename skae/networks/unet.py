@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skae.networks.autoencoder import ForwardOutput
+from skae.networks.forward_output import ForwardOutput
 from skae.networks.layers import ACTIVATIONS, Conv2d, initialize_weights
 
 __all__ = ["FACTOR", "UNet"]

@@ -176,7 +176,7 @@ def _fit_images(restorer, images, seed, hooks, checkpoints):
     loss = resolve_loss(restorer.loss)
     generator = torch.Generator().manual_seed(seed)
     device = resolve_device(restorer.device)
-    extra = extra_settings(restorer.net_params)
+    extra = extra_settings(restorer)
     crops = _make_crops(restorer, images, generator, device)
     config = _network_config(restorer, images, crops.crop)
     network = restorer._build(config)

@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae._devices import uses_default_torch_state
+from skae._input.dask_rows import DaskMixin
 from skae._input.units import output_dtype, to_dtype, warn_if_other_units
 from skae._input.validation import check_weights
 from skae._options import OptionsMixin
@@ -44,7 +45,13 @@ IDENTITY_LOSSES = {word: loss for word, loss in LOSSES.items() if loss.link == "
 
 
 class ImageRestorer(
-    OptionsMixin, NetworkPersistenceMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator
+    DaskMixin,
+    OptionsMixin,
+    NetworkPersistenceMixin,
+    RegressorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+    row_methods=("predict",),
 ):
     """Image restoration by a convolutional autoencoder with skip connections (U-Net).
 

@@ -22,7 +22,7 @@ from skae._training.pca import (
     MAX_SAMPLES,
 )
 from skae._training.validation_split import MAX_VALIDATION_SAMPLES, validation_size
-from skae.autoencoders._conv import AUTO_FILTERS
+from skae.autoencoders._architecture import AUTO_FILTERS
 from skae.corruptions._base import AUTO_LEVEL
 from skae.networks.dense import MAX_PRECISION_FEATURES
 from skae.networks.patches import MAX_PCA_FEATURES

@@ -21,7 +21,7 @@ from skae import (
 )
 from skae._files.container import MAX_JSON_DEPTH, MAX_JSON_ITEMS
 from skae.export import load, save
-from skae.export._kinds import OPTIMIZERS
+from skae.export._kinds import OPTIMIZERS, SCHEDULERS, TORCH_ACTIVATIONS
 from skae.export._schema import SCHEMA
 
 from ..cases import gray_images, low_rank
@@ -74,6 +74,17 @@ def test_optimizers_are_those_of_torch():
         assert issubclass(optimizer, torch.optim.Optimizer)
 
 
+def test_schedulers_and_activations_need_no_arguments():
+    """The classes of torch that a file can name are valid parameters."""
+    for scheduler in SCHEDULERS.values():
+        DenseAutoencoder(
+            2, learning_rate=scheduler, hidden_layer_sizes=(3,), max_iter=1, random_state=0
+        ).fit(TABLE)
+    x = torch.linspace(-2, 2, 6)
+    for activation in TORCH_ACTIVATIONS.values():
+        assert activation()(x).shape == x.shape
+
+
 def set_at(*keys, value):
     """Return a function that sets a value in the content of a file."""
 
@@ -110,6 +121,27 @@ FORGED = {
     "a-module-as-optimizer": (
         set_at(*STATE, "solver", value={"torch.optim": "lr_scheduler"}),
         "lr_scheduler",
+    ),
+    "a-module-as-activation": (
+        set_at(*STATE, "activation", value={"torch.nn": "Module"}),
+        "activation",
+    ),
+    "an-optimizer-as-activation": (
+        set_at(*NETWORK, "activation", value={"torch.optim": "SGD"}),
+        "activation",
+    ),
+    "another-activation-of-the-network": (
+        set_at(*NETWORK, "activation", value={"torch.nn": "PReLU"}),
+        "weights do not match",
+    ),
+    "a-schedule-with-arguments": (
+        set_at(*STATE, "learning_rate", value={"torch.optim.lr_scheduler": "LambdaLR"}),
+        "learning_rate",
+    ),
+    "a-dropout-of-two": (set_at(*NETWORK, "dropout", value=2), "dropout"),
+    "a-normalization-of-the-future": (
+        set_at(*NETWORK, "normalization", value="batch"),
+        "normalization",
     ),
     "an-object-as-solver": (
         set_at(*STATE, "solver", value={"object": {"class": "os.system", "state": {}}}),
@@ -149,6 +181,7 @@ FORGED = {
         set_at(*STATE, "n_iter_", value={"object": {"class": "Targets", "state": {}}}),
         "n_iter_",
     ),
+    "a-history-without-columns": (set_at(*STATE, "history_", value={"dict": {}}), "a dict of"),
     "a-bool-as-number": (set_at(*STATE, "n_iter_", value=True), "n_iter_"),
     "a-huge-int": (set_at(*STATE, "max_iter", value=10**30), "max_iter"),
     "a-huge-float": (set_at(*STATE, "target_weight", value=10**400), "target_weight"),
@@ -290,6 +323,9 @@ INCONSISTENT = {
     "infinity": ("dense", scale_by(W("centre.mean"), np.inf), "finite|numbers"),
     "a-scale-of-zero": ("dense", scale_by(W("centre.scale"), 0), "positive weights centre.scale"),
     "a-negative-whitening": ("dense", scale_by(W("whitening"), -1), "positive weights whitening"),
+    "an-unknown-epoch": ("dense", scale_by("history_['epoch']", np.nan), "finite"),
+    "negative-seconds": ("dense", scale_by("history_['seconds']", -1), "numbers from 0"),
+    "a-longer-history": ("dense", resize("history_['train_loss']", (9,)), "size"),
     "another-shape": ("dense", resize(W("whitening"), (3,)), "weights do not match"),
     "an-unused-array": ("dense", lambda arrays: arrays.update(x=np.zeros(3)), "no attribute"),
     "a-missing-array": ("dense", lambda arrays: arrays.pop(W("whitening")), "array of this path"),

@@ -63,7 +63,16 @@ def _shorter(x, generator):
 
 SHARED = {
     "n_components": [*NUMBERS, *SMALL, 0.9, 100],
-    "activation": ["relu", "tanh", "gelu", "silu", "identity", *WORDS],
+    "activation": [
+        *("relu", "tanh", "gelu", "silu", "identity", *WORDS),
+        *(torch.nn.ELU, torch.nn.PReLU, torch.nn.ReLU(), torch.nn.GLU, torch.nn.RReLU, dict, len),
+    ],
+    "normalization": ["layer", "batch", *WORDS],
+    "dropout": [0.1, 0.9, 0.999999, *NUMBERS],
+    "learning_rate": [
+        *("constant", "cosine", *WORDS, 0.1, torch.optim.lr_scheduler.CosineAnnealingLR, len),
+        *(torch.optim.lr_scheduler.StepLR, torch.optim.lr_scheduler.ReduceLROnPlateau, dict),
+    ],
     "init": ["auto", "random", *WORDS],
     "bottleneck": [
         *("deterministic", "ordered", "variational", "quantized", *WORDS),
@@ -149,10 +158,10 @@ PARAMETERS = {
             ("x",),
             b"4",
         ],
+        "decoder_hidden_layer_sizes": [*NUMBERS, (3,), (4, 3), [], (0,), "x", "auto", [[3]]],
     },
     "ConvAutoencoder": {
         **SHARED,
-        "n_filters": [*NUMBERS, 1, 3],
         "features": [
             *("patches", PatchFeatures(2), PatchFeatures(0), PatchFeatures("x"), PatchFeatures),
             *(PatchFeatures(3, patch_size=2, pooling=(1, 2)), PatchFeatures(2, patch_size=99)),
@@ -160,6 +169,9 @@ PARAMETERS = {
             *(PatchFeatures(2, threshold=math.inf), PatchFeatures(2, pooling=()), *WORDS),
             *(user_options.RowMeans(2), user_options.RowMeans, Features(), dict),
         ],
+        "n_filters": [*NUMBERS, 1, 3, (2, 3), [1], (), (2, 0), "auto"],
+        "n_stages": [*NUMBERS, 1, 3, 101],
+        "kernel_size": [*NUMBERS, 1, 3, 5, 4, 101],
         "image_shape": [
             *("auto", "x", (2, 2), (6, 6), [3, 12], (36,), (6, 6, 1), (6, 6, 3), (0, 36), (-6, -6)),
             *(

@@ -205,6 +205,8 @@ def fingerprint(model, X):
     for name, weight in sorted(model.net_.module_.state_dict().items()):
         digest.update(name.encode() + weight.numpy().tobytes())
     for name, value in sorted(vars(model).items()):
+        if name == "history_":
+            value = {key: column for key, column in value.items() if key != "seconds"}
         if name.endswith("_") and name != "net_":
             digest.update(f"{name} {value!r}".encode())
     digest.update(repr([epoch["train_loss"] for epoch in model.net_.history]).encode())

@@ -79,7 +79,7 @@ DATA_FAULTS = [
     Fault(
         "quantization-step-too-wide",
         "networks",
-        "penalties.py",
+        "penalties/_rate.py",
         "math.sqrt(6 * self.weight / math.log(2))",
         "math.sqrt(12 * self.weight / math.log(2))",
         ("networks/test_bottlenecks.py",),
@@ -138,8 +138,8 @@ DATA_FAULTS = [
         "learning-rate-without-decay",
         "training",
         "_training/learning_rate.py",
-        "warm_up, (1 - done) / (1 - warm_up))",
-        "warm_up, 1.0)",
+        "warm_up, (1 - done) / (1 - warm_up)",
+        "warm_up, 1.0",
         NET,
     ),
     Fault(

@@ -14,6 +14,7 @@ from skae._training.pca import fit_pca
 from skae.bottlenecks import Deterministic
 from skae.networks import ConvNetwork, DenseNetwork
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.hidden_units import HiddenUnits, mlp
 from skae.networks.imputation import conditional_means
 from skae.networks.layers import (
     ACTIVATIONS,
@@ -21,7 +22,6 @@ from skae.networks.layers import (
     Linear,
     Standardize,
     initialize_weights,
-    mlp,
     squash,
     stack_networks,
 )
@@ -177,7 +177,7 @@ def test_standardize_has_an_inverse(kind):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_mlp_has_activations_between_layers(activation):
     """An activation follows each layer but the last."""
-    layers = mlp([4, 3, 2], activation)
+    layers = mlp([4, 3, 2], HiddenUnits(activation))
     assert [type(layer) for layer in layers] == [Linear, ACTIVATIONS[activation], Linear]
     assert layers(torch.rand(5, 4)).shape == (5, 2)
 
