@@ -66,7 +66,9 @@ def fit_data(estimator, data, seed):
             modules.append(objective.bottleneck.make_module(k, n_hidden))
         if objective.penalty is not None and not is_own(objective.penalty):
             modules.append(objective.penalty.make_module(k))
-    described_modules = []
+        own_modules = config.own_modules()
+    # weights of lazy modules do not exist yet; the code of all classes does
+    described_modules = [[type(one) for one in module.modules()] for module in own_modules]
     for module in modules:
         if module is not None:
             classes = [type(one) for one in module.modules()]

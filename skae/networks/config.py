@@ -65,6 +65,10 @@ class NetworkConfig(Config):
         network.make_option_modules(self.bottleneck, self.penalty, self.n_components)
         reset_activations(network, self.activation)
 
+    def own_modules(self):
+        """Build the encoder and the decoder of the user; other networks have none."""
+        return []
+
     in_pca_space = False
     gaussian_imputation = False
     convolutional = False
@@ -133,6 +137,10 @@ class ModuleConfig(NetworkConfig):
             self.n_components,
             getattr(self, f"{role}_params"),
         )
+
+    def own_modules(self):
+        """Build the encoder and the decoder of the user."""
+        return [self.build_module(role) for role in ("encoder", "decoder")]
 
     def add_option_modules(self, network):
         """Create the modules of options and of the user in a network again."""
