@@ -348,7 +348,6 @@ CASES = [
         _module(own.DenseEncoder, own.DenseDecoder, 3, residual=None, early_stopping=True),
         _table(),
     ),
-    Case("module-functions", _module(own.make_encoder, own.make_decoder, 2), _table(d=4)),
     Case("module-lazy", _module(own.LazyEncoder, own.LazyDecoder, 3, allow_nan=True), _table()),
     Case(
         "module-variational",

@@ -69,7 +69,9 @@ def fit_data(estimator, data, seed):
             modules.append(objective.penalty.make_module(k))
         if config.has_features and not is_own(config.features):
             modules.append(config.features.make_module(config.image_size))
-    described_modules = []
+        own_modules = config.own_modules()
+    # weights of lazy modules do not exist yet; the code of all classes does
+    described_modules = [[type(one) for one in module.modules()] for module in own_modules]
     for module in modules:
         if module is not None:
             classes = [type(one) for one in module.modules()]

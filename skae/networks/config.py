@@ -70,6 +70,10 @@ class NetworkConfig(Config):
         """Whether the encoder receives features of images."""
         return self.features is not None
 
+    def own_modules(self):
+        """Build the encoder and the decoder of the user; other networks have none."""
+        return []
+
     features = None
     in_pca_space = False
     gaussian_imputation = False
@@ -147,6 +151,10 @@ class ModuleConfig(NetworkConfig):
             self.n_components,
             getattr(self, f"{role}_params"),
         )
+
+    def own_modules(self):
+        """Build the encoder and the decoder of the user."""
+        return [self.build_module(role) for role in ("encoder", "decoder")]
 
     def add_option_modules(self, network):
         """Create the modules of options and of the user in a network again."""

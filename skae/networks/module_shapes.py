@@ -213,7 +213,8 @@ def _trace(module, x, name, what, records=None):
     """
     stack = []
     sizes = [x[0].numel()]
-    records = [] if records is None else records
+    if records is None:
+        records = []
     with _hooks(module, stack, sizes, records):
         try:
             output = module(x)
@@ -235,7 +236,9 @@ def _hooks(module, stack, sizes, records):
 
         def after(_, args, output):
             stack.pop()
-            first = output[0] if isinstance(output, (tuple, list)) and output else output
+            first = output
+            if isinstance(output, (tuple, list)) and output:
+                first = output[0]
             if isinstance(first, torch.Tensor) and first.ndim > 0:
                 sizes.append(first[:1].numel())
                 if is_leaf:

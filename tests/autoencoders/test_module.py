@@ -28,6 +28,7 @@ from skae import (
     TraversalDisplay,
 )
 from skae._input import streaming
+from skae._training.defaults import make_plan
 from skae.export import load, save
 
 from ..cases import color_images, curve, gray_images, low_rank
@@ -417,14 +418,44 @@ def test_a_resumed_fit_needs_the_same_modules():
         estimator.set_params(encoder=make_encoder).fit(X)
 
 
-def test_checkpoints(tmp_path):
-    """A finished fit is found again, and another width is another fit."""
-    estimator = dense(checkpoint_dir=tmp_path).fit(X)
+@pytest.mark.parametrize(
+    "modules",
+    [
+        (DenseEncoder, DenseDecoder),
+        (make_encoder, LazyDecoder),
+        (DenseEncoder((6,), 2), make_decoder((6,), 2)),
+    ],
+    ids=["classes", "function", "modules"],
+)
+def test_checkpoints(tmp_path, modules):
+    """A finished fit is found again, and another learning rate is another fit."""
+    estimator = ModuleAutoencoder(*modules, 2, checkpoint_dir=tmp_path, **FAST).fit(X)
     again = clone(estimator).fit(X)
-    np.testing.assert_array_equal(again.transform(X), dense().fit(X).transform(X))
+    expected = clone(estimator).set_params(checkpoint_dir=None).fit(X)
+    np.testing.assert_array_equal(again.transform(X), expected.transform(X))
     assert len(list(tmp_path.iterdir())) == 1
-    clone(estimator).set_params(encoder__hidden=3).fit(X)
+    clone(estimator).set_params(learning_rate_init=0.1).fit(X)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_default_rules_are_those_of_the_guide():
+    """Learning rate, epochs and required gain of own modules."""
+    settings = {
+        "batch_size": "auto",
+        "max_iter": "auto",
+        "learning_rate_init": "auto",
+        "early_stopping": True,
+        "cross_validation": False,
+        "convolutional": False,
+    }
+    usual = make_plan(1000, 8, 1, **settings)
+    own = make_plan(1000, 8, 1, **settings, own_modules=True, epochs_factor=3)
+    alone = make_plan(1000, 8, 1, **settings, own_modules=True, has_linear_part=False)
+    assert own.learning_rate == 0.003 < usual.learning_rate
+    assert (usual.min_gain_in_standard_errors, own.min_gain_in_standard_errors) == (2.0, 3.0)
+    assert alone.min_gain_in_standard_errors is None
+    estimator = dense(max_iter="auto").fit(X)
+    assert estimator.max_iter_ == pytest.approx(3 * make_plan(80, 6, 1, **settings).epochs, abs=2)
 
 
 # --------------------------------------------------------------------------------------- files
