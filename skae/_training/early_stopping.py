@@ -246,13 +246,18 @@ class EarlyStopping:
         return losses, reconstruction
 
     def _should_stop(self):
-        """Return whether a fifth of the epochs gained nothing, or two fifths too little."""
+        """Return whether a fifth of the epochs gained nothing, or two fifths too little.
+
+        Afterwards a training ends at an evaluation without a better candidate.
+        """
         done = self.epoch / self.epochs
-        if done < 0.2 or done >= 0.6 or not self.plan.stops_early or self.plan.n_folds < 2:
+        if done < 0.2 or done == 1 or not self.plan.stops_early or self.plan.n_folds < 2:
             return False
         if done < 0.4:
             return self.best is self.initial
-        return not self._is_significant(self.best)
+        if done < 0.6 and not self._is_significant(self.best):
+            return True
+        return self.best.epoch < self.epoch
 
     def _is_significant(self, checkpoint):
         if self.plan.min_gain_in_standard_errors is None:
