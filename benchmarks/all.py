@@ -115,6 +115,12 @@ JOBS = [
         12,
         all_cores=True,
     ),
+    Job(
+        "small_fits",
+        "small_fits.py --images {mnist}",
+        "--only breast-cancer images-dense --max-iter 1 --threads 1 --repeats 1",
+        8,
+    ),
     Job("parallel", "parallel.py", "--repeats 1 --folds 2 --max-iter 1 --k 2", 5),
     Job("ordered", "ordered.py --data {fashion-mnist}", "--k 3 --separate 2 --max-iter 1", 4),
     Job(
