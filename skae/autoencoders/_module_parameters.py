@@ -78,7 +78,7 @@ class ModuleParametersMixin:
 
     def __getstate__(self):
         """Return the state to pickle; see `NetworkPersistenceMixin`."""
-        state = super().__getstate__()  # type: ignore[misc]
+        state = super().__getstate__()
         for role in OWN_MODULES:
             state[role] = _as_saved(state[role])
         if "_spec" in state:
