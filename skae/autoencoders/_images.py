@@ -116,6 +116,6 @@ class ImageLayoutMixin:
         return self._layout.unflatten(rows, shape)
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
