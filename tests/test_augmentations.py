@@ -151,7 +151,7 @@ def resolved(images, **parameters):
     model = ConvAutoencoder(8, max_iter=1, batch_size=512, random_state=0, **parameters).fit(images)
 
     class Objective:
-        augmentation, corruption = "auto", None
+        augmentation, corruption, features = "auto", None, None
 
     rows = images.reshape(len(images), -1)
     augment = resolve_augment(model, Objective, model.net_.module_, rows, one_pass=False)

@@ -141,7 +141,7 @@ def use(estimator):
 
 
 def _has_nan(estimator):
-    """Return whether a loaded estimator has NaN or infinity in an array."""
+    """Return whether a loaded estimator has NaN or infinity in an array, except in its history."""
     waiting, seen = [estimator], set()
     while waiting:
         value = waiting.pop()
@@ -152,7 +152,8 @@ def _has_nan(estimator):
             if not np.isfinite(value).all():
                 return True
         elif isinstance(value, dict):
-            waiting.extend(value.values())
+            # a history has NaN for unknown losses
+            waiting.extend(item for name, item in value.items() if name != "history_")
         elif isinstance(value, (list, tuple)):
             waiting.extend(item for item in value if not isinstance(item, (int, float, str)))
         elif hasattr(value, "__getstate__") and hasattr(value, "__dict__"):
