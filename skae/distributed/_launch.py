@@ -70,13 +70,36 @@ def start(timeout: float = TIMEOUT) -> None:
         if dist.is_nccl_available():
             backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout), **_meeting(timeout))
     except RuntimeError as error:
         raise Lost(
             f"Process {rank} waited {timeout:g} seconds for {size} processes to start. Start all of "
             f"them, or set another timeout in skae.distributed.start(). The backend reports: {error}"
         ) from error
     atexit.register(stop)
+
+
+def _meeting(timeout):
+    """Return where processes meet, as arguments of `init_process_group`.
+
+    The processes of ``torchrun`` meet at a store that outlives a restart. Its addresses of earlier
+    processes would be read again, so each start has a prefix of its own.
+    """
+    variables = os.environ
+    if variables.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    store = dist.TCPStore(
+        variables["MASTER_ADDR"],
+        int(variables["MASTER_PORT"]),
+        is_master=False,
+        timeout=timedelta(seconds=timeout),
+    )
+    n_restarts = variables.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return {
+        "store": dist.PrefixStore(f"skae/start_{n_restarts}", store),
+        "rank": int(variables["RANK"]),
+        "world_size": int(variables["WORLD_SIZE"]),
+    }
 
 
 def stop():
