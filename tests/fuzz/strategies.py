@@ -140,6 +140,9 @@ SHARED = {
     "verbose": [0, -1, "x", None, 1.5],
 }
 
+OF_SKAE_NETWORKS = ("activation", "dropout", "init", "normalization")
+"""Parameters that modules of the user do not have."""
+
 PARAMETERS = {
     "DenseAutoencoder": {
         **SHARED,
@@ -163,7 +166,7 @@ PARAMETERS = {
         "decoder_hidden_layer_sizes": [*NUMBERS, (3,), (4, 3), [], (0,), "x", "auto", [[3]]],
     },
     "ModuleAutoencoder": {
-        **{name: values for name, values in SHARED.items() if name not in ("activation", "init")},
+        **{name: values for name, values in SHARED.items() if name not in OF_SKAE_NETWORKS},
         "encoder": [
             *(own_modules.DenseEncoder, own_modules.NormalEncoder, own_modules.TutorialEncoder),
             *(own_modules.LSTMEncoder, own_modules.make_encoder, torch.nn.Identity(), len, dict),
