@@ -493,7 +493,7 @@ def test_torchrun_restarts_a_fit(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     np.save(tmp_path / "X.npy", X)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "--max-restarts", "3", "--monitor-interval", "0.1"]
+    command += ["--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1"]
     paths = [tmp_path / name for name in ("script.py", "X.npy", "checkpoints", "curve.npy")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)

@@ -162,7 +162,7 @@ class SplitSteps(SameSteps):
 
     @contextmanager
     def epoch(self, net, n_steps):
-        """Tell the others about errors by the sum of a step, which they wait for."""
+        """Announce errors to the others by the sum of a step, which they wait for."""
         self._n_remaining = n_steps
         announce_between_steps = self.group.announce
 

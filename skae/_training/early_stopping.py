@@ -139,7 +139,6 @@ class EarlyStopping:
         self.average = None
         if plan.averages_weights and validation_batches:
             self.average = WeightAverage(net.module_)
-        net.average = self.average  # updated after each step
         losses, reconstruction = self.evaluate()
         self.initial = Checkpoint(0, losses, self.weights(), float(reconstruction.mean()))
         self.best = self.initial

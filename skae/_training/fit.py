@@ -148,7 +148,7 @@ def run_fit(setup, hooks, checkpoints):
         snapshot=snapshot,
         verbose=estimator.verbose,
     )
-    net.monitor, net.checkpoints = monitor, checkpoints
+    net.monitor, net.average, net.checkpoints = monitor, monitor.average, checkpoints
     with monitor.on_epoch:
         try:
             end = net.train(setup.dataset, plan.epochs)

@@ -79,7 +79,7 @@ class NoProcesses:
         return batch.total_weight
 
     def end_epoch(self, net, total_loss, total_weight):
-        """Make the weights and the sums of an epoch equal."""
+        """Synchronize the weights and the sums of an epoch between all processes."""
 
     def agree(self, net, stop):
         """Return whether any process wants to stop at the end of an epoch."""

@@ -88,20 +88,20 @@ class Group:
             raise
 
     def _tell_others(self, error):
-        """Tell the others about an error, unless all processes raised it together."""
+        """Announce an error to the others, unless all processes raised it together."""
         if getattr(error, "is_agreed", False):
             return
         with contextlib.suppress(Lost):  # nobody is left to be told
             self.announce(error)
 
     def _announce_error(self, error):
-        """Take part in the next check of the others, and tell them about an error."""
+        """Announce an error in the next check of the others."""
         self.sum(torch.tensor([*self.flags(has_failed=True), 0.0]))
         self.gather_messages(error)
 
     @contextmanager
     def announcing(self, announce):
-        """Tell the others about errors by another function within a block."""
+        """Announce errors to the others by another function within a block."""
         earlier, self.announce = self.announce, announce
         try:
             yield

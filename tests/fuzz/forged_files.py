@@ -43,6 +43,9 @@ __all__ = ["COUNTS", "attack", "write_seeds"]
 MODULES = {"encoder": DenseEncoder, "decoder": DenseDecoder}
 """Modules that all files are loaded with."""
 
+MAY_BE_UNKNOWN = ("train_loss", "validation_loss", "seconds", "learning_rate")
+"""Columns of a history that have NaN where nothing was measured."""
+
 MAX_SECONDS = 1.0  # of the processor
 MAX_BYTES = 200_000_000
 
@@ -141,7 +144,7 @@ def use(estimator):
 
 
 def _has_nan(estimator):
-    """Return whether a loaded estimator has NaN or infinity in an array, except in its history."""
+    """Return whether a loaded estimator has NaN or infinity in an array where no value is unknown."""
     waiting, seen = [estimator], set()
     while waiting:
         value = waiting.pop()
@@ -152,8 +155,7 @@ def _has_nan(estimator):
             if not np.isfinite(value).all():
                 return True
         elif isinstance(value, dict):
-            # a history has NaN for unknown losses
-            waiting.extend(item for name, item in value.items() if name != "history_")
+            waiting.extend(item for name, item in value.items() if name not in MAY_BE_UNKNOWN)
         elif isinstance(value, (list, tuple)):
             waiting.extend(item for item in value if not isinstance(item, (int, float, str)))
         elif hasattr(value, "__getstate__") and hasattr(value, "__dict__"):
