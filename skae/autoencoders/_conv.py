@@ -122,7 +122,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
           ``torch.Generator`` of the CPU.
     augmentation : {"auto", "mirror", "crop"}, Augmentation, callable or None, default="auto"
         Random changes of the training samples, and so of input and target: a word, an object of
-        `skae.augmentations`, or a function as for `corruption`.
+        `skae.augmentations`, or a function as for `corruption`. The default `max_iter` is six-fold.
 
         - "auto": "mirror" in `fit` for more than 3,000 images, if PCA reconstructs mirrored images
           as well as the originals. This holds for photographs, and not for digits or signals.

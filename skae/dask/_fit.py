@@ -131,7 +131,7 @@ def _locked_workers(client, chunks):
     try:
         yield indices
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the scheduler ended, and its locks with it
             lock.release()
 
 

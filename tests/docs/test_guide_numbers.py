@@ -21,8 +21,14 @@ from skae._training.pca import (
     MAX_GRAM_NUMBERS,
     MAX_SAMPLES,
 )
+from skae._training.plan import AUGMENTED_EPOCHS_FACTOR
+from skae._training.sample_changes import (
+    MAX_MIRROR_ERROR,
+    MIN_AUGMENTED_SAMPLES,
+    N_COMPARED_COMPONENTS,
+)
 from skae._training.validation_split import MAX_VALIDATION_SAMPLES, validation_size
-from skae.autoencoders._architecture import AUTO_FILTERS
+from skae.autoencoders._architecture import AUTO_COLOR_FILTERS, AUTO_FILTERS
 from skae.corruptions._base import AUTO_LEVEL
 from skae.networks.dense import MAX_PRECISION_FEATURES
 from skae.networks.patches import MAX_PCA_FEATURES
@@ -166,7 +172,10 @@ def test_sizes_of_the_network():
     assert MAX_COVARIANCE_FEATURES == MAX_SAMPLES == MAX_PCA_FEATURES == 4096
     assert MAX_FLOPS == 1e12
     assert MAX_GRAM_NUMBERS == 2**27
-    assert AUTO_FILTERS == 16
+    assert (AUTO_FILTERS, AUTO_COLOR_FILTERS) == (16, 32)
+    assert (AUGMENTED_EPOCHS_FACTOR, defaults.MAX_AUGMENTED_RATE) == (6, 0.0035)
+    assert (defaults.MIN_AVERAGED_EPOCHS, MAX_MIRROR_ERROR) == (4, 1.03)
+    assert (MIN_AUGMENTED_SAMPLES, N_COMPARED_COMPONENTS) == (3000, 16)
     assert HEAD_WIDTH == 64
     batch_sizes = {3999: 128, 4000: 256, 19_999: 256, 20_000: 512}
     for n, batch_size in batch_sizes.items():
