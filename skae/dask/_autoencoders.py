@@ -32,6 +32,18 @@ class ClusterMixin(BaseEstimator):
         "retries": [Interval(Integral, 0, None, closed="left")],
     }
 
+    def __init__(
+        self,
+        n_components: int | float | Auto = "auto",
+        *,
+        client: "Client | None" = None,
+        retries: int = 0,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(n_components, **parameters)
+        self.client = client
+        self.retries = retries
+
     @classmethod
     def _get_param_names(cls):
         """Return the names of all parameters, of which `__init__` lists the own ones."""
@@ -161,18 +173,6 @@ class DaskDenseAutoencoder(ClusterMixin, DenseAutoencoder):
         **ClusterMixin._cluster_constraints,
     }
 
-    def __init__(
-        self,
-        n_components: int | float | Auto = "auto",
-        *,
-        client: "Client | None" = None,
-        retries: int = 0,
-        **parameters: Any,
-    ) -> None:
-        super().__init__(n_components, **parameters)
-        self.client = client
-        self.retries = retries
-
 
 class DaskConvAutoencoder(ClusterMixin, ConvAutoencoder):
     """Convolutional autoencoder for images and signals that is trained on a dask cluster.
@@ -211,15 +211,3 @@ class DaskConvAutoencoder(ClusterMixin, ConvAutoencoder):
         **ConvAutoencoder._parameter_constraints,
         **ClusterMixin._cluster_constraints,
     }
-
-    def __init__(
-        self,
-        n_components: int | float | Auto = "auto",
-        *,
-        client: "Client | None" = None,
-        retries: int = 0,
-        **parameters: Any,
-    ) -> None:
-        super().__init__(n_components, **parameters)
-        self.client = client
-        self.retries = retries
