@@ -198,6 +198,8 @@ class Stopping(Callback):
 def stopped_fits(rank):
     """Return fits that end early: by a callback, and by Ctrl-C in one process."""
     warnings.simplefilter("ignore")
+    # a job in the background of a shell ignores Ctrl-C, and so do its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stopping = dense(max_iter=5, net_params={"callbacks": [Stopping()]}).fit(X)
     at_step(12, 1, lambda: signal.raise_signal(signal.SIGINT))
     interrupted = dense(max_iter=5).fit(X)
