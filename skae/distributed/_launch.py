@@ -1,6 +1,7 @@
 """Start processes: those of torchrun, or new ones from a notebook."""
 
 import atexit
+import gc
 import math
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from skae.distributed._context import TIMEOUT, settings
+from skae.distributed._context import TIMEOUT, known_groups, settings
 from skae.distributed._errors import Lost, OtherProcessError
 
 __all__ = ["launch", "start"]
@@ -103,9 +104,15 @@ def _meeting(timeout):
 
 
 def stop():
-    """Leave the process group at the end of the process."""
+    """Leave the process group at the end of the process, and end its threads.
+
+    A thread of "gloo" that needs the interpreter after its end would abort the process. The threads
+    end with the last reference to their group, also with those in reference cycles.
+    """
+    known_groups.clear()
     if dist.is_initialized():
         dist.destroy_process_group()
+    gc.collect()
 
 
 def launch(
