@@ -210,7 +210,8 @@ def test_features_of_large_images_are_those_of_block_means():
 @pytest.mark.parametrize(
     ("size", "parameters", "patch_size", "pooling"),
     [
-        ((1, 28, 28), {}, (6, 6), (3, 3)),
+        ((1, 28, 28), {}, (6, 6), (5, 5)),
+        ((3, 28, 28), {}, (6, 6), (3, 3)),
         ((3, 48, 48), {}, (6, 6), (4, 4)),
         ((1, 8, 8), {}, (4, 4), (3, 3)),
         ((1, 1, 1), {}, (1, 1), (1, 1)),
@@ -224,9 +225,12 @@ def test_auto_follows_from_the_size(size, parameters, patch_size, pooling):
     option = PatchFeatures(**parameters)
     resolved = option.resolve(size)
     assert (resolved.patch_size, resolved.pooling) == (patch_size, pooling)
-    assert resolved.n_filters == 256
+    n_filters = 256
+    if size[0] == 1 and size[1] > 1:
+        n_filters = 128
+    assert resolved.n_filters == n_filters
     assert option.n_filters == "auto"
-    assert resolved.make_module(size).n_outputs == 2 * 256 * np.prod(pooling)
+    assert resolved.make_module(size).n_outputs == 2 * n_filters * np.prod(pooling)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +326,8 @@ def joint_features(estimator, X, weight):
     pixels = network.grid.cut(x).double().numpy()
     pattern = network.features.pattern
     features = network.features.module(network.grid.images(x + pattern)).double().numpy()
-    features = (features - features.mean(0)) / (features.std(0) + 1e-3)
+    variances = features.var(0)
+    features = (features - features.mean(0)) / np.sqrt(variances + variances.mean())
     pixels = pixels * np.sqrt(weight * features.var(0).sum() / pixels.var(0).sum())
     return np.hstack([features, pixels - pixels.mean(0)])
 

@@ -26,9 +26,6 @@ MAX_FILTER_IMAGES = 4096
 MAX_FILTER_NUMBERS = 2**24
 """The most images from which filters are estimated, and the most numbers of them."""
 
-MIN_DEVIATION = 1e-3
-"""Number added to the standard deviation of a feature before it divides the feature."""
-
 OVERSAMPLING = 32
 N_ITERATIONS = 3
 """Directions beyond the wanted ones, and rounds, of subspace iteration."""
@@ -180,7 +177,8 @@ def _decompose(
     values -= mean
     values *= roots
     variances = torch.linalg.vector_norm(values, dim=0).square()
-    scales = variances.sqrt() + MIN_DEVIATION
+    # the features of small variance are noise, and stay smaller
+    scales = (variances + variances[:n_features].mean()).sqrt().clamp(min=1e-6)
     feature_variance = float((variances[:n_features] / scales[:n_features].square()).sum())
     pixel_variance = float(variances[n_features:].sum())
     unit = (max(pixel_weight * feature_variance, 1e-12) / max(pixel_variance, 1e-12)) ** 0.5
