@@ -9,7 +9,7 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
 
 Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With many
-labels, each latent dimension is standardized. With few labels and for clusters, latent vectors with features are used as they
+labels and for clusters, each latent dimension is standardized. With few labels, latent vectors with features are used as they
 are; for other methods, each dimension is divided by the square root of its standard deviation. With ``--cache``, the model and
 the scores of each fit are kept in a folder, and a second run continues an interrupted one.
 """
@@ -52,8 +52,8 @@ N_DRAWS = 5
 N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
-MAX_MIXED = 32
-"""Latent dimensions for Gaussian mixtures: the first ones, which are standardized."""
+MAX_CLUSTERED = 32
+"""Latent dimensions for clustering: the first ones, where they are sorted."""
 
 COLUMNS = {
     "svc": "SVC",
@@ -171,14 +171,16 @@ def measure(method, seed, model, images, svc_rows):
     scores["few_spreading"] = np.mean(
         label_spreading_accuracies(few, labels, few_test, y_test, draws)
     )
-    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(few)
+    Z = Z[:N_CLUSTERED]
+    if method in ("pca", "patches"):
+        Z = Z[:, :MAX_CLUSTERED]
+    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(Z)
     scores["kmeans_accuracy"] = cluster_accuracy(labels, clusters)
     scores["kmeans_nmi"] = normalized_mutual_info_score(labels, clusters)
     scores["kmeans_ari"] = adjusted_rand_score(labels, clusters)
     if method != "raw":
         mixture = GaussianMixture(len(classes), reg_covar=1e-2, random_state=seed)
-        first = Z[:N_CLUSTERED, :MAX_MIXED]
-        scores["mixture_accuracy"] = cluster_accuracy(labels, mixture.fit_predict(first))
+        scores["mixture_accuracy"] = cluster_accuracy(labels, mixture.fit_predict(Z))
     return {name: float(score) for name, score in scores.items()}
 
 
