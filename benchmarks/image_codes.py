@@ -8,9 +8,10 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --data cifar10.npz --k 64 128 256 --svc-rows 20000
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
 
-Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With few
-labels, each latent dimension is divided by the square root of its standard deviation; otherwise it is standardized. With
-``--cache``, the model and the scores of each fit are kept in a folder, and a second run continues an interrupted one.
+Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With many
+labels and for clusters, each latent dimension is standardized. With few labels, latent vectors with features are used as they
+are; for other methods, each dimension is divided by the square root of its standard deviation. With ``--cache``, the model and
+the scores of each fit are kept in a folder, and a second run continues an interrupted one.
 """
 
 import argparse
@@ -52,7 +53,7 @@ N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
 MAX_CLUSTERED = 32
-"""Latent dimensions for clustering: the first ones, where they are sorted by variance."""
+"""Latent dimensions for clustering: the first ones, where they are sorted."""
 
 COLUMNS = {
     "svc": "SVC",
@@ -154,8 +155,12 @@ def measure(method, seed, model, images, svc_rows):
     Z_test = scaler.transform(model.transform(X_test).astype(np.float32))
     scores["svc"] = SVC(C=5).fit(Z[:svc_rows], y[:svc_rows]).score(Z_test, y_test)
 
-    roots = np.sqrt(scaler.scale_).astype(np.float32)
-    few, few_test, labels = (Z * roots)[:N_CLUSTERED], Z_test * roots, y[:N_CLUSTERED]
+    # the scale of latent vectors with features follows from the distances of neighbors
+    scales = np.sqrt(scaler.scale_)
+    if method == "patches":
+        scales = scaler.scale_
+    scales = scales.astype(np.float32)
+    few, few_test, labels = (Z * scales)[:N_CLUSTERED], Z_test * scales, y[:N_CLUSTERED]
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     draws = [
         np.concatenate([rng.permutation(members)[:N_LABELS] for members in classes])

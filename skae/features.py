@@ -16,13 +16,19 @@ from skae.networks.features import FeatureModule, PatchFilters, reduction_factor
 __all__ = ["FeatureModule", "Features", "PatchFeatures"]
 
 AUTO_FILTERS = 256
-"""Number of filters for ``n_filters="auto"``."""
+GRAY_FILTERS = 128
+"""Number of filters for ``n_filters="auto"``, and of grayscale images."""
 
 AUTO_PATCH = 6
 """Largest side of a patch of an image for ``patch_size="auto"``, and of a signal twice as many."""
 
 AUTO_CELLS = 3
 """Cells along each side of an image for ``pooling="auto"``, and along a signal three times as many.
+"""
+
+GRAY_CELLS = 5
+"""The most cells along each side of a grayscale image for ``pooling="auto"``, of at least five
+positions.
 """
 
 FINE_SIDE = 40
@@ -85,19 +91,22 @@ class PatchFeatures(Features):
         \sqrt{\operatorname{mean} \max(0, f_j^\top q - t)}, \quad
         \sqrt{\operatorname{mean} \max(0, -f_j^\top q - t)},
 
-    and the encoder starts as the principal components of all features beside the pixels.
+    and latent vectors are rotated principal components of all features beside the pixels. Latent
+    dimensions in which nearest neighbors are close come first and have a larger scale.
 
     Parameters
     ----------
     n_filters : int or "auto", default="auto"
-        Number K of filters. If "auto", 256.
+        Number K of filters. If "auto", 128 for grayscale images, 256 for color images and signals.
     patch_size : int, tuple of int or "auto", default="auto"
         Height and width of a patch in pixels. An int is the length of every side of a patch, but 1
         along a side of one pixel, as in signals. If "auto", 6, and 12 for signals, at most half of
         the side of an image. Images of more than 4,096 pixels are reduced by block means before.
+        The borders of grayscale images are repeated by half of a patch.
     pooling : int, tuple of int or "auto", default="auto"
-        Number of cells along height and width. If "auto", 3, and 4 for images with at least 40
-        positions of a patch along a side; 9 for signals.
+        Number of cells along height and width. If "auto", grayscale images have up to 5 cells of at
+        least five positions of a patch; color images have 3, and 4 along a side of at least 40
+        positions; signals have 9.
     threshold : float, default=0.25
         Smallest response t that counts.
     pixel_weight : float, default=0.1
@@ -170,10 +179,12 @@ class PatchFeatures(Features):
         n_filters = self.n_filters
         if n_filters == "auto":
             n_filters = AUTO_FILTERS
+            if _is_gray(image_size):
+                n_filters = GRAY_FILTERS
         return clone(self).set_params(
             n_filters=int(n_filters),
             patch_size=patch_size,
-            pooling=self._resolve_pooling(sides, patch_size),
+            pooling=self._resolve_pooling(image_size, patch_size),
         )
 
     def _resolve_patch(self, sides):
@@ -192,13 +203,20 @@ class PatchFeatures(Features):
             )
         return patch_size
 
-    def _resolve_pooling(self, sides, patch_size):
+    def _resolve_pooling(self, image_size, patch_size):
         """Return the number of cells along height and width."""
-        positions = [side - patch + 1 for side, patch in zip(sides, patch_size, strict=True)]
+        sides, padding = _reduced_sides(image_size), _padding(image_size, patch_size)
+        positions = [
+            side + 2 * added - patch + 1
+            for side, added, patch in zip(sides, padding, patch_size, strict=True)
+        ]
         pooling = self.pooling
         if isinstance(pooling, str):
             if min(sides) == 1:
                 return tuple(min(3 * AUTO_CELLS, n) for n in positions)
+            if _is_gray(image_size):
+                wanted = [max(AUTO_CELLS, min(GRAY_CELLS, n // 5)) for n in positions]
+                return tuple(min(cells, n) for cells, n in zip(wanted, positions, strict=True))
             return tuple(min(AUTO_CELLS + (n >= FINE_SIDE), n) for n in positions)
         pooling = _pair(pooling, sides, "pooling")
         if any(cells > n for cells, n in zip(pooling, positions, strict=True)):
@@ -218,8 +236,25 @@ class PatchFeatures(Features):
             Channels, height and width of an image.
         """
         return PatchFilters(
-            image_size, self.n_filters, self.patch_size, self.pooling, self.threshold
+            image_size,
+            self.n_filters,
+            self.patch_size,
+            self.pooling,
+            self.threshold,
+            _padding(image_size, self.patch_size),
         )
+
+
+def _is_gray(image_size):
+    """Return whether samples are images of one channel."""
+    return image_size[0] == 1 and min(image_size[1:]) > 1
+
+
+def _padding(image_size, patch_size):
+    """Return by how many pixels images are padded: grayscale images by half of a patch."""
+    if _is_gray(image_size):
+        return tuple(patch // 2 for patch in patch_size)
+    return 0, 0
 
 
 def _reduced_sides(image_size):

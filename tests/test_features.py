@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -209,7 +210,8 @@ def test_features_of_large_images_are_those_of_block_means():
 @pytest.mark.parametrize(
     ("size", "parameters", "patch_size", "pooling"),
     [
-        ((1, 28, 28), {}, (6, 6), (3, 3)),
+        ((1, 28, 28), {}, (6, 6), (5, 5)),
+        ((3, 28, 28), {}, (6, 6), (3, 3)),
         ((3, 48, 48), {}, (6, 6), (4, 4)),
         ((1, 8, 8), {}, (4, 4), (3, 3)),
         ((1, 1, 1), {}, (1, 1), (1, 1)),
@@ -223,9 +225,12 @@ def test_auto_follows_from_the_size(size, parameters, patch_size, pooling):
     option = PatchFeatures(**parameters)
     resolved = option.resolve(size)
     assert (resolved.patch_size, resolved.pooling) == (patch_size, pooling)
-    assert resolved.n_filters == 256
+    n_filters = 256
+    if size[0] == 1 and size[1] > 1:
+        n_filters = 128
+    assert resolved.n_filters == n_filters
     assert option.n_filters == "auto"
-    assert resolved.make_module(size).n_outputs == 2 * 256 * np.prod(pooling)
+    assert resolved.make_module(size).n_outputs == 2 * n_filters * np.prod(pooling)
 
 
 @pytest.mark.parametrize(
@@ -314,25 +319,42 @@ def test_modules_of_users_are_not_trained():
 # -------------------------------------------------------------------------- principal components
 
 
-def test_codes_are_principal_components():
-    """Codes are PCA scores of standardized features and weighted pixels, up to one unit."""
-    X = color_images(60, 9, 8, 3)
-    weight = 0.3
-    estimator = conv(5, features=PatchFeatures(3, pixel_weight=weight)).fit(X)
+def joint_features(estimator, X, weight):
+    """Return standardized features beside weighted pixels of X, centered, float64."""
     network = estimator.net_.module_
-    x = network.centre(torch.from_numpy(X.reshape(60, -1)))
+    x = network.centre(torch.from_numpy(X.reshape(len(X), -1)))
     pixels = network.grid.cut(x).double().numpy()
     pattern = network.features.pattern
     features = network.features.module(network.grid.images(x + pattern)).double().numpy()
-    features = (features - features.mean(0)) / (features.std(0) + 1e-3)
+    variances = features.var(0)
+    features = (features - features.mean(0)) / np.sqrt(variances + variances.mean())
     pixels = pixels * np.sqrt(weight * features.var(0).sum() / pixels.var(0).sum())
-    joint = np.hstack([features, pixels - pixels.mean(0)])
-    directions = np.linalg.svd(joint, full_matrices=False)[2][:5]
-    scores = joint @ directions.T
+    return np.hstack([features, pixels - pixels.mean(0)])
+
+
+def test_codes_are_rotated_principal_components():
+    """Codes are PCA scores of variance 1, rotated and divided by the distances of neighbors."""
+    X, weight = color_images(60, 9, 8, 3), 0.3
+    estimator = conv(5, features=PatchFeatures(3, pixel_weight=weight)).fit(X)
+    joint = joint_features(estimator, X, weight)
+    scores = joint @ np.linalg.svd(joint, full_matrices=False)[2][:5].T
+    scores /= scores.std(0)
+    nearest = NearestNeighbors(n_neighbors=11).fit(scores).kneighbors(scores)[1][:, 1:]
+    differences = (scores[:, None] - scores[nearest]).reshape(-1, 5)
+    lengths, rotation = np.linalg.eigh(differences.T @ differences / (2 * len(differences)))
+    expected = scores @ rotation / np.sqrt(lengths)
     codes = estimator.transform(X)
-    slopes = (codes * scores).sum(0) / np.square(scores).sum(0)
+    slopes = (codes * expected).sum(0) / np.square(expected).sum(0)
     np.testing.assert_allclose(np.abs(slopes), np.abs(slopes[0]), rtol=1e-3)
-    np.testing.assert_allclose(codes, scores * slopes, atol=1e-3 * np.abs(codes).max())
+    np.testing.assert_allclose(codes, expected * slopes, atol=2e-3 * np.abs(codes).max())
+    assert (np.diff(codes.std(0)) < 0).all()
+
+
+def test_duplicates_and_few_samples():
+    """Neighbors at a distance of 0, and fewer samples than neighbors or components, give finite codes."""
+    X = gray_images(40, 8, 8)
+    for images in (np.repeat(X[:4], 15, axis=0), X[:3], X[:2]):
+        assert np.isfinite(conv(3).fit(images).transform(X)).all()
 
 
 def test_the_decoder_starts_as_a_regression():

@@ -1,4 +1,10 @@
-"""Features of images: filters from a sample, and principal components beside the pixels."""
+"""Features of images: filters from a sample, and their coordinates beside the pixels.
+
+::
+
+    features, pixels ── principal components ──▶ scores of variance 1 (k,)
+        ── rotation that sorts directions by the distance of neighbors, and scales ──▶ codes (k,)
+"""
 
 from dataclasses import dataclass
 
@@ -20,15 +26,21 @@ MAX_FILTER_IMAGES = 4096
 MAX_FILTER_NUMBERS = 2**24
 """The most images from which filters are estimated, and the most numbers of them."""
 
-MIN_DEVIATION = 1e-3
-"""Number added to the standard deviation of a feature before it divides the feature."""
-
 OVERSAMPLING = 32
 N_ITERATIONS = 3
 """Directions beyond the wanted ones, and rounds, of subspace iteration."""
 
 MAX_EXACT = 1024
 """Features up to which the eigenvectors of their covariance are computed."""
+
+N_NEIGHBORS = 10
+"""Nearest neighbors of an image that sort and scale the latent dimensions."""
+
+MIN_NEIGHBOR_VARIANCE = 1e-3
+"""Lower bound of the variance of differences of neighbors, relative to that of all samples."""
+
+COMPARED_ROWS = 2048
+"""Rows whose distances to all others are computed together."""
 
 RIDGE = 1e-6
 """Ridge of the regression of pixels on coordinates, relative to the largest variance."""
@@ -165,7 +177,8 @@ def _decompose(
     values -= mean
     values *= roots
     variances = torch.linalg.vector_norm(values, dim=0).square()
-    scales = variances.sqrt() + MIN_DEVIATION
+    # the features of small variance are noise, and stay smaller
+    scales = (variances + variances[:n_features].mean()).sqrt().clamp(min=1e-6)
     feature_variance = float((variances[:n_features] / scales[:n_features].square()).sum())
     pixel_variance = float(variances[n_features:].sum())
     unit = (max(pixel_weight * feature_variance, 1e-12) / max(pixel_variance, 1e-12)) ** 0.5
@@ -177,6 +190,11 @@ def _decompose(
     values /= scales
     directions, variances = _principal_directions(values, n_coordinates, generator)  # (D, m), (m,)
     u = values @ directions / roots.clamp(min=1e-30)  # (n, m)
+    mixing = _neighbor_mixing(u[:, :n_components], variances[:n_components], weights)  # (k', k')
+    k = len(mixing)
+    directions[:, :k] = directions[:, :k] @ mixing
+    u[:, :k] = u[:, :k] @ mixing
+    variances[:k] = mixing.T.square() @ variances[:k]
     pixels -= (weights * pixels).sum(0)
     slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k)
 
@@ -223,6 +241,53 @@ def _principal_directions(values, n_directions, generator):
     largest = directions.abs().argmax(0, keepdim=True)
     directions = directions * directions.gather(0, largest).sign()
     return directions, variances.float().to(values.device)
+
+
+def _neighbor_mixing(scores, variances, weights):
+    """Return a matrix that sorts and scales principal components by the distances of neighbors.
+
+    Directions in which similar images differ little come first, and have a large variance. In
+    units of variance 1, let S be half of the mean outer product of differences of neighbors,
+    with eigenvalues l and eigenvectors R. The new scores ``scores / deviations @ R / sqrt(l)``
+    are uncorrelated as well, and differences of neighbors have variance 1 in all of them.
+
+    Parameters
+    ----------
+    scores : torch.Tensor of shape (n, k)
+        Principal components of samples.
+    variances : torch.Tensor of shape (k,)
+        Their variances.
+    weights : torch.Tensor of shape (n, 1)
+        Sample weights with a sum of 1.
+
+    Returns
+    -------
+    mixing : torch.Tensor of shape (k', k')
+        Matrix from the first k' scores, those of positive variance, to the new ones.
+    """
+    n_neighbors = min(N_NEIGHBORS, len(scores) - 1)
+    is_used = variances > 1e-6 * variances[:1].clamp(min=1e-30)
+    deviations = variances[is_used].sqrt()  # (k',)
+    whitened = scores[:, : len(deviations)] / deviations
+    if n_neighbors < 1 or len(deviations) < 1:
+        return torch.eye(len(deviations), device=scores.device)
+    squares = whitened.square().sum(1)
+    products = torch.zeros(len(deviations), len(deviations), dtype=torch.float64)
+    for start in range(0, len(whitened), COMPARED_ROWS):
+        rows = whitened[start : start + COMPARED_ROWS]
+        distances = squares - 2 * rows @ whitened.T  # less the square of the row
+        own = torch.arange(len(rows), device=rows.device)
+        distances[own, start + own] = torch.inf
+        nearest = distances.topk(n_neighbors, largest=False).indices  # (b, n_neighbors)
+        differences = (rows[:, None] - whitened[nearest]).cpu().double().flatten(0, 1)
+        row_weights = weights[start : start + COMPARED_ROWS].cpu().double()
+        row_weights = row_weights.repeat_interleave(n_neighbors, 0) / (2 * n_neighbors)
+        products += differences.T @ (row_weights * differences)
+    lengths, rotation = torch.linalg.eigh(products)  # ascending
+    lengths = lengths.clamp(min=MIN_NEIGHBOR_VARIANCE)
+    mixing = (rotation / lengths.sqrt()).float().to(scores.device) / deviations[:, None]
+    largest = mixing.abs().argmax(0, keepdim=True)
+    return mixing * mixing.gather(0, largest).sign()
 
 
 def _regress(targets, inputs, weights):

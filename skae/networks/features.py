@@ -95,18 +95,21 @@ class PatchFilters(FeatureModule):
         Number of cells along height and width over which responses are averaged.
     threshold : float
         Smallest absolute response that counts.
+    padding : tuple of int, default=(0, 0)
+        Pixels by which the first and last row, and column, are repeated.
     """
 
-    def __init__(self, image_size, n_filters, patch_size, pooling, threshold):
+    def __init__(self, image_size, n_filters, patch_size, pooling, threshold, padding=(0, 0)):
         super().__init__()
         channels, height, width = image_size
         self.factors = reduction_factors(height, width)
         self.patch_size = tuple(patch_size)
         self.threshold = threshold
+        self.padding = tuple(padding)
         self.shape = tuple(
-            -(-side // factor) - patch + 1
-            for side, factor, patch in zip(
-                (height, width), self.factors, self.patch_size, strict=True
+            -(-side // factor) + 2 * padding - patch + 1
+            for side, factor, padding, patch in zip(
+                (height, width), self.factors, self.padding, self.patch_size, strict=True
             )
         )
         if min(self.shape) < 1:
@@ -149,11 +152,15 @@ class PatchFilters(FeatureModule):
         return torch.cat([self._responses(chunk) for chunk in x.split(n_images)])
 
     def _reduce(self, x):
-        """Subtract the mean of each image, and average blocks of pixels of large images."""
+        """Subtract the mean of each image, average blocks of large images, and repeat the borders."""
         x = (x - x.mean((1, 2, 3), keepdim=True)).clamp(-MAX_ABS, MAX_ABS)
-        if self.factors == (1, 1):
+        if self.factors != (1, 1):
+            x = functional.avg_pool2d(x, self.factors, ceil_mode=True, count_include_pad=False)
+        if self.padding == (0, 0):
             return x
-        return functional.avg_pool2d(x, self.factors, ceil_mode=True, count_include_pad=False)
+        vertical, horizontal = self.padding
+        padding = (horizontal, horizontal, vertical, vertical)
+        return functional.pad(x, padding, mode="replicate")
 
     def _responses(self, x):
         """Return the pooled features of reduced images."""
