@@ -94,13 +94,17 @@ def test_the_loss_weighs_masked_and_visible_values(name, weight):
             return values.detach()
         return module.from_training_space(values.detach())
 
-    masked = masked_rows(net, corruption, X)
+    masked = masked_rows(net, corruption, X).numpy()
     values = ELEMENTWISE[loss](rows(x_hat).numpy(), rows(target).numpy())
-    parts = [np.where(mask, values, 0).sum(1) / mask.sum(1) for mask in (masked, ~masked)]
-    share = module.n_features / net.criterion_.n_training_features
-    expected = share * (weight * parts[0] + (1 - weight) * parts[1])
-    np.testing.assert_allclose(losses.detach().numpy(), expected, rtol=2e-4)
-    gradient = rows(x_hat.grad)
+    expected = np.zeros(len(X))
+    for i, its_masked in enumerate(masked):
+        parts = ((its_masked, weight), (~its_masked, 1 - weight))
+        parts = [(values[i][mask].mean(), share) for mask, share in parts if mask.any()]
+        if sum(share for _, share in parts) > 0:
+            expected[i] = np.average([mean for mean, _ in parts], weights=[w for _, w in parts])
+    padded = module.n_features / net.criterion_.n_training_features
+    np.testing.assert_allclose(losses.detach().numpy(), expected * padded, rtol=2e-4)
+    gradient = rows(x_hat.grad).numpy()
     for mask, its_weight in ((masked, weight), (~masked, 1 - weight)):
         assert (gradient[mask] != 0).any() == (its_weight > 0)
 
