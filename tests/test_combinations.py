@@ -11,7 +11,7 @@ import pytest
 
 from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae.autoencoders._parameters import OPTION_WORDS, check_parameter_combinations
-from skae.corruptions import IMAGE_CORRUPTIONS, Masking
+from skae.corruptions import IMAGE_CORRUPTIONS
 from skae.features import FEATURES
 
 TABLE = Path(__file__).parent.parent / "docs" / "combinations.csv"
@@ -28,7 +28,6 @@ WORDLESS = {
     "``penalty`` (any)": [{"penalty": word} for word in OPTION_WORDS["penalty"]],
     "``n_components`` (float)": [{"n_components": 0.5}],
     "``loss`` (function)": [{"loss": function_loss}],
-    "``corruption`` (masked_weight)": [{"corruption": Masking(masked_weight=0.5)}],
 }
 """Settings of the cells that are no Python code."""
 
@@ -89,12 +88,7 @@ def test_the_table_lists_all_combinations_that_are_errors(name):
     """Of all pairs of words and special values, the autoencoders refuse those of the table and no other."""
     settings = [{option: word} for option, words in OPTION_WORDS.items() for word in words]
     settings += [{"n_components": 0.5}, {"loss": function_loss}, {"batch_size": 1}]
-    settings += [
-        {"corruption": Masking(masked_weight=0.5)},
-        {"allow_nan": True},
-        {"net_params": COMPILED},
-        {"init": "random"},
-    ]
+    settings += [{"allow_nan": True}, {"net_params": COMPILED}, {"init": "random"}]
     if name == "ConvAutoencoder":
         settings += [{"features": word} for word in FEATURES]
     for first, second in itertools.combinations(settings, 2):
