@@ -7,6 +7,7 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --idx fashion-mnist/ --k 32 64 --seeds 3
     python benchmarks/image_codes.py --data cifar10.npz --k 64 128 256 --svc-rows 20000
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
+    python benchmarks/image_codes.py --data mnist.npz --k 64 --only conv masked spread --results none
 
 Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With many
 labels and for clusters, each latent dimension is standardized. With few labels, latent vectors with features are used as they
@@ -40,8 +41,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skae import ConvAutoencoder
+from skae.corruptions import Patches
 
 METHODS = ("raw", "pca", "conv", "patches")
+
+OBJECTIVES = {
+    "masked": {"corruption": Patches(level=0.3, masked_weight=1.0)},
+    "spread": {"penalty": "spread"},
+}
+"""Training objectives of `ConvAutoencoder`, which ``--only`` adds to the methods."""
 
 N_LABELS = 10
 """Labels of each class in the columns for few labels."""
@@ -105,7 +113,7 @@ def make_model(method, k, seed):
     if method == "pca":
         return FlatPCA(k, svd_solver="covariance_eigh")
     features = "patches" if method == "patches" else None
-    return ConvAutoencoder(k, features=features, random_state=seed)
+    return ConvAutoencoder(k, features=features, random_state=seed, **OBJECTIVES.get(method, {}))
 
 
 def cluster_accuracy(y, clusters):
@@ -197,7 +205,7 @@ def main():
     )
     parser.add_argument("--k", type=int, nargs="+", default=[32, 64], help="n_components")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
-    parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--only", nargs="+", choices=(*METHODS, *OBJECTIVES), default=METHODS)
     parser.add_argument(
         "--cache", type=Path, help="folder that keeps the models and scores of finished fits"
     )
@@ -231,7 +239,7 @@ def main():
     print_header("features", "n_components", *COLUMNS.values(), "fit, s", "fit, CPU s")
     pca = {}
     for k in args.k:
-        for method in METHODS:
+        for method in (*METHODS, *OBJECTIVES):
             if method not in args.only or (method == "raw" and k != args.k[0]):
                 continue
             scores = all_scores(method, k)

@@ -10,7 +10,7 @@ import torch
 
 from skae import ConvAutoencoder, DenseAutoencoder, ModuleAutoencoder
 from skae.bottlenecks import Quantized
-from skae.corruptions import Masking
+from skae.corruptions import Masking, Patches
 from skae.features import PatchFeatures
 from skae.losses import Huber
 
@@ -231,7 +231,7 @@ CASES = [
     Case("dense-gaussian", _dense(corruption="gaussian"), _table()),
     Case(
         "dense-masking",
-        _dense(corruption=Masking((0.0, 0.5)), early_stopping=False),
+        _dense(corruption=Masking((0.0, 0.5), masked_weight=0.7), early_stopping=False),
         _table(),
     ),
     Case(
@@ -312,7 +312,7 @@ CASES = [
     Case("conv-quantized", _conv(bottleneck=Quantized(5)), _grey()),
     Case(
         "conv-patches",
-        _conv(corruption="patches", channel_axis=1, early_stopping=False),
+        _conv(corruption=Patches(masked_weight=1.0), channel_axis=1, early_stopping=False),
         _colour(first=True),
     ),
     Case(

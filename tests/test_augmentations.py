@@ -14,6 +14,7 @@ from skae._training.batch_inputs import prepare_batch
 from skae._training.sample_changes import augment_rows, resolve_augment
 from skae.augmentations import AUGMENTATIONS, Augmentation, ColumnSwap, Crop, Mirror
 from skae.corruptions import Gaussian
+from skae.corruptions._base import corruption_of_samples
 from skae.penalties import PenaltyInputs, Spread
 
 from .cases import gray_images, label, low_rank
@@ -136,7 +137,7 @@ def test_an_augmentation_changes_inputs_and_targets_of_training_only(corruption)
     net, network = model.net_, model.net_.module_
     net.augment = partial(augment_rows, Brighter(0.5), network)
     if corruption is not None:
-        net.corrupt = Gaussian(0.3)
+        net.corrupt = corruption_of_samples(Gaussian(0.3))
     X = torch.from_numpy(images.reshape(30, -1))
     original = network.prepare(X)
     for training, shift in ((True, 0.5), (False, 0.0)):

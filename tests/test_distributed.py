@@ -18,6 +18,7 @@ from skae._input.partition import Partition
 from skae._training.moments import compute_moments
 from skae._training.pca import _covariance
 from skae._training.process_sums import eigenvectors_of
+from skae.corruptions import Patches
 from skae.distributed._context import joined
 from skae.distributed._draws import WholeBatchDraws
 
@@ -86,6 +87,7 @@ CASES = {
     "shard": lambda: dense().fit(*shard_of(X, WEIGHTS)),
     "streamed shard": lambda: streamed_shard_fit(dense(corruption="gaussian")),
     "clipped shard": lambda: streamed_shard_fit(dense(loss="log_loss"), (X + 3) / 6),
+    "masked loss": lambda: conv(corruption=Patches(masked_weight=1.0)).fit(IMAGES),
     "partial_fit": lambda: dense().partial_fit(X[:300]).partial_fit(X[300:]),
 }
 """Fits by name."""

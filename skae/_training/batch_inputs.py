@@ -25,7 +25,8 @@ def prepare_batch(net, batch, generator):
     target : torch.Tensor of shape (b, ...)
         Targets without corruption.
     visible : torch.Tensor of bool or None
-        Mask of the values that the corruption left, if it may produce missing values.
+        Mask of the values that the corruption left, if it may produce missing values, or if the
+        masked values have a weight in the loss.
     """
     module = net.module_
     augments = net.augment is not None and module.training
@@ -42,10 +43,13 @@ def prepare_batch(net, batch, generator):
     target = module.target(x)
     if net.corrupt is None:
         return x, target, None
-    corrupted = module.to_rows(net.corrupt(module.to_samples(flat), generator))
-    x = module.to_training_space(corrupted.unflatten(0, centered.shape[:-1]))
+    corrupted, masked = net.corrupt(module.to_samples(flat), generator)
+    corrupted = module.to_rows(corrupted).unflatten(0, centered.shape[:-1])
+    x = module.to_training_space(corrupted)
     visible = None
-    if module.allow_nan:
+    if masked is not None:
+        visible = ~module.mask_of_target(module.to_rows(masked)).unflatten(0, centered.shape[:-1])
+    elif module.allow_nan:
         visible = ~module.target(x).isnan()
     return x, target, visible
 

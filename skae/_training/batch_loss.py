@@ -6,10 +6,10 @@ from skae.penalties import PenaltyInputs
 
 __all__ = ["BatchLoss", "loss_settings", "weighted_mean"]
 
-HIDDEN_WEIGHT = 0.9
-"""Weight in the loss of values that the corruption hid. The remaining values have 1 - 0.9.
+MASKED_WEIGHT = 0.9
+"""Weight in the loss of values that became missing by the corruption. The others have 1 - 0.9.
 
-Only hidden values train imputation; the others can be copied from the input.
+Only masked values train imputation; the others can be copied from the input.
 """
 
 
@@ -33,6 +33,9 @@ class BatchLoss(torch.nn.Module):
         a mean over the latter. All other terms are scaled to a mean over the features.
     allow_nan : bool, default=False
         Whether missing values are excluded from the mean.
+    masked_weight : float, default=None
+        Weight of the mean over masked values, beside that over visible values. None: 0.9 if missing
+        values are excluded, and one mean over all values otherwise.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class BatchLoss(torch.nn.Module):
         n_features=1,
         n_training_features=1,
         allow_nan=False,
+        masked_weight=None,
     ):
         super().__init__()
         self.loss = loss
@@ -56,6 +60,7 @@ class BatchLoss(torch.nn.Module):
         self.n_features = n_features
         self.n_training_features = n_training_features
         self.allow_nan = allow_nan
+        self.masked_weight = masked_weight
 
     # -------------------------------------------------------------------------- reconstruction
 
@@ -82,7 +87,7 @@ class BatchLoss(torch.nn.Module):
         weights : torch.Tensor of shape (b,) or (n_copies, b), default=None
             Sample weights, of which only the shape is used.
         visible : torch.Tensor of bool, default=None
-            Mask of the values that the corruption left in the input.
+            Mask of the values that the corruption left in the input. None: no value was masked.
 
         Returns
         -------
@@ -95,8 +100,8 @@ class BatchLoss(torch.nn.Module):
             x_hat, x = x_hat.flatten(0, n_dims), x.flatten(0, n_dims)
             if visible is not None:
                 visible = visible.flatten(0, n_dims)
-        if self.allow_nan:
-            losses = self._losses_with_missing(x_hat, x, visible)
+        if self.allow_nan or visible is not None:
+            losses = self._masked_losses(x_hat, x, visible)
         else:
             losses = self.loss(x_hat, x)
             _check_shape(losses, [(len(x),)], self.loss)
@@ -107,31 +112,35 @@ class BatchLoss(torch.nn.Module):
     def _n_copy_dimensions(self, x, weights):
         """Return the number of leading dimensions that are joined with that of the samples.
 
-        Without weights and missing values, no dimension is joined, since the mean is the same.
+        Without weights, missing and masked values, no dimension is joined, since the mean is the
+        same.
         """
-        if self.allow_nan:
+        if self.allow_nan or self.masked_weight is not None:
             return x.ndim - 2
         if weights is None:
             return 0
         return weights.ndim - 1
 
-    def _losses_with_missing(self, x_hat, x, visible):
+    def _masked_losses(self, x_hat, x, visible):
         """Compute the loss of each sample over its known values; without any, the loss is 0."""
         is_known = ~x.isnan()
         # the padding of images is never missing, and belongs to no feature
         n_padding = x.shape[1] - self.n_features
         if visible is None:
             return self._mean_over(x_hat, x, is_known, is_known.sum(1) - n_padding)
+        masked_weight = self.masked_weight
+        if masked_weight is None:
+            masked_weight = MASKED_WEIGHT
         is_visible = is_known & visible
-        is_hidden = is_known & ~visible
+        is_masked = is_known & ~visible
         n_visible = is_visible.sum(1) - n_padding
-        n_hidden = is_hidden.sum(1)
-        visible_weights = (1 - HIDDEN_WEIGHT) * (n_visible > 0)
-        hidden_weights = HIDDEN_WEIGHT * (n_hidden > 0)
+        n_masked = is_masked.sum(1)
+        visible_weights = (1 - masked_weight) * (n_visible > 0)
+        masked_weights = masked_weight * (n_masked > 0)
         visible_losses = self._mean_over(x_hat, x, is_visible, n_visible)
-        hidden_losses = self._mean_over(x_hat, x, is_hidden, n_hidden)
-        total = visible_weights * visible_losses + hidden_weights * hidden_losses
-        return total / (visible_weights + hidden_weights).clamp(min=1e-6)
+        masked_losses = self._mean_over(x_hat, x, is_masked, n_masked)
+        total = visible_weights * visible_losses + masked_weights * masked_losses
+        return total / (visible_weights + masked_weights).clamp(min=1e-6)
 
     def _mean_over(self, x_hat, x, mask, n_values):
         """Compute the loss of each sample over the values of a mask, which are `n_values`."""
@@ -265,5 +274,6 @@ def loss_settings(objective, network, data, target_weight):
         "n_features": network.n_features,
         "n_training_features": n_training_features,
         "allow_nan": network.allow_nan,
+        "masked_weight": objective.masked_weight,
     }
     return {f"criterion__{name}": value for name, value in settings.items()}

@@ -180,7 +180,7 @@ def _network_config(estimator, objective, n_components, n_coordinates, data):
         "head_sizes": _head_sizes(n_components, data.targets),
         "allow_nan": bool(estimator.allow_nan),
     }
-    return estimator._network_config(options, objective.loss)
+    return estimator._network_config(options, objective)
 
 
 def _head_sizes(n_components, targets):
@@ -329,6 +329,12 @@ def check_resumable(estimator, objective, rows):
     for name, (option, fitted) in options.items():
         if not have_equal_architecture(option, fitted):
             raise ValueError(_architecture_message(name, getattr(estimator, name), fitted))
+    if objective.masked_weight is not None and spec.network.in_pca_space:
+        raise ValueError(
+            f"Got corruption={estimator.corruption!r}, but the network was trained on principal "
+            "coordinates, which mix masked and visible values. Set warm_start=False and call fit "
+            "to start again."
+        )
     dtype = dtype_name(rows)
     if objective.loss.bounds is not None:
         check_dtype_units(rows, spec.dtype)

@@ -47,7 +47,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
     prepared : bool, default=False
         Whether the dataset is in the space of training. If not, each batch is prepared.
     corrupt : callable, default=None
-        Corruption of centered inputs, ``(x, generator) -> x``. Targets are not corrupted.
+        Corruption of centered inputs, ``(x, generator) -> (x, masked)``, where the mask may be
+        None. Targets are not corrupted.
     augment : callable, default=None
         Augmentation of centered samples in training, ``(x, generator) -> x``, with their targets.
     generator : torch.Generator, default=None

@@ -46,6 +46,18 @@ class Objective:
         has_coupling_penalty = self.penalty is not None and self.penalty.min_batch_size > 1
         return has_coupling_penalty or self.bottleneck.couples_samples
 
+    @property
+    def masked_weight(self):
+        """Weight of masked values in the loss; None: each value has the same weight."""
+        if self.corruption is None:
+            return None
+        return self.corruption.weight_in_loss
+
+    @property
+    def is_rotation_invariant(self):
+        """Whether principal coordinates can replace features in the reconstruction loss."""
+        return self.loss.rotation_invariant and self.masked_weight is None
+
     def is_static(self, network):
         """Return whether a step of a network is fixed for all batches, and draws no numbers."""
         return (

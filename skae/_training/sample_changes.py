@@ -29,6 +29,8 @@ N_COMPARED_COMPONENTS = 16
 def resolve_corrupt(estimator, objective):
     """Return the corruption of inputs as a function of samples, or None.
 
+    The function returns corrupted samples and their mask; see `corruption_of_samples`.
+
     Parameters
     ----------
     estimator : BaseAutoencoder

@@ -118,8 +118,8 @@ class BaseAutoencoder(
         """Return X as checked flat rows; `reset` is true in fit, and stores the layout of X."""
 
     @abstractmethod
-    def _network_config(self, options, loss):
-        """Return the configuration of the network, from options of all networks and the loss."""
+    def _network_config(self, options, objective):
+        """Return the configuration of the network, from options of all networks, and objective."""
 
     @with_all_processes
     @names_parameters

@@ -378,9 +378,9 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
-    def _network_config(self, options, loss):
+    def _network_config(self, options, objective):
         options = {**options, **dense_sizes(self)}
-        in_pca_space = loss.rotation_invariant and not self.allow_nan
+        in_pca_space = objective.is_rotation_invariant and not self.allow_nan
         return DenseConfig(
             **options,
             in_pca_space=in_pca_space,

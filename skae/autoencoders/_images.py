@@ -66,7 +66,7 @@ class ImageLayoutMixin:
         self.channel_axis_ = layout.channel_axis
         return rows
 
-    def _network_config(self, options, loss):
+    def _network_config(self, options, objective):
         return ConvConfig(
             **self._with_features(options),
             image_size=self._layout.size,

@@ -387,7 +387,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         self.channel_axis_ = layout.channel_axis
         return rows
 
-    def _network_config(self, options, loss):
+    def _network_config(self, options, objective):
         return ModuleConfig(
             **{**options, "encoder_sizes": (), "decoder_sizes": ()},
             has_linear_part=self._starts_as_pca,

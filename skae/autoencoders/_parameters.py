@@ -99,6 +99,12 @@ def check_parameter_combinations(estimator):
             f"Got corruption={estimator.corruption!r}, which requires samples in [0, 1], but "
             "autoencoders corrupt centered samples. Use an ImageRestorer."
         )
+    if objective.masked_weight is not None and not objective.loss.is_elementwise:
+        raise ValueError(
+            f"Got corruption={estimator.corruption!r} with loss={estimator.loss!r}, which is not "
+            "computed for each value. A weight of masked values requires a loss with "
+            "`elementwise`, such as 'squared_error'."
+        )
     augmentation = objective.augmentation
     if estimator.allow_nan and not getattr(augmentation, "allows_missing", True):
         raise ValueError(

@@ -55,6 +55,9 @@ class Corruption(Option):
         Whether the result can have missing values, NaN.
     checks_result : bool
         Whether shape, dtype and values of every result are validated.
+    weight_in_loss : float or None
+        Weight of masked values in the loss, if the corruption masks values. None: each value has
+        the same weight.
     """
 
     min_level: ClassVar[float] = 0.0
@@ -103,6 +106,11 @@ class Corruption(Option):
         if "level" in parameters:
             parameters["level"] = self._check_level(parameters["level"])
         return clone(self).set_params(**parameters)
+
+    @property
+    def weight_in_loss(self) -> float | None:
+        """Weight of masked values in the loss; None: each value has the same weight."""
+        return None
 
     def _check_level(self, level):
         """Return a valid level: a float, or a pair of different floats."""
@@ -182,7 +190,8 @@ def corruption_of_samples(corruption, *, allow_nan=False, column_of_feature=None
     Returns
     -------
     corrupt : callable or None
-        ``(x, generator) -> corrupted x``. It can be pickled.
+        ``(x, generator) -> (corrupted x, masked)``. It can be pickled. `masked` is a mask of the
+        replaced values if these have a weight of their own in the loss, or else None.
     """
     if corruption is None:
         return None
@@ -190,11 +199,14 @@ def corruption_of_samples(corruption, *, allow_nan=False, column_of_feature=None
     if allow_nan:
         fill_value = math.nan
     corruption = corruption.resolve(level=AUTO_LEVEL, fill_value=fill_value, low=None, high=None)
-    if column_of_feature is not None and corruption.masks:
-        return partial(_mask_columns, corruption, column_of_feature)
+    is_weighted = corruption.weight_in_loss is not None
+    if corruption.masks and (is_weighted or column_of_feature is not None):
+        masking = clone(corruption).set_params(fill_value=math.nan)
+        fill_value = corruption.fill_value
+        return partial(_mask, masking, fill_value, column_of_feature, is_weighted)
     if allow_nan and not corruption.masks:
         return partial(_corrupt_observed, corruption)
-    return partial(corrupt, corruption, allow_nan)
+    return partial(_corrupt_unmasked, corruption, allow_nan)
 
 
 def corrupt(corruption, allow_nan, x, generator, kind="a corruption"):
@@ -207,17 +219,32 @@ def corrupt(corruption, allow_nan, x, generator, kind="a corruption"):
     return corrupted
 
 
+def _corrupt_unmasked(corruption, allow_nan, x, generator):
+    """Return x corrupted, without a mask."""
+    return corrupt(corruption, allow_nan, x, generator), None
+
+
 def _corrupt_observed(corruption, x, generator):
     """Return x corrupted where it is observed; the corruption gets means for missing values."""
-    return torch.where(x.isnan(), x, corrupt(corruption, True, x.nan_to_num(0.0), generator))
+    corrupted = corrupt(corruption, True, x.nan_to_num(0.0), generator)
+    return torch.where(x.isnan(), x, corrupted), None
 
 
-def _mask_columns(corruption, column_of_feature, x, generator):
-    """Return x with the masked columns replaced by the `fill_value` of the corruption."""
-    n_columns = int(column_of_feature.max()) + 1
-    masked = clone(corruption).set_params(fill_value=math.nan)
-    mask = masked(torch.zeros(len(x), n_columns), generator).isnan()
-    return x.masked_fill(mask[:, column_of_feature].to(x.device), corruption.fill_value)
+def _mask(masking, fill_value, column_of_feature, is_weighted, x, generator):
+    """Return x with masked values or columns replaced by `fill_value`, and the mask if weighted.
+
+    The corruption `masking` replaces values by NaN, so that its result has the mask.
+    """
+    if column_of_feature is None:
+        masked = corrupt(masking, True, x.nan_to_num(0.0), generator).isnan()
+    else:
+        n_columns = int(column_of_feature.max()) + 1
+        columns = masking(torch.zeros(len(x), n_columns), generator).isnan()
+        masked = columns[:, column_of_feature].to(x.device)
+    corrupted = x.masked_fill(masked, fill_value)
+    if not is_weighted:
+        return corrupted, None
+    return corrupted, masked
 
 
 def _check_result(corrupted, x, allow_nan, kind):

@@ -35,8 +35,14 @@ class Gaussian(Corruption):
 
 
 class Masking(Corruption):
-    """Random values are replaced by a constant, independently of each other [1]_.
+    r"""Random values are replaced by a constant, independently of each other [1]_.
 
+    With a number `masked_weight` :math:`w`, the loss of a training sample is
+
+    .. math:: w \operatorname{mean}_{j \in M} L(\hat x_j, x_j)
+        + (1 - w) \operatorname{mean}_{j \notin M} L(\hat x_j, x_j)
+
+    where M holds the masked values. For :math:`w = 1` it is the loss of masked autoencoders [2]_.
     The word is "masking".
 
     Parameters
@@ -47,23 +53,43 @@ class Masking(Corruption):
     fill_value : float or "auto", default="auto"
         Replacement, in units of the samples. If "auto", the mean in autoencoders, and `fill_value`
         of a restorer. Where missing values are allowed, it is NaN.
+    masked_weight : float or "auto", default="auto"
+        Weight of masked values in the loss of an autoencoder, from 0 to 1. Visible values have the
+        remaining weight. If "auto", 0.9 for NaN where missing values are allowed; elsewhere each
+        value has the same weight.
 
     References
     ----------
     .. [1] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked denoising
        autoencoders", Journal of Machine Learning Research 11, 2010.
+    .. [2] K. He, X. Chen, S. Xie, Y. Li, P. Dollár and R. Girshick, "Masked autoencoders are
+       scalable vision learners", CVPR 2022.
     """
 
     _parameter_constraints = {
-        "fill_value": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"})]
+        "fill_value": [Interval(Real, None, None, closed="neither"), StrOptions({"auto"})],
+        "masked_weight": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
     }
     max_level = 1.0
     masks = True
     checks_result = False
 
-    def __init__(self, level: Level = "auto", fill_value: float | Literal["auto"] = "auto") -> None:
+    def __init__(
+        self,
+        level: Level = "auto",
+        fill_value: float | Literal["auto"] = "auto",
+        masked_weight: float | Literal["auto"] = "auto",
+    ) -> None:
         self.level = level
         self.fill_value = fill_value
+        self.masked_weight = masked_weight
+
+    @property
+    def weight_in_loss(self) -> float | None:
+        """Weight of masked values in the loss; None: each value has the same weight."""
+        if isinstance(self.masked_weight, str):
+            return None
+        return float(self.masked_weight)
 
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Compute corrupted samples."""
@@ -133,6 +159,8 @@ class Patches(Masking):
     fill_value : float or "auto", default="auto"
         Replacement, in units of the samples. If "auto", the mean in autoencoders, and `fill_value`
         of a restorer. Where missing values are allowed, it is NaN.
+    masked_weight : float or "auto", default="auto"
+        Weight of masked values in the loss of an autoencoder, as in :class:`Masking`.
 
     References
     ----------

@@ -41,6 +41,7 @@ __all__ = [
 LEVEL = Choice(AUTO, AT_LEAST_0, Sequence(AT_LEAST_0, 2, 2))
 AUTO_OR_NUMBER = Choice(AUTO, ANY)
 SHARE = Real(low=0, high=1)
+MASKING = {"level": LEVEL, "fill_value": AUTO_OR_NUMBER, "masked_weight": Choice(AUTO, SHARE)}
 VIEWS_OPTION = Choice(
     Word("auto", *VIEWS), Nested(tuple(class_.__name__ for class_ in VIEWS.values()))
 )
@@ -77,13 +78,13 @@ OPTION_PARAMETERS = {
     "Crop": {"min_area": Real(above=0, high=1), "mirror": SHARE},
     "ColumnSwap": {"probability": SHARE},
     "Gaussian": {"level": LEVEL},
-    "Masking": {"level": LEVEL, "fill_value": AUTO_OR_NUMBER},
+    "Masking": MASKING,
     "SaltAndPepper": {
         "level": LEVEL,
         "low": Choice(Null(), AUTO_OR_NUMBER),
         "high": Choice(Null(), AUTO_OR_NUMBER),
     },
-    "Patches": {"level": LEVEL, "fill_value": AUTO_OR_NUMBER},
+    "Patches": MASKING,
     "Blur": {"level": LEVEL},
     "JPEG": {"level": LEVEL},
 }

@@ -16,10 +16,8 @@ from skae.networks.residual_pca import ResidualPCA
 __all__ = ["Autoencoder", "ResidualPCA"]
 
 MAX_DOUBLE_PRODUCTS = 50_000
-"""Multiplications per sample up to which float64 products do not slow down inference.
-
-In larger networks float64 products take up to twice the time of float32 products.
-"""
+"""Multiplications per sample up to which float64 products do not slow down inference; in larger
+networks they take up to twice the time of float32 products."""
 
 
 class Autoencoder(nn.Module):
@@ -289,13 +287,14 @@ class Autoencoder(nn.Module):
         return x.nan_to_num(0.0)
 
     def target(self, x):
-        """Return the target of the loss for samples in the training space.
-
-        Targets are the samples themselves, or values in [0, 1] for a sigmoid.
-        """
+        """Return targets for samples in the training space: these, or values in [0, 1]."""
         if self.output != "sigmoid":
             return self._loss_input(x)
         return (self.centre.inverse(self.from_training_space(x)) / self.ceiling).clamp(0, 1)
+
+    def mask_of_target(self, mask):
+        """Return a mask of rows (b, d) as a mask of targets, if these are values of samples."""
+        return mask
 
     def reconstruct_mean(self, x):
         """Return the output of the baseline, which reconstructs each sample as the mean."""

@@ -212,6 +212,12 @@ class ConvNetwork(Autoencoder):
         """Return the target of the loss for samples in the training space."""
         return super().target(x[..., : self.n_training_features])
 
+    def mask_of_target(self, mask):
+        """Return a mask of rows (b, d) as a mask of targets; padding is not masked."""
+        if self.output == "linear":
+            return self.grid.cut(mask)
+        return mask
+
     def reconstruct_mean(self, x):
         """Return the output of the baseline, which reconstructs each sample as the mean."""
         return super().reconstruct_mean(x[..., : self.n_training_features])

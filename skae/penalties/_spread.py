@@ -113,6 +113,12 @@ class Spread(Penalty):
                 "of tables. Use views='column_swap' or 'masking', or a ConvAutoencoder."
             )
 
+        if isinstance(view, Corruption) and view.weight_in_loss is not None:
+            raise ValueError(
+                f"Got views={self.views!r} in Spread, but views have no reconstruction loss. Set "
+                "masked_weight='auto'."
+            )
+
     def __call__(self, inputs: PenaltyInputs) -> torch.Tensor:
         """Compute the penalty of a batch."""
         network, weights = inputs.network, inputs.weights

@@ -28,6 +28,7 @@ from skae.restoration._validation import (
     check_identity_link,
     check_images,
     check_masked_regions,
+    check_no_masked_weight,
     resolve_data_range,
     resolve_fill_value,
     restorer_corruption,
@@ -254,6 +255,7 @@ def _check_training_images(restorer, X, y):
     fill_value = resolve_fill_value(restorer.fill_value, data_range, clean.dtype)
     images = TrainingImages(clean, corrupted, data_range, fill_value)
     corruption = resolve_corruption(restorer.corruption, IMAGE_CORRUPTIONS)
+    check_no_masked_weight(corruption)
     if restorer.allow_nan:
         check_masked_regions(corruption, corrupted)
     warn_unused_parameters(restorer, images, corruption)

@@ -18,6 +18,7 @@ __all__ = [
     "check_identity_link",
     "check_images",
     "check_masked_regions",
+    "check_no_masked_weight",
     "resolve_data_range",
     "resolve_fill_value",
     "restorer_corruption",
@@ -149,6 +150,15 @@ def check_masked_regions(corruption, corrupted):
             "Got X without NaN, but expected NaN with allow_nan=True: NaN marks the masked regions "
             "that the restorer learns to inpaint. Set allow_nan=False, or mask pixels of X with "
             "NaN."
+        )
+
+
+def check_no_masked_weight(corruption):
+    """Raise a ValueError if masked values have a weight in the loss, which restorers don't have."""
+    if corruption.weight_in_loss is not None:
+        raise ValueError(
+            f"Got corruption={corruption!r}, but a restorer has no weight of masked pixels. With "
+            "allow_nan=True, the loss counts masked pixels alone. Set masked_weight='auto'."
         )
 
 

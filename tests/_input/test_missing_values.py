@@ -493,8 +493,8 @@ def test_masked_values_become_missing(name):
     x = torch.rand(6, 2, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
     seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
     corruption = CORRUPTIONS[name](0.25)
-    means = corruption_of_samples(corruption)(x, seeds[0])
-    X_missing = corruption_of_samples(corruption, allow_nan=True)(x, seeds[1])
+    means, _ = corruption_of_samples(corruption)(x, seeds[0])
+    X_missing, _ = corruption_of_samples(corruption, allow_nan=True)(x, seeds[1])
     assert means.eq(0).any()
     torch.testing.assert_close(
         X_missing, means.where(means != 0, nan), equal_nan=True, rtol=0, atol=0

@@ -90,6 +90,7 @@ SHARED = {
         *("gaussian", "masking", "salt_and_pepper", "patches", "blur", "jpeg", *WORDS),
         *(Gaussian(0.1), Gaussian(-1), Gaussian(math.inf), Gaussian("x"), Gaussian((0.5, 0.1))),
         *(Masking((0, 0.5)), Masking(2), Masking(()), Patches(0.1), SaltAndPepper(None)),
+        *(Masking(masked_weight=1.0), Patches(masked_weight=0), Masking(masked_weight=-1)),
         *(user_options.shrink, _half, _nothing, _shorter, Gaussian, len),
     ],
     "penalty": [
