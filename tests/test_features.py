@@ -240,7 +240,7 @@ def test_auto_follows_from_the_size(size, parameters, patch_size, pooling):
         (PatchFeatures(patch_size=(2, 9)), r"patch_size=\(2, 9\)"),
         (PatchFeatures(patch_size=(2, 2, 2)), r"expected an int or two ints >= 1"),
         (PatchFeatures(patch_size=(2, 0)), r"expected an int or two ints >= 1"),
-        (PatchFeatures(patch_size=6, pooling=4), r"pooling=4 with 3 x 3 positions"),
+        (PatchFeatures(patch_size=6, pooling=10), r"pooling=10 with 9 x 9 positions"),
         (PatchFeatures(n_filters=0), r"n_filters"),
         (PatchFeatures(threshold=-1), r"threshold"),
         (PatchFeatures(pixel_weight=-0.1), r"pixel_weight"),
@@ -339,9 +339,12 @@ def test_codes_are_rotated_principal_components():
     joint = joint_features(estimator, X, weight)
     scores = joint @ np.linalg.svd(joint, full_matrices=False)[2][:5].T
     scores /= scores.std(0)
-    nearest = NearestNeighbors(n_neighbors=11).fit(scores).kneighbors(scores)[1][:, 1:]
-    differences = (scores[:, None] - scores[nearest]).reshape(-1, 5)
-    lengths, rotation = np.linalg.eigh(differences.T @ differences / (2 * len(differences)))
+    distances, nearest = NearestNeighbors(n_neighbors=16).fit(scores).kneighbors(scores)
+    differences = scores[:, None] - scores[nearest[:, 1:]]
+    closeness = distances[:, -1:] ** 2 - distances[:, 1:] ** 2
+    closeness /= 2 * len(scores) * closeness.sum(1, keepdims=True)
+    products = np.einsum("ij,ija,ijb", closeness, differences, differences)
+    lengths, rotation = np.linalg.eigh(products)
     expected = scores @ rotation / np.sqrt(lengths)
     codes = estimator.transform(X)
     slopes = (codes * expected).sum(0) / np.square(expected).sum(0)

@@ -33,8 +33,11 @@ N_ITERATIONS = 3
 MAX_EXACT = 1024
 """Features up to which the eigenvectors of their covariance are computed."""
 
-N_NEIGHBORS = 10
-"""Nearest neighbors of an image that sort and scale the latent dimensions."""
+N_NEIGHBORS = 15
+"""Nearest neighbors of an image that sort and scale the latent dimensions.
+
+The weight of a neighbor falls to 0 at the distance of the last one, so that S is continuous.
+"""
 
 MIN_NEIGHBOR_VARIANCE = 1e-3
 """Lower bound of the variance of differences of neighbors, relative to that of all samples."""
@@ -196,7 +199,7 @@ def _decompose(
     u[:, :k] = u[:, :k] @ mixing
     variances[:k] = mixing.T.square() @ variances[:k]
     pixels -= (weights * pixels).sum(0)
-    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k)
+    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k), or fewer than k samples
 
     # the first k coordinates get the units of the pixels that they predict
     explained = float((slopes.square() * variances[:n_components]).sum())
@@ -215,7 +218,7 @@ def _decompose(
         components=components[:, :n_features].contiguous(),
         pixel_components=components[:, n_features:].contiguous(),
         variances=variances,
-        decoder=(slopes / factor).cpu(),
+        decoder=torch.nn.functional.pad(slopes / factor, (0, n_components - slopes.shape[1])).cpu(),
     )
 
 
@@ -247,8 +250,8 @@ def _neighbor_mixing(scores, variances, weights):
     """Return a matrix that sorts and scales principal components by the distances of neighbors.
 
     Directions in which similar images differ little come first, and have a large variance. In
-    units of variance 1, let S be half of the mean outer product of differences of neighbors,
-    with eigenvalues l and eigenvectors R. The new scores ``scores / deviations @ R / sqrt(l)``
+    units of variance 1, let S be half of the weighted mean of outer products of differences of
+    neighbors, with eigenvalues l and eigenvectors R. The new scores ``scores / deviations @ R / sqrt(l)``
     are uncorrelated as well, and differences of neighbors have variance 1 in all of them.
 
     Parameters
@@ -279,10 +282,13 @@ def _neighbor_mixing(scores, variances, weights):
         own = torch.arange(len(rows), device=rows.device)
         distances[own, start + own] = torch.inf
         nearest = distances.topk(n_neighbors, largest=False).indices  # (b, n_neighbors)
-        differences = (rows[:, None] - whitened[nearest]).cpu().double().flatten(0, 1)
-        row_weights = weights[start : start + COMPARED_ROWS].cpu().double()
-        row_weights = row_weights.repeat_interleave(n_neighbors, 0) / (2 * n_neighbors)
-        products += differences.T @ (row_weights * differences)
+        differences = (rows[:, None] - whitened[nearest]).cpu().double()  # (b, n_neighbors, k')
+        distances = differences.square().sum(-1)
+        closeness = (distances.amax(1, keepdim=True) - distances).clamp(min=0) + 1e-12
+        closeness /= 2 * closeness.sum(1, keepdim=True)
+        closeness *= weights[start : start + COMPARED_ROWS].cpu().double()
+        differences = differences.flatten(0, 1)
+        products += differences.T @ (closeness.reshape(-1, 1) * differences)
     lengths, rotation = torch.linalg.eigh(products)  # ascending
     lengths = lengths.clamp(min=MIN_NEIGHBOR_VARIANCE)
     mixing = (rotation / lengths.sqrt()).float().to(scores.device) / deviations[:, None]
