@@ -199,7 +199,7 @@ def _decompose(
     u[:, :k] = u[:, :k] @ mixing
     variances[:k] = mixing.T.square() @ variances[:k]
     pixels -= (weights * pixels).sum(0)
-    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k), or fewer than k samples
+    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, min(k, n - 1))
 
     # the first k coordinates get the units of the pixels that they predict
     explained = float((slopes.square() * variances[:n_components]).sum())
