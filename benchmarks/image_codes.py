@@ -9,10 +9,9 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only conv masked spread --results none
 
-Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With many
-labels and for clusters, each latent dimension is standardized. With few labels, latent vectors with features are used as they
-are; for other methods, each dimension is divided by the square root of its standard deviation. With ``--cache``, the model and
-the scores of each fit are kept in a folder, and a second run continues an interrupted one.
+Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With few
+labels, each latent dimension is divided by the square root of its standard deviation; otherwise it is standardized. With
+``--cache``, the model and the scores of each fit are kept in a folder, and a second run continues an interrupted one.
 """
 
 import argparse
@@ -61,7 +60,7 @@ N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
 MAX_CLUSTERED = 32
-"""Latent dimensions for clustering: the first ones, where they are sorted."""
+"""Latent dimensions for clustering: the first ones, where they are sorted by variance."""
 
 COLUMNS = {
     "svc": "SVC",
@@ -165,12 +164,8 @@ def measure(method, seed, model, images, svc_rows):
     for name, n_labels in (("svc", svc_rows), ("svc_1000", 1000)):
         scores[name] = SVC(C=5).fit(Z[:n_labels], y[:n_labels]).score(Z_test, y_test)
 
-    # the scale of latent vectors with features follows from the distances of neighbors
-    scales = np.sqrt(scaler.scale_)
-    if method == "patches":
-        scales = scaler.scale_
-    scales = scales.astype(np.float32)
-    few, few_test, labels = (Z * scales)[:N_CLUSTERED], Z_test * scales, y[:N_CLUSTERED]
+    roots = np.sqrt(scaler.scale_).astype(np.float32)
+    few, few_test, labels = (Z * roots)[:N_CLUSTERED], Z_test * roots, y[:N_CLUSTERED]
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     draws = [
         np.concatenate([rng.permutation(members)[:N_LABELS] for members in classes])

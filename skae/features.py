@@ -91,8 +91,7 @@ class PatchFeatures(Features):
         \sqrt{\operatorname{mean} \max(0, f_j^\top q - t)}, \quad
         \sqrt{\operatorname{mean} \max(0, -f_j^\top q - t)},
 
-    and latent vectors are rotated principal components of all features beside the pixels. Latent
-    dimensions in which nearest neighbors are close come first and have a larger scale.
+    and the encoder starts as the principal components of all features beside the pixels.
 
     Parameters
     ----------

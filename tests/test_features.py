@@ -10,7 +10,6 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression
-from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -319,45 +318,26 @@ def test_modules_of_users_are_not_trained():
 # -------------------------------------------------------------------------- principal components
 
 
-def joint_features(estimator, X, weight):
-    """Return standardized features beside weighted pixels of X, centered, float64."""
+def test_codes_are_principal_components():
+    """Codes are PCA scores of standardized features and weighted pixels, up to one unit."""
+    X = color_images(60, 9, 8, 3)
+    weight = 0.3
+    estimator = conv(5, features=PatchFeatures(3, pixel_weight=weight)).fit(X)
     network = estimator.net_.module_
-    x = network.centre(torch.from_numpy(X.reshape(len(X), -1)))
+    x = network.centre(torch.from_numpy(X.reshape(60, -1)))
     pixels = network.grid.cut(x).double().numpy()
     pattern = network.features.pattern
     features = network.features.module(network.grid.images(x + pattern)).double().numpy()
     variances = features.var(0)
     features = (features - features.mean(0)) / np.sqrt(variances + variances.mean())
     pixels = pixels * np.sqrt(weight * features.var(0).sum() / pixels.var(0).sum())
-    return np.hstack([features, pixels - pixels.mean(0)])
-
-
-def test_codes_are_rotated_principal_components():
-    """Codes are PCA scores of variance 1, rotated and divided by the distances of neighbors."""
-    X, weight = color_images(60, 9, 8, 3), 0.3
-    estimator = conv(5, features=PatchFeatures(3, pixel_weight=weight)).fit(X)
-    joint = joint_features(estimator, X, weight)
-    scores = joint @ np.linalg.svd(joint, full_matrices=False)[2][:5].T
-    scores /= scores.std(0)
-    distances, nearest = NearestNeighbors(n_neighbors=16).fit(scores).kneighbors(scores)
-    differences = scores[:, None] - scores[nearest[:, 1:]]
-    closeness = distances[:, -1:] ** 2 - distances[:, 1:] ** 2
-    closeness /= 2 * len(scores) * closeness.sum(1, keepdims=True)
-    products = np.einsum("ij,ija,ijb", closeness, differences, differences)
-    lengths, rotation = np.linalg.eigh(products)
-    expected = scores @ rotation / np.sqrt(lengths)
+    joint = np.hstack([features, pixels - pixels.mean(0)])
+    directions = np.linalg.svd(joint, full_matrices=False)[2][:5]
+    scores = joint @ directions.T
     codes = estimator.transform(X)
-    slopes = (codes * expected).sum(0) / np.square(expected).sum(0)
+    slopes = (codes * scores).sum(0) / np.square(scores).sum(0)
     np.testing.assert_allclose(np.abs(slopes), np.abs(slopes[0]), rtol=1e-3)
-    np.testing.assert_allclose(codes, expected * slopes, atol=2e-3 * np.abs(codes).max())
-    assert (np.diff(codes.std(0)) < 0).all()
-
-
-def test_duplicates_and_few_samples():
-    """Neighbors at a distance of 0, and fewer samples than neighbors or components, give finite codes."""
-    X = gray_images(40, 8, 8)
-    for images in (np.repeat(X[:4], 15, axis=0), X[:3], X[:2]):
-        assert np.isfinite(conv(3).fit(images).transform(X)).all()
+    np.testing.assert_allclose(codes, scores * slopes, atol=1e-3 * np.abs(codes).max())
 
 
 def test_the_decoder_starts_as_a_regression():
@@ -517,6 +497,13 @@ def test_equal_seeds_and_dtypes():
     np.testing.assert_allclose(
         as_float.transform(X.astype(np.float64)), first.transform(X), atol=1e-2
     )
+
+
+def test_equal_patches_give_one_filter():
+    """Centers of k-means do not start at equal patches, where rounding would part their members."""
+    patches = torch.eye(6).repeat(50, 1)
+    centers = spherical_kmeans(patches, 6, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(centers @ centers.T, torch.eye(6))
 
 
 def test_offsets_do_not_matter():

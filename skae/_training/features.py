@@ -1,10 +1,4 @@
-"""Features of images: filters from a sample, and their coordinates beside the pixels.
-
-::
-
-    features, pixels ── principal components ──▶ scores of variance 1 (k,)
-        ── rotation that sorts directions by the distance of neighbors, and scales ──▶ codes (k,)
-"""
+"""Features of images: filters from a sample, and principal components beside the pixels."""
 
 from dataclasses import dataclass
 
@@ -32,18 +26,6 @@ N_ITERATIONS = 3
 
 MAX_EXACT = 1024
 """Features up to which the eigenvectors of their covariance are computed."""
-
-N_NEIGHBORS = 15
-"""Nearest neighbors of an image that sort and scale the latent dimensions.
-
-The weight of a neighbor falls to 0 at the distance of the last one, so that S is continuous.
-"""
-
-MIN_NEIGHBOR_VARIANCE = 1e-3
-"""Lower bound of the variance of differences of neighbors, relative to that of all samples."""
-
-COMPARED_ROWS = 2048
-"""Rows whose distances to all others are computed together."""
 
 RIDGE = 1e-6
 """Ridge of the regression of pixels on coordinates, relative to the largest variance."""
@@ -193,13 +175,8 @@ def _decompose(
     values /= scales
     directions, variances = _principal_directions(values, n_coordinates, generator)  # (D, m), (m,)
     u = values @ directions / roots.clamp(min=1e-30)  # (n, m)
-    mixing = _neighbor_mixing(u[:, :n_components], variances[:n_components], weights)  # (k', k')
-    k = len(mixing)
-    directions[:, :k] = directions[:, :k] @ mixing
-    u[:, :k] = u[:, :k] @ mixing
-    variances[:k] = mixing.T.square() @ variances[:k]
     pixels -= (weights * pixels).sum(0)
-    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, min(k, n - 1))
+    slopes = _regress(pixels, u[:, :n_components], weights)  # (p, k)
 
     # the first k coordinates get the units of the pixels that they predict
     explained = float((slopes.square() * variances[:n_components]).sum())
@@ -218,7 +195,7 @@ def _decompose(
         components=components[:, :n_features].contiguous(),
         pixel_components=components[:, n_features:].contiguous(),
         variances=variances,
-        decoder=torch.nn.functional.pad(slopes / factor, (0, n_components - slopes.shape[1])).cpu(),
+        decoder=(slopes / factor).cpu(),
     )
 
 
@@ -244,56 +221,6 @@ def _principal_directions(values, n_directions, generator):
     largest = directions.abs().argmax(0, keepdim=True)
     directions = directions * directions.gather(0, largest).sign()
     return directions, variances.float().to(values.device)
-
-
-def _neighbor_mixing(scores, variances, weights):
-    """Return a matrix that sorts and scales principal components by the distances of neighbors.
-
-    Directions in which similar images differ little come first, and have a large variance. In
-    units of variance 1, let S be half of the weighted mean of outer products of differences of
-    neighbors, with eigenvalues l and eigenvectors R. The new scores ``scores / deviations @ R / sqrt(l)``
-    are uncorrelated as well, and differences of neighbors have variance 1 in all of them.
-
-    Parameters
-    ----------
-    scores : torch.Tensor of shape (n, k)
-        Principal components of samples.
-    variances : torch.Tensor of shape (k,)
-        Their variances.
-    weights : torch.Tensor of shape (n, 1)
-        Sample weights with a sum of 1.
-
-    Returns
-    -------
-    mixing : torch.Tensor of shape (k', k')
-        Matrix from the first k' scores, those of positive variance, to the new ones.
-    """
-    n_neighbors = min(N_NEIGHBORS, len(scores) - 1)
-    is_used = variances > 1e-6 * variances[:1].clamp(min=1e-30)
-    deviations = variances[is_used].sqrt()  # (k',)
-    whitened = scores[:, : len(deviations)] / deviations
-    if n_neighbors < 1 or len(deviations) < 1:
-        return torch.eye(len(deviations), device=scores.device)
-    squares = whitened.square().sum(1)
-    products = torch.zeros(len(deviations), len(deviations), dtype=torch.float64)
-    for start in range(0, len(whitened), COMPARED_ROWS):
-        rows = whitened[start : start + COMPARED_ROWS]
-        distances = squares - 2 * rows @ whitened.T  # less the square of the row
-        own = torch.arange(len(rows), device=rows.device)
-        distances[own, start + own] = torch.inf
-        nearest = distances.topk(n_neighbors, largest=False).indices  # (b, n_neighbors)
-        differences = (rows[:, None] - whitened[nearest]).cpu().double()  # (b, n_neighbors, k')
-        distances = differences.square().sum(-1)
-        closeness = (distances.amax(1, keepdim=True) - distances).clamp(min=0) + 1e-12
-        closeness /= 2 * closeness.sum(1, keepdim=True)
-        closeness *= weights[start : start + COMPARED_ROWS].cpu().double()
-        differences = differences.flatten(0, 1)
-        products += differences.T @ (closeness.reshape(-1, 1) * differences)
-    lengths, rotation = torch.linalg.eigh(products)  # ascending
-    lengths = lengths.clamp(min=MIN_NEIGHBOR_VARIANCE)
-    mixing = (rotation / lengths.sqrt()).float().to(scores.device) / deviations[:, None]
-    largest = mixing.abs().argmax(0, keepdim=True)
-    return mixing * mixing.gather(0, largest).sign()
 
 
 def _regress(targets, inputs, weights):

@@ -71,7 +71,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
         images. A warning is issued if one side is at least four times the other.
     features : {"patches"} or Features, default=None
         Features for classification, a word or an object of `skae.features`. Latent vectors are
-        rotated principal components of features and pixels, with larger reconstruction errors. Only
+        principal components of features and pixels, with larger reconstruction errors. Only
         `penalty` or `target_weight` train the encoder further. If None, it has pixels alone.
 
         - "patches": responses of filters to whitened patches, which are averaged over a grid [9]_.

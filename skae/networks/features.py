@@ -38,6 +38,10 @@ N_PATCHES = 100_000
 N_ROUNDS = 8
 """Rounds of spherical k-means."""
 
+CANDIDATES = 4
+MAX_COSINE = 0.9999
+"""Random patches per center of k-means at its start, and the cosine from which two are equal."""
+
 ASSIGNED_PATCHES = 8192
 """Patches that k-means assigns together."""
 
@@ -323,8 +327,11 @@ def _spherical_kmeans(patches, n_centers, generator):
     """
     start = torch.randint(len(patches), (n_centers,), generator=generator)
     if len(patches) >= n_centers:
-        start = torch.randperm(len(patches), generator=generator)[:n_centers]
-    centers = functional.normalize(patches[start], eps=1e-6)
+        start = torch.randperm(len(patches), generator=generator)[: CANDIDATES * n_centers]
+    candidates = functional.normalize(patches[start], eps=1e-6)
+    # equal centers have equal projections, so that rounding would decide where a patch belongs
+    is_repeated = (candidates @ candidates.T).tril(-1).amax(1) > MAX_COSINE
+    centers = candidates[is_repeated.byte().argsort(stable=True)[:n_centers]]
     for _ in range(N_ROUNDS):
         sums = torch.zeros_like(centers)
         for chunk in patches.split(ASSIGNED_PATCHES):
