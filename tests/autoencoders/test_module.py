@@ -40,6 +40,8 @@ from ..own_modules import (
     LazyDecoder,
     LazyEncoder,
     NormalEncoder,
+    SigmoidDecoder,
+    TokenEncoder,
     TutorialDecoder,
     TutorialEncoder,
     make_decoder,
@@ -51,6 +53,15 @@ FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
 CHECKED = [
     ModuleAutoencoder(DenseEncoder, DenseDecoder, 2, encoder__hidden=5, max_iter=3),
     ModuleAutoencoder(LazyEncoder, LazyDecoder, 3, allow_nan=True, target_weight=1.0, **FAST),
+    ModuleAutoencoder(
+        NormalEncoder,
+        DenseDecoder,
+        2,
+        residual=None,
+        standardize=False,
+        bottleneck="variational",
+        **FAST,
+    ),
 ]
 
 EXPECTED_TO_FAIL = {
@@ -133,8 +144,12 @@ def test_a_search_compares_widths():
         (lambda: dense(sample_shape=(0, 6)).fit(X), "a tuple of int >= 1"),
         (lambda: dense(corruption="patches").fit(X), r"requires images \(C, H, W\)"),
         (lambda: dense(encoder=NormalEncoder).fit(X), "Set bottleneck='variational'"),
+        (lambda: in_units(loss="log_loss").fit(X), "Set standardize=True"),
+        (lambda: dense(loss=nn.MSELoss()).fit(X), "Return one loss for each sample"),
+        (lambda: dense(encoder=DenseEncoder((6,), 2).double()).fit(X), r"float64, .* \.float\(\)"),
+        (lambda: dense(encoder=TwoInputs).fit(X), "Pass a mask or a second input as further"),
     ],
-    ids=range(10),
+    ids=range(14),
 )
 def test_invalid_parameters_are_value_errors(change, message):
     """Messages have the signature, or the shapes."""
@@ -160,6 +175,17 @@ def test_partials_and_functions_without_arguments():
         functools.partial(DenseEncoder, hidden=4), lambda: make_decoder((6,), 2), 2, **FAST
     )
     assert tensors(estimator.fit(X))["encoder.layers.1.weight"].shape == (4, 6)
+
+
+class TwoInputs(nn.Linear):
+    """An encoder that also requires a mask."""
+
+    def __init__(self, n_components):
+        super().__init__(6, n_components)
+
+    def forward(self, x, mask):
+        """Encode samples."""
+        return super().forward(x * mask)
 
 
 # -------------------------------------------------------------------------------------- shapes
@@ -295,6 +321,80 @@ def test_modules_alone_are_the_modules():
         "encoder",
         "decoder",
     }
+
+
+def in_units(encoder=DenseEncoder, decoder=SigmoidDecoder, **parameters):
+    """Return an autoencoder whose modules get samples in the units of X."""
+    parameters = {"residual": None, **FAST, **parameters}
+    return ModuleAutoencoder(encoder, decoder, 2, standardize=False, **parameters)
+
+
+def test_modules_in_the_units_of_X(tmp_path):
+    """With standardize=False, modules alone are transform and reconstruct without any scaling."""
+    rows = low_rank(80, 6, low=0, high=1)
+    estimator = in_units(max_iter=30, learning_rate_init=0.01).fit(rows)
+    network = estimator.net_.module_
+    with torch.no_grad():
+        z = network.encoder(torch.from_numpy(rows.astype(np.float32)))
+        x_hat = network.decoder(z)
+    np.testing.assert_allclose(estimator.transform(rows), z.numpy(), atol=1e-6)
+    np.testing.assert_allclose(estimator.reconstruct(rows), x_hat.numpy(), atol=1e-6)
+    assert estimator.score(rows) > 0.2
+    save(estimator, tmp_path / "x")
+    loaded = load(tmp_path / "x", modules={"encoder": DenseEncoder, "decoder": SigmoidDecoder})
+    np.testing.assert_array_equal(loaded.transform(rows), estimator.transform(rows))
+
+
+def test_modules_in_the_units_of_X_start_as_pca():
+    """The gates are zero, so that the units of the modules do not matter."""
+    estimator = in_units(residual="pca", learning_rate_init=1e-20, max_iter=1)
+    pca = PCA(2, svd_solver="full").fit(X)
+    with pytest.warns(UserWarning, match="no negative outputs|outputs in"):
+        estimator.fit(np.tile(X, (4, 4)))
+    estimator.set_params(decoder=DenseDecoder).fit(X)
+    np.testing.assert_allclose(
+        estimator.reconstruct(X), pca.inverse_transform(pca.transform(X)), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_integers_are_embedded(tmp_path):
+    """An encoder of integers gets them as they are, also where a fitted one is built again."""
+    tokens = np.random.default_rng(0).integers(0, 5, (60, 9))
+    estimator = in_units(TokenEncoder, DenseDecoder).fit(tokens)
+    expected = estimator.transform(tokens)
+    assert np.isfinite(expected).all()
+    save(estimator, tmp_path / "x")
+    modules = {"encoder": TokenEncoder, "decoder": DenseDecoder}
+    for other in (
+        pickle.loads(pickle.dumps(estimator)),
+        load(tmp_path / "x", modules=modules),
+        clone(estimator).fit(tokens),
+    ):
+        np.testing.assert_array_equal(other.transform(tokens), expected)
+
+
+@pytest.mark.parametrize(
+    ("standardize", "factor", "message"),
+    [
+        (True, 1, r"no negative outputs, .* set standardize=False"),
+        (False, 255, r"outputs in \[0, 1\], .* or divide X by its maximum"),
+        (False, 1, None),
+    ],
+    ids=str,
+)
+def test_a_decoder_of_another_range_is_a_warning(standardize, factor, message):
+    """A sigmoid can't return centered samples, or pixels up to 255."""
+    images = factor * gray_images(30, 8, 8)[:, None]
+    estimator = ModuleAutoencoder(
+        ConvEncoder, SigmoidDecoder, 3, residual=None, standardize=standardize, **FAST
+    )
+    if message is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            estimator.fit(images)
+        return
+    with pytest.warns(UserWarning, match=message):
+        estimator.fit(images)
 
 
 def test_random_numbers_of_modules_depend_on_random_state_alone():
