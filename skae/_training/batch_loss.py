@@ -12,12 +12,6 @@ MASKED_WEIGHT = 0.9
 Only masked values train imputation; the others can be copied from the input.
 """
 
-LOSS_ADVICE = (
-    " Return one loss for each sample: for a loss of torch.nn with reduction='none', "
-    "losses.flatten(1).mean(1)."
-)
-"""What to do if a loss function returns the mean of a batch, as those of torch.nn do."""
-
 
 class BatchLoss(torch.nn.Module):
     """Loss of a batch, as skorch's criterion.
@@ -110,7 +104,7 @@ class BatchLoss(torch.nn.Module):
             losses = self._masked_losses(x_hat, x, visible)
         else:
             losses = self.loss(x_hat, x)
-            _check_shape(losses, [(len(x),)], self.loss, LOSS_ADVICE)
+            _check_shape(losses, [(len(x),)], self.loss)
         if weights is None:
             return losses
         return losses.reshape(weights.shape)
@@ -228,14 +222,14 @@ class BatchLoss(torch.nn.Module):
         return total
 
 
-def _check_shape(values, shapes, option, advice=""):
+def _check_shape(values, shapes, option):
     """Raise a ValueError if the result of an option has none of the allowed shapes."""
     shape = getattr(values, "shape", None)
     if shape not in shapes:
         allowed = " or ".join(map(str, shapes))
         raise ValueError(
             f"Got {option!r} with a result of shape {shape}, but expected a tensor of shape "
-            f"{allowed}.{advice}"
+            f"{allowed}."
         )
 
 

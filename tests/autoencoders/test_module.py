@@ -145,7 +145,7 @@ def test_a_search_compares_widths():
         (lambda: dense(corruption="patches").fit(X), r"requires images \(C, H, W\)"),
         (lambda: dense(encoder=NormalEncoder).fit(X), "Set bottleneck='variational'"),
         (lambda: in_units(loss="log_loss").fit(X), "Set standardize=True"),
-        (lambda: dense(loss=nn.MSELoss()).fit(X), "Return one loss for each sample"),
+        (lambda: dense(loss=nn.MSELoss()).fit(X), "With a loss of torch.nn, return"),
         (lambda: dense(encoder=DenseEncoder((6,), 2).double()).fit(X), r"float64, .* \.float\(\)"),
         (lambda: dense(encoder=TwoInputs).fit(X), "Pass a mask or a second input as further"),
     ],
