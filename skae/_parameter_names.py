@@ -45,6 +45,14 @@ KNOWN = {other: name for name, others in NAMES.items() for other in others.split
 SHAPES = ("image_size", "in_features", "input_dim", "input_shape", "input_size", "n_inputs")
 """Names for the shape of samples, which is that of X."""
 
+OPTIONS = {
+    "bottleneck": "Variational(weight=0.3)",
+    "corruption": "Masking(level=0.3)",
+    "loss": "Huber(delta=0.5)",
+    "penalty": "Sparsity(weight=0.2)",
+}
+"""An object with a parameter for each option."""
+
 CALLBACKS = ("callback", "callbacks", "patience")
 
 
@@ -69,6 +77,9 @@ def advice(name, parameters):
         return "Pass callbacks of skorch in net_params={'callbacks': [...]}."
     if name == "weight_decay" and "net_params" in parameters:
         return "Use net_params={'optimizer__weight_decay': ...} instead."
+    option = name.partition("__")[0]
+    if option != name and option in OPTIONS and option in parameters:
+        return f"Pass an object with its parameters, such as {option}={OPTIONS[option]}."
     if name in SHAPES:
         return "The shape of samples is that of X in fit."
     return None

@@ -1,6 +1,5 @@
 """Parameters of a user's encoder and decoder as parameters of the estimator."""
 
-import copy
 import math
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from skae._parameter_names import advice
 from skae._training.defaults import default_n_components
 from skae._training.objective import resolve_objective
 from skae._warnings import warn_user
+from skae.losses import resolve_loss
 from skae.networks.layers import OWN_MODULES
 from skae.networks.module_shapes import (
     N_PROBED,
@@ -24,7 +24,7 @@ from skae.networks.module_shapes import (
     random_samples,
     to_samples,
 )
-from skae.networks.own_modules import build_module, check_names, module_name
+from skae.networks.own_modules import build_module, check_names, copy_module, module_name
 
 __all__ = ["ModuleParametersMixin"]
 
@@ -222,7 +222,9 @@ class ModuleParametersMixin:
         if not text:
             return
         action = "Let it end without nn.Sigmoid or nn.ReLU"
-        if self.standardize:
+        if resolve_loss(self.loss).link != "identity":
+            action = "The loss adds a sigmoid. Let it end with a linear layer"
+        elif self.standardize:
             action = (
                 "By default samples are centered. Let it end without nn.Sigmoid or nn.ReLU, or set "
                 "standardize=False for modules of samples in the units of X"
@@ -240,7 +242,7 @@ class ModuleParametersMixin:
         for role in OWN_MODULES:
             source = getattr(self, role)
             if isinstance(source, torch.nn.Module):
-                source = copy.deepcopy(source)  # the user may change it after the fit
+                source = copy_module(source, role)  # the user may change it after the fit
             options[role] = source
             options[f"{role}_params"] = self._params_of(role)
         return {

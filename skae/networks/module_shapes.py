@@ -316,9 +316,23 @@ def _hint(module, x, stack, error):
             " It gets one tensor. Pass a mask or a second input as further columns or channels of "
             "X, and split the tensor in forward."
         )
-    if stack and "Conv" in type(stack[-1][1]).__name__:
+    if not stack:
+        return ""
+    _, layer, args = stack[-1]
+    if "Conv" in type(layer).__name__:
         return _image_hint(x.shape[1:])
+    if isinstance(layer, torch.nn.Linear) and args and args[0].ndim > 1:
+        return _linear_hint(layer, args[0].shape)
     return ""
+
+
+def _linear_hint(layer, shape):
+    """Return advice for a linear layer whose inputs have another number of values."""
+    if shape[-1] == layer.in_features:
+        return ""
+    if math.prod(shape[1:]) == layer.in_features:
+        return " Put nn.Flatten() before the layer."
+    return f" Set in_features={shape[-1]} in the layer."
 
 
 def _failure(name, what, x, stack, records, error):
