@@ -53,6 +53,9 @@ OPTIONS = {
 }
 """An object with a parameter for each option."""
 
+FIT_ARGUMENTS = ("X_val", "sample_weight")
+"""Arguments of `fit` that users look for in the constructor."""
+
 CALLBACKS = ("callback", "callbacks", "patience")
 
 
@@ -77,6 +80,8 @@ def advice(name, parameters):
         return "Pass callbacks of skorch in net_params={'callbacks': [...]}."
     if name == "weight_decay" and "net_params" in parameters:
         return "Use net_params={'optimizer__weight_decay': ...} instead."
+    if KNOWN.get(name, name) in FIT_ARGUMENTS and "max_iter" in parameters:
+        return f"Pass {KNOWN.get(name, name)} to fit."
     option = name.partition("__")[0]
     if option != name and option in OPTIONS and option in parameters:
         return f"Pass an object with its parameters, such as {option}={OPTIONS[option]}."

@@ -24,7 +24,13 @@ from skae.networks.module_shapes import (
     random_samples,
     to_samples,
 )
-from skae.networks.own_modules import build_module, check_names, copy_module, module_name
+from skae.networks.own_modules import (
+    build_module,
+    check_names,
+    copy_module,
+    module_name,
+    share_weights,
+)
 
 __all__ = ["ModuleParametersMixin"]
 
@@ -169,6 +175,11 @@ class ModuleParametersMixin:
         if isinstance(n_components, str):
             n_components, expected = default_n_components(layout.n_features), None
         sources = {role: getattr(self, role) for role in OWN_MODULES}
+        if share_weights(self.encoder, self.decoder):
+            warn_user(
+                "Got encoder and decoder that share weights, but fit trains a copy of each: the "
+                "trained modules share none. Pass modules with weights of their own."
+            )
         shape = layout.module_shape
         samples = random_samples(shape)
         if not self.standardize:

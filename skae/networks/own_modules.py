@@ -7,7 +7,14 @@ import inspect
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-__all__ = ["build_module", "check_names", "copy_module", "module_name", "short_name"]
+__all__ = [
+    "build_module",
+    "check_names",
+    "copy_module",
+    "module_name",
+    "share_weights",
+    "short_name",
+]
 
 ARGUMENTS = ("sample_shape", "n_components")
 """Arguments that a class or a function gets where its signature has them."""
@@ -150,6 +157,14 @@ def copy_module(module, role):
                 "a batch first."
             )
     return copy.deepcopy(module)
+
+
+def share_weights(encoder, decoder):
+    """Return whether two instances have weights in common."""
+    if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
+        return False
+    of_encoder = {id(weight) for weight in encoder.parameters()}
+    return any(id(weight) in of_encoder for weight in decoder.parameters())
 
 
 def _unnamed_values(signature, values, keywords):

@@ -148,8 +148,22 @@ def test_a_search_compares_widths():
         (lambda: dense(loss=nn.MSELoss()).fit(X), "With a loss of torch.nn, return"),
         (lambda: dense(encoder=DenseEncoder((6,), 2).double()).fit(X), r"float64, .* \.float\(\)"),
         (lambda: dense(encoder=TwoInputs).fit(X), "Pass a mask or a second input as further"),
+        (lambda: dense(encoder=nn.Linear(5, 2)).fit(X), "Set in_features=6 in the layer"),
+        (
+            lambda: dense(encoder=nn.Linear(6, 2), sample_shape=(2, 3)).fit(X),
+            r"Put nn.Flatten\(\) before the layer",
+        ),
+        (lambda: dense(encoder=OptimizedModule(6, 2)).fit(X), "a result of torch.compile"),
+        (
+            lambda: dense(encoder=LazyEncoder(2)).fit(X),
+            "lazy buffer 1.running_mean can't be copied",
+        ),
+        (
+            lambda: dense(net_params={"optimizer__param_groups": [("encodr.*", {})]}).fit(X),
+            r"Got the pattern 'encodr.\*' .* matches no weight. Names of weights are",
+        ),
     ],
-    ids=range(14),
+    ids=range(19),
 )
 def test_invalid_parameters_are_value_errors(change, message):
     """Messages have the signature, or the shapes."""
@@ -157,10 +171,27 @@ def test_invalid_parameters_are_value_errors(change, message):
         change()
 
 
-def test_unknown_keywords_are_type_errors_in_fit():
-    """A keyword without encoder__ or decoder__ is not ignored."""
-    with pytest.raises(TypeError, match="unexpected keyword argument 'max_epochs'"):
-        dense(max_epochs=3).fit(X)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("max_epochs", "Use max_iter instead"),
+        ("bottleneck__weight", r"such as bottleneck=Variational\(weight=0.3\)"),
+        ("X_val", "Pass X_val to fit"),
+        ("validation_data", "Pass X_val to fit"),
+        ("encoder_params", "Parameters of the modules begin with encoder__"),
+    ],
+)
+def test_unknown_keywords_are_type_errors_in_fit(name, message):
+    """A keyword without encoder__ or decoder__ is not ignored, and the message has an advice."""
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'. {message}"):
+        dense(**{name: 3}).fit(X)
+
+
+def test_shared_weights_are_a_warning():
+    """Encoder and decoder are copied one by one, so that tied weights would be two."""
+    encoder = nn.Linear(6, 6)
+    with pytest.warns(UserWarning, match="the trained modules share none"):
+        ModuleAutoencoder(encoder, nn.Sequential(nn.Tanh(), encoder), **FAST).fit(X)
 
 
 def test_a_function_that_returns_no_module_is_a_type_error():
@@ -175,6 +206,10 @@ def test_partials_and_functions_without_arguments():
         functools.partial(DenseEncoder, hidden=4), lambda: make_decoder((6,), 2), 2, **FAST
     )
     assert tensors(estimator.fit(X))["encoder.layers.1.weight"].shape == (4, 6)
+
+
+class OptimizedModule(nn.Linear):
+    """A class with the name of the results of torch.compile."""
 
 
 class TwoInputs(nn.Linear):
