@@ -265,32 +265,35 @@ def n_lines(functions):
     return n
 
 
-def _measure_loop(name, rate, X, T, epochs, connection):
-    """Train in a new process, and send seconds, error and growth of memory."""
+def _measure_loop(name, rates, X, T, epochs, connection):
+    """Train with each rate in a new process, and send seconds, error and growth of memory of each."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
     train = LOOPS[name][0]
+    results = []
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        train(X[:512], T[:8], 1, rate)  # imports, and first calls of torch
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        start = time.perf_counter()
-        X_hat = train(X, T, epochs, rate)
-        seconds = time.perf_counter() - start
-    growth = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    connection.send((seconds, mean_squared_error(T, X_hat, 255), growth))
+        train(X[:512], T[:8], 1, rates[0])  # imports, and first calls of torch
+        for rate in rates:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            start = time.perf_counter()
+            X_hat = train(X, T, epochs, rate)
+            seconds = time.perf_counter() - start
+            growth = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+            results.append((seconds, mean_squared_error(T, X_hat, 255), growth))
+    connection.send(results)
 
 
 def _in_new_process(*args):
-    """Return seconds, error and growth of memory of `_measure_loop` in a new process."""
+    """Return the results of `_measure_loop` in a new process."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_measure_loop, args=(*args, there))
     process.start()
     there.close()  # an end of the process without a result is then an EOFError
-    result = here.recv()
+    results = here.recv()
     process.join()
-    return result
+    return results
 
 
 def measure_loops(recorder, X, T, epochs):
@@ -302,12 +305,9 @@ def measure_loops(recorder, X, T, epochs):
         if name == "pythae" and importlib.util.find_spec("pythae") is None:
             print_row(name, *["not installed"] * 5)
             continue
-        errors = {
-            rate: _in_new_process(name, rate, X[n_held_out:], X[:n_held_out], epochs)[1]
-            for rate in RATES
-        }
-        rate = min(errors, key=errors.get)
-        seconds, error, growth = _in_new_process(name, rate, X, T, epochs)
+        results = _in_new_process(name, RATES, X[n_held_out:], X[:n_held_out], epochs)
+        rate = RATES[int(np.argmin([error for _, error, _ in results]))]
+        ((seconds, error, growth),) = _in_new_process(name, [rate], X, T, epochs)
         lines = n_lines([function, *classes])
         print_row(name, lines, rate, f"{seconds:.1f}", f"{error:.5f}", f"{growth / 1e6:.0f}")
         recorder.record(f"loops/{name}/lines", lines, "count")
