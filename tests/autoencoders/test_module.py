@@ -175,7 +175,7 @@ def test_invalid_parameters_are_value_errors(change, message):
     ("name", "message"),
     [
         ("max_epochs", "Use max_iter instead"),
-        ("bottleneck__weight", r"such as bottleneck=Variational\(weight=0.3\)"),
+        ("bottleneck__weight", r".*such as bottleneck=Variational\(weight=0.3\)"),
         ("X_val", "Pass X_val to fit"),
         ("validation_data", "Pass X_val to fit"),
         ("encoder_params", "Parameters of the modules begin with encoder__"),
