@@ -59,7 +59,7 @@ FIT_ARGUMENTS = ("X_val", "sample_weight")
 CALLBACKS = ("callback", "callbacks", "patience")
 
 
-def advice(name, parameters):
+def advice(name, parameters, *, is_constructor=False):
     """Return what to use instead of the name of another library.
 
     Parameters
@@ -68,6 +68,8 @@ def advice(name, parameters):
         Name of a parameter that does not exist.
     parameters : collection of str
         Names that exist.
+    is_constructor : bool, default=False
+        Whether the name is an argument of the constructor.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def advice(name, parameters):
         return "Pass callbacks of skorch in net_params={'callbacks': [...]}."
     if name == "weight_decay" and "net_params" in parameters:
         return "Use net_params={'optimizer__weight_decay': ...} instead."
-    if KNOWN.get(name, name) in FIT_ARGUMENTS and "max_iter" in parameters:
+    if is_constructor and KNOWN.get(name, name) in FIT_ARGUMENTS:
         return f"Pass {KNOWN.get(name, name)} to fit."
     option = name.partition("__")[0]
     if option != name and option in OPTIONS and option in parameters:
@@ -124,7 +126,7 @@ def _raise_unknown(estimator, method, name, own, is_constructor):
     """Raise a TypeError for an unknown name, if there is an advice for it."""
     class_name = type(estimator).__name__
     place = class_name if is_constructor else f"{class_name}.{method}"
-    text = advice(name, own)
+    text = advice(name, own, is_constructor=is_constructor)
     if text is None and not is_constructor:
         parameters = estimator._get_param_names()
         name_of_constructor = name if name in parameters else KNOWN.get(name)

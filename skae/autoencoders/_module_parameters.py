@@ -296,7 +296,9 @@ def _check_prefix(estimator, name):
     role, _, inner = name.partition("__")
     if role not in OWN_MODULES or not inner:
         known = set(type(estimator)._parameter_constraints)
-        text = advice(name, known) or "Parameters of the modules begin with encoder__ or decoder__."
+        text = advice(name, known, is_constructor=True)
+        if text is None:
+            text = "Parameters of the modules begin with encoder__ or decoder__."
         raise TypeError(
             f"{type(estimator).__name__}.__init__() got an unexpected keyword argument {name!r}. "
             f"{text}"
