@@ -499,6 +499,8 @@ def test_frozen_modules_do_not_change():
         if name.startswith("encoder."):
             assert torch.equal(value, before[name.removeprefix("encoder.")])
     assert not estimator.net_.module_.encoder.layers[1].weight.requires_grad
+    n_trained = sum(one.numel() for one in estimator.net_.module_.decoder.parameters())
+    assert f"{n_trained} trainable" in estimator.summary()
     restored = pickle.loads(pickle.dumps(estimator))
     assert not restored.net_.module_.encoder.layers[1].weight.requires_grad
 
