@@ -12,6 +12,10 @@ from skae.networks.module_shapes import as_sample, split_output, to_samples
 __all__ = ["ModuleNetwork"]
 
 
+MAX_ROUNDING = 1e-6
+"""Rounding of samples that are standardized and scaled back, relative to them and to the mean."""
+
+
 class Gate(nn.Module):
     """Factors that start at zero.
 
@@ -177,7 +181,7 @@ class ModuleNetwork(Autoencoder):
         x = self.impute(x)
         own_x = x
         if not self.standardize:
-            own_x = self.centre.inverse(x)
+            own_x = self._in_units(x)
         output = self._apply_module(self.encoder, self.to_samples(own_x))
         own, log_variance = split_output(output)
         z = own.float().flatten(1)  # (b, k)
@@ -187,6 +191,13 @@ class ModuleNetwork(Autoencoder):
         if log_variance is not None:
             return z, log_variance.float().flatten(1)
         return z, z
+
+    def _in_units(self, x):
+        """Return standardized rows in the units of X, with exact integers, such as indices."""
+        x = self.centre.inverse(x)
+        nearest = x.round()
+        is_integer = (x - nearest).abs() <= MAX_ROUNDING * (x.abs() + self.centre.mean[0].abs())
+        return x + (torch.where(is_integer, nearest, x) - x).detach()
 
     def reconstruct_code(self, z):
         """Decode latent vectors (b, k) to standardized rows (b, d)."""
