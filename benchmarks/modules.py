@@ -4,9 +4,11 @@
     python benchmarks/modules.py --only loops overhead --data fashion-mnist/
     python benchmarks/modules.py --only tables --tables adbench/ --seeds 3
 
-`loops`: a dense network 784-512-32-512-784 is trained for the same number of epochs, with batches of 256 and Adam at 0.001, by
-a loop of PyTorch, by skorch and by skae. The lines of code are those of the function of this script, without its docstring.
-Memory is the growth of the resident memory of a new process during the fit.
+`loops`: a dense network 784-512-32-512-784 is trained for the same number of epochs, with batches of 256 and Adam, by a loop of
+PyTorch, by skorch, by Pythae and by skae. Each has its own schedule of the learning rate, whose maximum is the one of `RATES`
+with the lowest error of 2,000 training images that are left out. The lines of code are those of the function of this script and
+of the classes that it needs beside encoder and decoder, without docstrings. Memory is the growth of the resident memory of a
+new process during the fit. Pythae is left out if it is not installed: ``pip install pythae``.
 
 `overhead`: seconds per step of the same network by a loop with `index_select` and by `ModuleAutoencoder(residual=None)`. Every
 loop runs with few and with many epochs, and the difference of the times is divided by the difference of the steps. Runs are
@@ -18,9 +20,14 @@ usual one (one hidden layer of 64 ReLUs) and a good one (256 units with layer no
 """
 
 import argparse
+import contextlib
+import importlib.util
 import inspect
+import logging
 import multiprocessing
+import os
 import resource
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -43,14 +50,17 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetRegressor
+from skorch.callbacks import LRScheduler
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.optim.lr_scheduler import OneCycleLR
 
 from skae import ModuleAutoencoder
 
 N_TABLES = 10
 BATCH_SIZE = 256
 RATE = 1e-3
+RATES = (1e-3, 3e-3, 1e-2)
+N_VALIDATION = 2000
 
 # ----------------------------------------------------------------------------------------------------------- networks
 
@@ -111,24 +121,28 @@ def as_decoder(sample_shape, n_components, network):
 # -------------------------------------------------------------------------------------------------------------- loops
 
 
-def loop(X, T, epochs):
+def loop(X, T, epochs, rate):
     """Train by a loop of PyTorch, and return the reconstructions of the test samples."""
     torch.manual_seed(0)
     X = X.astype(np.float32)
     mean, scale = X.mean(0), np.sqrt(X.var(0).mean())
+    X = torch.from_numpy((X - mean) / scale)
+    T = torch.from_numpy((T.astype(np.float32) - mean) / scale)
     model = nn.Sequential(Encoder(), Decoder())
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    dataset = TensorDataset(torch.from_numpy((X - mean) / scale))
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    n_steps = epochs * -(-len(X) // BATCH_SIZE)
+    scheduler = OneCycleLR(optimizer, rate, total_steps=n_steps)
     model.train()
     for _ in range(epochs):
-        for (batch,) in DataLoader(dataset, BATCH_SIZE, shuffle=True):
+        for indices in torch.randperm(len(X)).split(BATCH_SIZE):
+            batch = X[indices]
             optimizer.zero_grad()
             loss = nn.functional.mse_loss(model(batch), batch)
             loss.backward()
             optimizer.step()
+            scheduler.step()
     model.eval()
     with torch.no_grad():
-        T = torch.from_numpy((T.astype(np.float32) - mean) / scale)
         return model(T).numpy() * scale + mean
 
 
@@ -139,18 +153,21 @@ class Reconstructor(nn.Sequential):
         super().__init__(Encoder(), Decoder())
 
 
-def skorch(X, T, epochs):
+def skorch(X, T, epochs, rate):
     """Train by skorch, and return the reconstructions of the test samples."""
     torch.manual_seed(0)
     X = X.astype(np.float32)
     mean, scale = X.mean(0), np.sqrt(X.var(0).mean())
     X = (X - mean) / scale
+    n_steps = epochs * -(-len(X) // BATCH_SIZE)
+    scheduler = LRScheduler(OneCycleLR, max_lr=rate, total_steps=n_steps, step_every="batch")
     net = NeuralNetRegressor(
         Reconstructor,
         max_epochs=epochs,
         batch_size=BATCH_SIZE,
         optimizer=torch.optim.Adam,
-        lr=RATE,
+        optimizer__fused=True,
+        callbacks=[scheduler],
         iterator_train__shuffle=True,
         train_split=None,
         verbose=0,
@@ -159,59 +176,142 @@ def skorch(X, T, epochs):
     return net.predict((T.astype(np.float32) - mean) / scale) * scale + mean
 
 
-def skae(X, T, epochs):
+def _pythae_modules():
+    """Return encoder and decoder with the base classes and the outputs of Pythae."""
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+
+    class PythaeEncoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = Encoder()
+
+        def forward(self, x):
+            return ModelOutput(embedding=self.layers(x))
+
+    class PythaeDecoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = Decoder()
+
+        def forward(self, z):
+            return ModelOutput(reconstruction=self.layers(z))
+
+    return PythaeEncoder(), PythaeDecoder()
+
+
+def pythae(X, T, epochs, rate):
+    """Train by Pythae, and return the reconstructions of the test samples."""
+    from pythae.models import AE, AEConfig
+    from pythae.pipelines import TrainingPipeline
+    from pythae.trainers import BaseTrainerConfig
+
+    torch.manual_seed(0)
+    X = X.astype(np.float32)
+    mean, scale = X.mean(0), np.sqrt(X.var(0).mean())
+    X, T = (X - mean) / scale, torch.from_numpy((T.astype(np.float32) - mean) / scale)
+    encoder, decoder = _pythae_modules()
+    model = AE(AEConfig(input_dim=(784,), latent_dim=32), encoder=encoder, decoder=decoder)
+    with tempfile.TemporaryDirectory() as folder:
+        config = BaseTrainerConfig(
+            output_dir=folder,
+            num_epochs=epochs,
+            per_device_train_batch_size=BATCH_SIZE,
+            learning_rate=rate,
+            optimizer_params={"fused": True},
+            scheduler_cls="CosineAnnealingLR",
+            scheduler_params={"T_max": epochs},
+        )
+        TrainingPipeline(model, config)(X)
+    model.eval()
+    with torch.no_grad():
+        return model.reconstruct(T).numpy() * scale + mean
+
+
+def skae(X, T, epochs, rate):
     """Train by skae, and return the reconstructions of the test samples."""
     autoencoder = ModuleAutoencoder(
         Encoder,
         Decoder,
         32,
         residual=None,
+        solver="adam",
         max_iter=epochs,
         batch_size=BATCH_SIZE,
-        learning_rate="constant",
-        learning_rate_init=RATE,
+        learning_rate_init=rate,
         early_stopping=False,
         random_state=0,
     )
     return autoencoder.fit(X).reconstruct(T)
 
 
-LOOPS = {"loop": loop, "skorch": skorch, "skae": skae}
+LOOPS = {
+    "loop": (loop, []),
+    "skorch": (skorch, [Reconstructor]),
+    "pythae": (pythae, [_pythae_modules]),
+    "skae": (skae, []),
+}
+"""Function of each loop, and the classes that it needs beside encoder and decoder."""
 
 
-def n_lines(function):
-    """Return the lines of code of a function, without its definition and docstring."""
-    lines = inspect.getsource(function).splitlines()
-    return sum(bool(line.strip()) for line in lines) - 2
+def n_lines(functions):
+    """Return the lines of code of functions or classes, without definitions of functions, docstrings and empty lines."""
+    n = 0
+    for function in functions:
+        lines = [line for line in inspect.getsource(function).splitlines() if line.strip()]
+        n += len(lines) - 1  # the docstring
+        if inspect.isfunction(function):
+            n -= 1
+    return n
 
 
-def _measure_loop(name, X, T, epochs, connection):
-    """Train in a new process, and send seconds, error and growth of memory."""
+def _measure_loop(name, rates, X, T, epochs, connection):
+    """Train with each rate in a new process, and send seconds, error and growth of memory of each."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    LOOPS[name](X[:512], T[:8], 1)  # imports, and first calls of torch
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    X_hat = LOOPS[name](X, T, epochs)
-    seconds = time.perf_counter() - start
-    growth = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    connection.send((seconds, mean_squared_error(T, X_hat, 255), growth))
+    logging.disable(logging.INFO)
+    train = LOOPS[name][0]
+    results = []
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        train(X[:512], T[:8], 1, rates[0])  # imports, and first calls of torch
+        for rate in rates:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            start = time.perf_counter()
+            X_hat = train(X, T, epochs, rate)
+            seconds = time.perf_counter() - start
+            growth = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+            results.append((seconds, mean_squared_error(T, X_hat, 255), growth))
+    connection.send(results)
+
+
+def _in_new_process(*args):
+    """Return the results of `_measure_loop` in a new process."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_measure_loop, args=(*args, there))
+    process.start()
+    there.close()  # an end of the process without a result is then an EOFError
+    results = here.recv()
+    process.join()
+    return results
 
 
 def measure_loops(recorder, X, T, epochs):
     """Print and write the table of loops with the same network."""
     print(f"\n{len(X):,} training samples, {epochs} epochs, {len(T):,} test samples.\n")
-    print_header("", "lines", "seconds", "test error", "memory, MB")
-    context = multiprocessing.get_context("spawn")
-    for name, function in LOOPS.items():
-        here, there = context.Pipe()
-        process = context.Process(target=_measure_loop, args=(name, X, T, epochs, there))
-        process.start()
-        seconds, error, growth = here.recv()
-        process.join()
-        lines = n_lines(function)
-        print_row(name, lines, f"{seconds:.1f}", f"{error:.5f}", f"{growth / 1e6:.0f}")
+    print_header("", "lines", "learning rate", "seconds", "test error", "memory, MB")
+    n_held_out = min(N_VALIDATION, len(X) // 5)
+    for name, (function, classes) in LOOPS.items():
+        if name == "pythae" and importlib.util.find_spec("pythae") is None:
+            print_row(name, *["not installed"] * 5)
+            continue
+        results = _in_new_process(name, RATES, X[n_held_out:], X[:n_held_out], epochs)
+        rate = RATES[int(np.argmin([error for _, error, _ in results]))]
+        ((seconds, error, growth),) = _in_new_process(name, [rate], X, T, epochs)
+        lines = n_lines([function, *classes])
+        print_row(name, lines, rate, f"{seconds:.1f}", f"{error:.5f}", f"{growth / 1e6:.0f}")
         recorder.record(f"loops/{name}/lines", lines, "count")
+        recorder.record(f"loops/{name}/rate", rate, "ratio")
         recorder.record(f"loops/{name}/fit_time", seconds, "s")
         recorder.record(f"loops/{name}/error", error, "ratio")
         recorder.record(f"loops/{name}/memory", growth, "bytes")
@@ -240,8 +340,19 @@ def plain(X, epochs):
 
 
 def module(X, epochs):
-    """Train by skae."""
-    skae(X, X[:8], epochs)
+    """Train by skae, with a constant learning rate as in the plain loop."""
+    ModuleAutoencoder(
+        Encoder,
+        Decoder,
+        32,
+        residual=None,
+        max_iter=epochs,
+        batch_size=BATCH_SIZE,
+        learning_rate="constant",
+        learning_rate_init=RATE,
+        early_stopping=False,
+        random_state=0,
+    ).fit(X)
 
 
 def measure_overhead(recorder, X, n_repeats, epochs):
@@ -342,7 +453,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     Recorder.add_option(parser)
     args = parser.parse_args()
-    recorder = Recorder("modules", args.results, packages=("skorch",))
+    recorder = Recorder("modules", args.results, packages=("skorch", "pythae"))
     wanted = args.only or ["loops", "overhead", "tables"]
     if args.data:
         X, _, T, _ = load_images(args.data)

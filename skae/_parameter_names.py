@@ -45,10 +45,21 @@ KNOWN = {other: name for name, others in NAMES.items() for other in others.split
 SHAPES = ("image_size", "in_features", "input_dim", "input_shape", "input_size", "n_inputs")
 """Names for the shape of samples, which is that of X."""
 
+OPTIONS = {
+    "bottleneck": "Variational(weight=0.3)",
+    "corruption": "Masking(level=0.3)",
+    "loss": "Huber(delta=0.5)",
+    "penalty": "Sparsity(weight=0.2)",
+}
+"""An object with a parameter for each option."""
+
+FIT_ARGUMENTS = ("X_val", "sample_weight")
+"""Arguments of `fit` that users look for in the constructor."""
+
 CALLBACKS = ("callback", "callbacks", "patience")
 
 
-def advice(name, parameters):
+def advice(name, parameters, *, is_constructor=False):
     """Return what to use instead of the name of another library.
 
     Parameters
@@ -57,6 +68,8 @@ def advice(name, parameters):
         Name of a parameter that does not exist.
     parameters : collection of str
         Names that exist.
+    is_constructor : bool, default=False
+        Whether the name is an argument of the constructor.
 
     Returns
     -------
@@ -69,6 +82,11 @@ def advice(name, parameters):
         return "Pass callbacks of skorch in net_params={'callbacks': [...]}."
     if name == "weight_decay" and "net_params" in parameters:
         return "Use net_params={'optimizer__weight_decay': ...} instead."
+    if is_constructor and KNOWN.get(name, name) in FIT_ARGUMENTS:
+        return f"Pass {KNOWN.get(name, name)} to fit."
+    option = name.partition("__")[0]
+    if option != name and option in OPTIONS and option in parameters:
+        return f"Pass an object with its parameters, such as {option}={OPTIONS[option]}."
     if name in SHAPES:
         return "The shape of samples is that of X in fit."
     return None
@@ -108,7 +126,7 @@ def _raise_unknown(estimator, method, name, own, is_constructor):
     """Raise a TypeError for an unknown name, if there is an advice for it."""
     class_name = type(estimator).__name__
     place = class_name if is_constructor else f"{class_name}.{method}"
-    text = advice(name, own)
+    text = advice(name, own, is_constructor=is_constructor)
     if text is None and not is_constructor:
         parameters = estimator._get_param_names()
         name_of_constructor = name if name in parameters else KNOWN.get(name)

@@ -187,7 +187,8 @@ class FunctionLoss(Loss):
         if not isinstance(losses, torch.Tensor) or losses.shape != (len(x),):
             raise ValueError(
                 f"Got a loss function with a result of shape {getattr(losses, 'shape', None)}, but "
-                f"expected one loss for each sample: a tensor of shape ({len(x)},)."
+                f"expected one loss for each sample: a tensor of shape ({len(x)},). With a loss of "
+                "torch.nn, return nn.MSELoss(reduction='none')(x_hat, x).flatten(1).mean(1)."
             )
         return losses
 

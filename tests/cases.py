@@ -381,6 +381,11 @@ CASES = [
         _module(own.SetEncoder, own.SetDecoder, 3, corruption="gaussian", loss="huber"),
         _grey(height=9, width=2),
     ),
+    Case(
+        "module-units",
+        _module(own.ConvEncoder, own.SigmoidDecoder, 4, residual=None, standardize=False),
+        _colour(width=6),
+    ),
     Case("conv-features", _conv(features=PatchFeatures(4)), _grey()),
     Case(
         "conv-features-channels-first",

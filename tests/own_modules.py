@@ -18,6 +18,8 @@ __all__ = [
     "ResidualEncoder",
     "SetDecoder",
     "SetEncoder",
+    "SigmoidDecoder",
+    "TokenEncoder",
     "TransformerEncoder",
     "TutorialDecoder",
     "TutorialEncoder",
@@ -252,3 +254,23 @@ class SetEncoder(nn.Module):
 
 class SetDecoder(DenseDecoder):
     """Dense layers to all points of a set."""
+
+
+class SigmoidDecoder(DenseDecoder):
+    """Dense layers that return values between 0 and 1."""
+
+    def forward(self, z):
+        """Decode latent vectors."""
+        return torch.sigmoid(super().forward(z))
+
+
+class TokenEncoder(nn.Module):
+    """The mean of the vectors of integers."""
+
+    def __init__(self, n_components, n_tokens=5):
+        super().__init__()
+        self.embedding = nn.Embedding(n_tokens, n_components)
+
+    def forward(self, x):
+        """Encode rows of integers (b, d)."""
+        return self.embedding(x.long()).mean(1)

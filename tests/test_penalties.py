@@ -14,10 +14,9 @@ from .cases import gray_images, label, low_rank
 class Latents:
     """Network of the penalties of latent vectors that are no network's."""
 
-    channels_last = False
-
     def __init__(self, k):
         self.whitening = torch.ones(k)
+        self.to_samples = self.from_training_space = lambda x: x
 
 
 def penalty_of(penalty, z, weights=None, *, x=None, generator=None):

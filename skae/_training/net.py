@@ -14,7 +14,7 @@ from skae._training.cuda_graphs import StepRecorder
 from skae._training.history import EpochRecorderMixin
 from skae._training.learning_rate import clip_gradients, has_diverged, set_learning_rate
 from skae._training.net_params import has_batch_hooks
-from skae._training.optimizers import named_parameter_errors, named_step_errors
+from skae._training.optimizers import check_groups, named_parameter_errors, named_step_errors
 from skae._training.processes import NoProcesses
 from skae.distributed._context import alone
 from skae.networks.hidden_units import noise_from
@@ -123,6 +123,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         if self.optimizer is None:
             return self
         with named_parameter_errors(self.optimizer):
+            check_groups(self)
             return super().initialize_optimizer()
 
     @property

@@ -1,11 +1,15 @@
 """Optimizers of the `solver` parameter."""
 
+import fnmatch
 import inspect
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["named_parameter_errors", "named_step_errors", "resolve_optimizer"]
+__all__ = ["check_groups", "named_parameter_errors", "named_step_errors", "resolve_optimizer"]
+
+MAX_SHOWN_NAMES = 5
+"""Most names of weights in a message."""
 
 SOLVERS = {
     "adamw": (torch.optim.AdamW, {"betas": (0.85, 0.98), "weight_decay": 0.0, "fused": True}, 1.0),
@@ -72,6 +76,20 @@ def named_parameter_errors(optimizer):
             f"The optimizer {_name(optimizer)} refuses its parameters: {error}. Check solver, and "
             "the keys of net_params that begin with optimizer__."
         ) from error
+
+
+def check_groups(net):
+    """Raise a ValueError for a pattern of optimizer__param_groups that matches no weight."""
+    groups = net.get_params_for("optimizer").get("param_groups", [])
+    if not groups:
+        return
+    names = [name for name, _ in net.get_all_learnable_params()]
+    for pattern, _ in groups:
+        if not fnmatch.filter(names, pattern):
+            raise ValueError(
+                f"Got the pattern {pattern!r} in optimizer__param_groups, which matches no weight. "
+                f"Names of weights are {', '.join(names[:MAX_SHOWN_NAMES])}, ..."
+            )
 
 
 @contextmanager

@@ -60,8 +60,9 @@ def summary(estimator):
     """
     network = estimator._spec.network
     module = estimator.net_.module_
-    n_trainable = sum(weight.numel() for weight in module.parameters())
-    n_fixed = sum(buffer.numel() for buffer in module.buffers())
+    weights = list(module.parameters())
+    n_trainable = sum(weight.numel() for weight in weights if weight.requires_grad)
+    n_fixed = sum(one.numel() for one in [*weights, *module.buffers()]) - n_trainable
     has_auto_fraction = _is_auto(estimator, "validation_fraction") and estimator.n_held_out_ > 0
     has_auto_widths = _is_auto(estimator, "hidden_layer_sizes", default="auto") and _is_auto(
         estimator, "decoder_hidden_layer_sizes", default="auto"

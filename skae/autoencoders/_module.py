@@ -7,9 +7,7 @@ from typing import Any, Literal
 import torch
 from sklearn.utils import Tags
 
-from skae._input.sample_layout import SampleLayout, infer_sample_layout
-from skae._input.streaming import stream_if_large
-from skae._input.validation import check_rows
+from skae._input.sample_layout import SampleLayout
 from skae._sklearn_compat import Interval, StrOptions
 from skae._typing import (
     Auto,
@@ -42,8 +40,8 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
     starts as PCA, and a validation set decides whether to keep the modules. With ``residual=None``
     the network consists of the modules alone.
 
-    X has any shape (n, ...). The encoder gets samples as float32 tensors of this shape, centered
-    and divided by the overall standard deviation. Channels of images come first.
+    X has any shape (n, ...). The encoder gets samples as float32 tensors of this shape, by default
+    centered and divided by the overall standard deviation. Channels of images come first.
 
     Parameters
     ----------
@@ -62,6 +60,10 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
     residual : {"pca"} or None, default="pca"
         Linear part of the network. "pca": a linear autoencoder that starts as PCA, to which the
         outputs of the modules are added. None: no linear part, and no guarantee relative to PCA.
+    standardize : bool, default=True
+        Whether the modules get and return samples that are centered and divided by the overall
+        standard deviation of X. If False, the encoder gets samples in the units of X, and the
+        decoder returns such, as networks that end with a sigmoid or were trained before.
     sample_shape : tuple of int or "auto", default="auto"
         Shape of one sample as the modules get it, such as (1, 28, 28) for flat rows or grayscale
         images of 28 x 28 pixels. If "auto", the shape of a sample in X, with channels first.
@@ -289,6 +291,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         "decoder": [callable],
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "residual": [StrOptions({"pca"}), None],
+        "standardize": ["boolean"],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), Augmentation, callable, None],
         "sample_shape": ["array-like", StrOptions({"auto"})],
         "channel_axis": [Integral, StrOptions({"auto"}), None],
@@ -308,6 +311,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         n_components: int | Auto = "auto",
         *,
         residual: Literal["pca"] | None = "pca",
+        standardize: bool = True,
         sample_shape: Sequence[int] | Auto = "auto",
         channel_axis: int | Auto | None = "auto",
         bottleneck: BottleneckOption = "deterministic",
@@ -338,6 +342,7 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
         self.decoder = decoder
         self.n_components = n_components
         self.residual = residual
+        self.standardize = standardize
         self.sample_shape = sample_shape
         self.channel_axis = channel_axis
         self.bottleneck = bottleneck
@@ -374,18 +379,6 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
 
     def _restore_layout(self, rows, shape):
         return self._layout.unflatten(rows, shape)
-
-    def _check_X(self, X, *, reset, sample_weight=None):
-        X = stream_if_large(X)
-        if not reset:
-            return check_rows(self, self._layout.flatten(X), reset=False)
-        layout = infer_sample_layout(X, self.sample_shape, self.channel_axis)
-        rows = check_rows(self, layout.flatten(X), reset=True)
-        self._layout = layout
-        self._shapes = self._measure_shapes(layout)
-        self.sample_shape_ = layout.module_shape
-        self.channel_axis_ = layout.channel_axis
-        return rows
 
     def _network_config(self, options, objective):
         return ModuleConfig(

@@ -1,23 +1,41 @@
 """Parameters of a user's encoder and decoder as parameters of the estimator."""
 
-import copy
 import math
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 import torch
 
-from skae._input.sample_layout import SampleLayout
+from skae._input.sample_layout import SampleLayout, infer_sample_layout
+from skae._input.streaming import stream_if_large
+from skae._input.validation import check_rows
 from skae._parameter_names import advice
 from skae._training.defaults import default_n_components
 from skae._training.objective import resolve_objective
 from skae._warnings import warn_user
+from skae.losses import resolve_loss
 from skae.networks.layers import OWN_MODULES
-from skae.networks.module_shapes import ModuleShapes, measure_shapes
-from skae.networks.own_modules import build_module, check_names, module_name
+from skae.networks.module_shapes import (
+    N_PROBED,
+    ModuleShapes,
+    measure_shapes,
+    random_samples,
+    to_samples,
+)
+from skae.networks.own_modules import (
+    build_module,
+    check_names,
+    copy_module,
+    module_name,
+    share_weights,
+)
 
 __all__ = ["ModuleParametersMixin"]
+
+MIN_RANGE_VALUES = 100
+"""Fewest outputs of a decoder whose signs are no chance."""
 
 
 class SavedInstance:
@@ -68,6 +86,9 @@ class ModuleParametersMixin:
     n_components: Any
     corruption: Any
     residual: Any
+    standardize: bool
+    sample_shape: Any
+    channel_axis: Any
     _module_params: dict[str, Any]
     _layout: SampleLayout
     _shapes: ModuleShapes
@@ -134,7 +155,19 @@ class ModuleParametersMixin:
             self._module_params = {**self._module_params, **own}
         return self
 
-    def _measure_shapes(self, layout):
+    def _check_X(self, X, *, reset, sample_weight=None):
+        X = stream_if_large(X)
+        if not reset:
+            return check_rows(self, self._layout.flatten(X), reset=False)
+        layout = infer_sample_layout(X, self.sample_shape, self.channel_axis)
+        rows = check_rows(self, layout.flatten(X), reset=True)
+        self._layout = layout
+        self._shapes = self._measure_shapes(layout, rows)
+        self.sample_shape_ = layout.module_shape
+        self.channel_axis_ = layout.channel_axis
+        return rows
+
+    def _measure_shapes(self, layout, rows):
         """Build the modules once, and measure the shapes of their outputs."""
         for name in self._module_params:
             _check_prefix(self, name)
@@ -142,17 +175,25 @@ class ModuleParametersMixin:
         if isinstance(n_components, str):
             n_components, expected = default_n_components(layout.n_features), None
         sources = {role: getattr(self, role) for role in OWN_MODULES}
+        if share_weights(self.encoder, self.decoder):
+            warn_user(
+                "Got encoder and decoder that share weights, but fit trains a copy of each: the "
+                "trained modules share none. Pass modules with weights of their own."
+            )
         shape = layout.module_shape
+        samples = random_samples(shape)
+        if not self.standardize:
+            samples = _first_samples(rows, layout)
 
         def build(role, k):
             return build_module(sources[role], role, shape, k, self._params_of(role))
 
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
-            _, shapes = measure_shapes(
+            _, shapes, x_hat = measure_shapes(
                 build("encoder", n_components),
                 partial(build, "decoder"),
-                shape,
+                samples,
                 expected,
                 sources,
             )
@@ -163,6 +204,12 @@ class ModuleParametersMixin:
                 "with bottleneck='variational', or draw random numbers only in training."
             )
         objective = resolve_objective(self)
+        if objective.loss.link != "identity" and not self.standardize:
+            raise ValueError(
+                f"Got standardize=False with loss={self.loss!r}, which adds a sigmoid to the "
+                "decoder. Set standardize=True, and let the decoder end without a sigmoid."
+            )
+        self._warn_of_range(samples, x_hat)
         for name in ("corruption", "augmentation"):
             option = getattr(objective, name)
             if option is not None and option.images_only and len(shape) != 3:
@@ -170,7 +217,32 @@ class ModuleParametersMixin:
                     f"Got {name}={getattr(self, name)!r}, which requires images (C, H, W), but "
                     f"samples have the shape {shape}. Set sample_shape, or another {name}."
                 )
+        if objective.penalty is not None:
+            objective.penalty.check_samples(are_images=len(shape) == 3)
         return shapes
+
+    def _warn_of_range(self, samples, x_hat):
+        """Warn of a decoder that can't return the values of samples, as after nn.Sigmoid."""
+        if x_hat.numel() < MIN_RANGE_VALUES or x_hat.max() <= 0:
+            return
+        text = ""
+        if x_hat.min() >= 0 and samples.min() < 0:
+            text = "has no negative outputs, but samples have negative values"
+        elif x_hat.min() >= 0 and x_hat.max() <= 1 and samples.max() > 2:
+            text = f"has outputs in [0, 1], but samples have values of {float(samples.max()):.4g}"
+        if not text:
+            return
+        action = "Let it end without nn.Sigmoid or nn.ReLU"
+        if resolve_loss(self.loss).link != "identity":
+            action = "The loss adds a sigmoid. Let it end with a linear layer"
+        elif self.standardize:
+            action = (
+                "By default samples are centered. Let it end without nn.Sigmoid or nn.ReLU, or set "
+                "standardize=False for modules of samples in the units of X"
+            )
+        elif x_hat.max() <= 1:
+            action += ", or divide X by its maximum"
+        warn_user(f"Got decoder={module_name(self.decoder)}, which {text}. {action}.")
 
     def _auto_n_components(self, n_features):
         return math.prod(self._shapes.code_shape)
@@ -181,7 +253,7 @@ class ModuleParametersMixin:
         for role in OWN_MODULES:
             source = getattr(self, role)
             if isinstance(source, torch.nn.Module):
-                source = copy.deepcopy(source)  # the user may change it after the fit
+                source = copy_module(source, role)  # the user may change it after the fit
             options[role] = source
             options[f"{role}_params"] = self._params_of(role)
         return {
@@ -192,6 +264,7 @@ class ModuleParametersMixin:
             "code_shape": self._shapes.code_shape,
             "returns_log_variance": self._shapes.returns_log_variance,
             "n_held": self._shapes.n_held,
+            "standardize": self.standardize,
         }
 
     def _params_of(self, role):
@@ -204,7 +277,18 @@ class ModuleParametersMixin:
             "decoder": module_name(self.decoder),
             "module_params": dict(self._module_params),
             "residual": self.residual,
+            "standardize": self.standardize,
         }
+
+
+def _first_samples(rows, layout):
+    """Return the first samples of X in the shape of the modules' input, float32 on the CPU."""
+    first = rows[:N_PROBED]
+    if not isinstance(first, torch.Tensor):
+        first = torch.from_numpy(np.array(first, np.float32))
+    first = first.cpu().float().nan_to_num(0.0)
+    first = first[torch.arange(N_PROBED) % len(first)]
+    return to_samples(first, layout.sample_shape, layout.axis, layout.module_shape)
 
 
 def _check_prefix(estimator, name):
@@ -212,7 +296,9 @@ def _check_prefix(estimator, name):
     role, _, inner = name.partition("__")
     if role not in OWN_MODULES or not inner:
         known = set(type(estimator)._parameter_constraints)
-        text = advice(name, known) or "Parameters of the modules begin with encoder__ or decoder__."
+        text = advice(name, known, is_constructor=True)
+        if text is None:
+            text = "Parameters of the modules begin with encoder__ or decoder__."
         raise TypeError(
             f"{type(estimator).__name__}.__init__() got an unexpected keyword argument {name!r}. "
             f"{text}"

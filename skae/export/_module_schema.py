@@ -85,6 +85,7 @@ MODULE_ARCHITECTURE = {
     "decoder": Text(),
     "module_params": MODULE_PARAMS,
     "residual": RESIDUAL,
+    "standardize": Boolean(),
 }
 """Parameters that determine the architecture, beside those of other autoencoders."""
 
@@ -102,6 +103,7 @@ def declare_module_autoencoder(parameters, fitted, optional):
             "encoder": OwnModule("encoder"),
             "decoder": OwnModule("decoder"),
             "residual": RESIDUAL,
+            "standardize": Boolean(),
             "sample_shape": SAMPLE_SHAPE,
             "channel_axis": CHANNEL_AXIS,
             "_module_params": MODULE_PARAMS,
@@ -138,6 +140,7 @@ def declare_module_records(network_fields):
                 "channel_axis": axis,
                 "module_shape": SHAPE,
                 "has_linear_part": Boolean(),
+                "standardize": Boolean(),
                 "encoder": OwnModule("encoder", copied=True),
                 "decoder": OwnModule("decoder", copied=True),
                 "encoder_params": params,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from skae.networks.hidden_units import reset_activations
-from skae.networks.module_shapes import measure_shapes
+from skae.networks.module_shapes import measure_shapes, random_samples
 from skae.networks.own_modules import build_module
 
 __all__ = ["ConvConfig", "DenseConfig", "ModuleConfig", "NetworkConfig", "UNetConfig"]
@@ -128,6 +128,7 @@ class ModuleConfig(NetworkConfig):
     returns_log_variance: bool
     n_held: int
     has_linear_part: bool
+    standardize: bool
     encoder: Any = field(repr=False)
     decoder: Any = field(repr=False)
     encoder_params: dict
@@ -161,10 +162,13 @@ class ModuleConfig(NetworkConfig):
         super().add_option_modules(network)
         encoder = self.build_module("encoder")
         # lazy modules have parameters only after a forward pass
-        decoder, _ = measure_shapes(
+        samples = random_samples(self.module_shape)
+        if not self.standardize:  # such as indices, of which 0 is one
+            samples = samples.zero_()
+        decoder, _, _ = measure_shapes(
             encoder,
             lambda _: self.build_module("decoder"),
-            self.module_shape,
+            samples,
             self.n_components,
             {"encoder": self.encoder, "decoder": self.decoder},
         )

@@ -7,9 +7,13 @@ from torch import nn
 
 from skae.networks.autoencoder import Autoencoder
 from skae.networks.layers import OWN_MODULES, initialize_weights, product
-from skae.networks.module_shapes import as_sample, split_output
+from skae.networks.module_shapes import as_sample, split_output, to_samples
 
 __all__ = ["ModuleNetwork"]
+
+
+MAX_ROUNDING = 1e-6
+"""Rounding of samples that are standardized and scaled back, relative to them and to the mean."""
 
 
 class Gate(nn.Module):
@@ -41,7 +45,7 @@ class ModuleNetwork(Autoencoder):
     The gates start at zero, so that before the first step the network is PCA. Without the linear
     part, the network consists of encoder and decoder alone.
 
-    The modules get samples in their own shape, float32, centered and scaled.
+    The modules get samples in their own shape, float32, centered and scaled, or in the units of X.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ class ModuleNetwork(Autoencoder):
         Most values of one sample in the output of a layer.
     has_linear_part : bool
         Whether the linear autoencoder is beside the modules.
+    standardize : bool
+        Whether the modules get and return standardized samples. If not, in the units of X.
     **shared
         Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
@@ -76,6 +82,7 @@ class ModuleNetwork(Autoencoder):
         returns_log_variance,
         n_held,
         has_linear_part,
+        standardize,
         **shared,
     ):
         super().__init__(**shared)
@@ -85,6 +92,7 @@ class ModuleNetwork(Autoencoder):
         self.code_shape = tuple(code_shape)
         self.returns_log_variance = returns_log_variance
         self.n_held = n_held
+        self.standardize = standardize
         self.encoder = self.decoder = None
         self.encoder_last = self.decoder_last = None
         if has_linear_part:
@@ -158,10 +166,7 @@ class ModuleNetwork(Autoencoder):
 
     def to_samples(self, x):
         """Return standardized rows (b, d) in the shape of the modules' input."""
-        x = x.unflatten(1, self.sample_shape)
-        if self.channels_moved:
-            x = x.movedim(self.channel_axis + 1, 1)
-        return x.flatten(1).unflatten(1, self.module_shape)
+        return to_samples(x, self.sample_shape, self.channel_axis, self.module_shape)
 
     def to_rows(self, x):
         """Return samples in the shape of the modules' input as rows (b, d)."""
@@ -174,7 +179,11 @@ class ModuleNetwork(Autoencoder):
     def code(self, x):
         """Encode standardized rows (b, d) as latent vectors (b, k), and return the hidden layer."""
         x = self.impute(x)
-        own, log_variance = split_output(self._apply_module(self.encoder, self.to_samples(x)))
+        own_x = x
+        if not self.standardize:
+            own_x = self._in_units(x)
+        output = self._apply_module(self.encoder, self.to_samples(own_x))
+        own, log_variance = split_output(output)
         z = own.float().flatten(1)  # (b, k)
         if self.trunk is not None:
             u = product(x, self.components.mT)  # (b, m)
@@ -183,10 +192,19 @@ class ModuleNetwork(Autoencoder):
             return z, log_variance.float().flatten(1)
         return z, z
 
+    def _in_units(self, x):
+        """Return standardized rows in the units of X, with exact integers, such as indices."""
+        x = self.centre.inverse(x)
+        nearest = x.round()
+        is_integer = (x - nearest).abs() <= MAX_ROUNDING * (x.abs() + self.centre.mean[0].abs())
+        return x + (torch.where(is_integer, nearest, x) - x).detach()
+
     def reconstruct_code(self, z):
         """Decode latent vectors (b, k) to standardized rows (b, d)."""
         output = self._apply_module(self.decoder, z.unflatten(1, self.code_shape))
         x_hat = self.to_rows(as_sample(output, self.module_shape).float())
+        if not self.standardize:
+            x_hat = self.centre(x_hat)
         if self.trunk is None:
             return x_hat
         return product(self.trunk.decode(z)[0], self.components) + self.decoder_last(x_hat)

@@ -8,7 +8,15 @@ import torch
 
 from skae.networks.own_modules import short_name
 
-__all__ = ["ModuleShapes", "as_sample", "measure_shapes", "split_output"]
+__all__ = [
+    "N_PROBED",
+    "ModuleShapes",
+    "as_sample",
+    "measure_shapes",
+    "random_samples",
+    "split_output",
+    "to_samples",
+]
 
 N_PROBED = 5
 """Samples of the forward pass that measures shapes. Few layers have 5 channels, which would be
@@ -38,6 +46,26 @@ class ModuleShapes:
     returns_log_variance: bool
     n_held: int
     is_deterministic: bool
+
+
+def to_samples(x, sample_shape, axis, module_shape):
+    """Return rows in the shape of the modules' input.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (b, d)
+        Rows.
+    sample_shape : tuple of int
+        Shape of one sample in X.
+    axis : int or None
+        Axis of `sample_shape` that becomes the first axis. None: the axes keep their order.
+    module_shape : tuple of int
+        Shape of one sample as the modules get it.
+    """
+    x = x.unflatten(1, sample_shape)
+    if axis not in (None, 0):
+        x = x.movedim(axis + 1, 1)
+    return x.flatten(1).unflatten(1, module_shape)
 
 
 def split_output(output, role="encoder"):
@@ -93,8 +121,8 @@ def as_sample(output, sample_shape):
 
 
 @torch.no_grad()
-def measure_shapes(encoder, make_decoder, sample_shape, n_components, sources):
-    """Apply an encoder and a decoder to random samples, and check the shapes of their outputs.
+def measure_shapes(encoder, make_decoder, x, n_components, sources):
+    """Apply an encoder and a decoder to samples, and check the shapes of their outputs.
 
     Lazy modules of torch get their parameters here.
 
@@ -104,8 +132,8 @@ def measure_shapes(encoder, make_decoder, sample_shape, n_components, sources):
         On the CPU. It is in evaluation mode afterwards.
     make_decoder : callable
         Function of the number of latent dimensions that returns the decoder.
-    sample_shape : tuple of int
-        Shape of one sample.
+    x : torch.Tensor of shape (N_PROBED, ...)
+        Samples.
     n_components : int or None
         Number of latent dimensions; None accepts any.
     sources : dict
@@ -117,14 +145,15 @@ def measure_shapes(encoder, make_decoder, sample_shape, n_components, sources):
         In evaluation mode.
     shapes : ModuleShapes
         The shapes.
+    x_hat : torch.Tensor of shape (N_PROBED, ...)
+        Output of the decoder, in the shape of the samples.
 
     Raises
     ------
     ValueError
         If a layer fails, or an output has another shape than expected. The message names the layer.
     """
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(N_PROBED, *sample_shape, generator=generator)
+    sample_shape = tuple(x.shape[1:])
     names = {role: f"{role}={short_name(source)}" for role, source in sources.items()}
     output, n_encoder = _trace(encoder.eval(), x, names["encoder"], "samples")
     z, log_variance = split_output(output, names["encoder"])
@@ -153,7 +182,13 @@ def measure_shapes(encoder, make_decoder, sample_shape, n_components, sources):
         max(n_encoder, n_decoder),
         bool(torch.equal(z, again)),
     )
-    return decoder, shapes
+    return decoder, shapes, as_sample(x_hat, sample_shape)
+
+
+def random_samples(module_shape):
+    """Return standard normal samples in the shape of the modules' input."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(N_PROBED, *module_shape, generator=generator)
 
 
 def _check_decoded(x_hat, sample_shape, code_shape, name, records):
@@ -219,7 +254,8 @@ def _trace(module, x, name, what, records=None):
         try:
             output = module(x)
         except Exception as error:
-            raise ValueError(_failure(name, what, x, stack, records, error)) from error
+            text = _failure(name, what, x, stack, records, error)
+            raise ValueError(text + _hint(module, x, stack, error)) from error
     return output, max(sizes)
 
 
@@ -265,11 +301,42 @@ def _image_hint(sample_shape):
     return ""
 
 
+def _hint(module, x, stack, error):
+    """Return advice for frequent reasons of a failure, or an empty text."""
+    dtypes = {one.dtype for one in module.parameters() if one.is_floating_point()}
+    if dtypes - {torch.float32}:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
+        return (
+            f" Weights are {names}, but samples are float32: call .float() on the module. "
+            "precision='bfloat16' trains it with products in bfloat16."
+        )
+    is_forward = len(stack) <= 1
+    if is_forward and isinstance(error, TypeError) and "positional argument" in str(error):
+        return (
+            " It gets one tensor. Pass a mask or a second input as further columns or channels of "
+            "X, and split the tensor in forward."
+        )
+    if not stack:
+        return ""
+    _, layer, args = stack[-1]
+    if "Conv" in type(layer).__name__:
+        return _image_hint(x.shape[1:])
+    if isinstance(layer, torch.nn.Linear) and args and args[0].ndim > 1:
+        return _linear_hint(layer, args[0].shape)
+    return ""
+
+
+def _linear_hint(layer, shape):
+    """Return advice for a linear layer whose inputs have another number of values."""
+    if shape[-1] == layer.in_features:
+        return ""
+    if math.prod(shape[1:]) == layer.in_features:
+        return " Put nn.Flatten() before the layer."
+    return f" Set in_features={shape[-1]} in the layer."
+
+
 def _failure(name, what, x, stack, records, error):
     """Return the message of a layer that failed."""
-    hint = ""
-    if stack and "Conv" in type(stack[-1][1]).__name__:
-        hint = _image_hint(x.shape[1:])
     text = f"Got {name}, which fails for {what} of shape ({_axes(x.shape[1:])})"
     if len(stack) > 1:
         layer_name, layer, args = stack[-1]
@@ -279,4 +346,4 @@ def _failure(name, what, x, stack, records, error):
     elif records:
         layer_name, kind, shape = records[-1]
         text += f" in its forward, after the layer {layer_name}, {kind}, of output ({_axes(shape)})"
-    return f"{text}: {str(error).rstrip('.')}.{hint}"
+    return f"{text}: {str(error).rstrip('.')}."

@@ -5,8 +5,16 @@ import functools
 import inspect
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-__all__ = ["build_module", "check_names", "module_name", "short_name"]
+__all__ = [
+    "build_module",
+    "check_names",
+    "copy_module",
+    "module_name",
+    "share_weights",
+    "short_name",
+]
 
 ARGUMENTS = ("sample_shape", "n_components")
 """Arguments that a class or a function gets where its signature has them."""
@@ -99,7 +107,7 @@ def build_module(source, role, sample_shape, n_components, parameters):
     """
     check_names(source, role, parameters)
     if isinstance(source, nn.Module):
-        return copy.deepcopy(source)
+        return copy_module(source, role)
     signature = _signature(source)
     values = {"sample_shape": tuple(sample_shape), "n_components": n_components}
     positional, keywords = [], dict(parameters)
@@ -125,6 +133,38 @@ def build_module(source, role, sample_shape, n_components, parameters):
             "expected a torch.nn.Module."
         )
     return module
+
+
+def copy_module(module, role):
+    """Return a copy of an instance.
+
+    Raises
+    ------
+    ValueError
+        If the instance is compiled, or has lazy buffers before their first forward pass, which
+        torch can't copy.
+    """
+    if type(module).__name__ == "OptimizedModule":
+        raise ValueError(
+            f"Got {role}, which is a result of torch.compile. Pass the module itself, and set "
+            "net_params={'compile': True}."
+        )
+    for name, buffer in module.named_buffers():
+        if is_lazy(buffer):
+            raise ValueError(
+                f"Got {role}={short_name(module)}, whose lazy buffer {name} can't be copied before "
+                "its first forward pass. Pass a function that returns the module, or call it with "
+                "a batch first."
+            )
+    return copy.deepcopy(module)
+
+
+def share_weights(encoder, decoder):
+    """Return whether two instances have weights in common."""
+    if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
+        return False
+    of_encoder = {id(weight) for weight in encoder.parameters()}
+    return any(id(weight) in of_encoder for weight in decoder.parameters())
 
 
 def _unnamed_values(signature, values, keywords):

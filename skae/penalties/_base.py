@@ -58,7 +58,15 @@ class PenaltyInputs:
     @cached_property
     def samples(self) -> torch.Tensor:
         """Standardized inputs of shape (b, d) for tables and (b, C, H, W) for images."""
-        return self.network.to_samples(self.network.from_training_space(self.x))
+        return self._to_samples(self.x)
+
+    @property
+    def are_images(self) -> bool:
+        """Whether samples are images (b, C, H, W)."""
+        return self._to_samples(self.x[:1]).ndim == 4
+
+    def _to_samples(self, x):
+        return self.network.to_samples(self.network.from_training_space(x))
 
     def encode(self, samples: torch.Tensor) -> torch.Tensor:
         """Encode changed samples by another forward pass, for instance a view of each image.

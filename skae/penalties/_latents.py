@@ -132,7 +132,7 @@ class Contraction(Penalty):
         z = inputs.z
         exact = self.exact
         if exact == "auto":
-            exact = not inputs.network.channels_last
+            exact = not inputs.are_images
         if exact:
             identity = torch.eye(z.shape[1], device=z.device)
             return identity[:, None].expand(-1, len(z), -1)

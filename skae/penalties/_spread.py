@@ -122,7 +122,7 @@ class Spread(Penalty):
     def __call__(self, inputs: PenaltyInputs) -> torch.Tensor:
         """Compute the penalty of a batch."""
         network, weights = inputs.network, inputs.weights
-        view = self._resolve_view(network.channels_last)
+        view = self._resolve_view(inputs.are_images)
         mean = network.to_samples(network.centre.relative_mean[None])
         samples = inputs.samples + mean
         projections = []

@@ -48,11 +48,12 @@ def test_the_array_api_checks_of_scikit_learn(lines):
     assert len(passed) + len(skipped) + len(accepting) == len(lines) - 1
     for line in skipped:
         assert any(reason in line[-1] for reason in ABSENT), line
-    for number in range(6):
+    for number in range(7):
         settings = [line[2] for line in passed if line[0] == str(number)]
         assert any("numpy" in one for one in settings)
         n_tensors = sum("torch" in one and "float" in one for one in settings)
-        assert n_tensors == (2 if number < 3 else 0)
+        assert n_tensors == (2 if number < 4 else 0)
+        assert any("array_api_strict" in one for one in settings) == (number < 4)
 
 
 def test_a_pipeline_of_tensors(lines):

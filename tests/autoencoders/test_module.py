@@ -12,7 +12,7 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -40,17 +40,29 @@ from ..own_modules import (
     LazyDecoder,
     LazyEncoder,
     NormalEncoder,
+    SigmoidDecoder,
+    TokenEncoder,
     TutorialDecoder,
     TutorialEncoder,
     make_decoder,
     make_encoder,
 )
+from ..sklearn_checks import run_checks
 
 FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
 
 CHECKED = [
     ModuleAutoencoder(DenseEncoder, DenseDecoder, 2, encoder__hidden=5, max_iter=3),
     ModuleAutoencoder(LazyEncoder, LazyDecoder, 3, allow_nan=True, target_weight=1.0, **FAST),
+    ModuleAutoencoder(
+        NormalEncoder,
+        DenseDecoder,
+        2,
+        residual=None,
+        standardize=False,
+        bottleneck="variational",
+        **FAST,
+    ),
 ]
 
 EXPECTED_TO_FAIL = {
@@ -85,7 +97,7 @@ def test_scikit_learns_checks_with_functions():
     estimator = ModuleAutoencoder(
         make_encoder, make_decoder, 2, residual=None, decoder__hidden=5, **FAST
     )
-    check_estimator(estimator, expected_failed_checks=EXPECTED_TO_FAIL)
+    assert run_checks(estimator, EXPECTED_TO_FAIL) > 40
 
 
 # --------------------------------------------------------------------------------- parameters
@@ -133,8 +145,26 @@ def test_a_search_compares_widths():
         (lambda: dense(sample_shape=(0, 6)).fit(X), "a tuple of int >= 1"),
         (lambda: dense(corruption="patches").fit(X), r"requires images \(C, H, W\)"),
         (lambda: dense(encoder=NormalEncoder).fit(X), "Set bottleneck='variational'"),
+        (lambda: in_units(loss="log_loss").fit(X), "Set standardize=True"),
+        (lambda: dense(loss=nn.MSELoss()).fit(X), "With a loss of torch.nn, return"),
+        (lambda: dense(encoder=DenseEncoder((6,), 2).double()).fit(X), r"float64, .* \.float\(\)"),
+        (lambda: dense(encoder=TwoInputs).fit(X), "Pass a mask or a second input as further"),
+        (lambda: dense(encoder=nn.Linear(5, 2)).fit(X), "Set in_features=6 in the layer"),
+        (
+            lambda: dense(encoder=nn.Linear(6, 2), sample_shape=(2, 3)).fit(X),
+            r"Put nn.Flatten\(\) before the layer",
+        ),
+        (lambda: dense(encoder=OptimizedModule(6, 2)).fit(X), "a result of torch.compile"),
+        (
+            lambda: dense(encoder=LazyEncoder(2)).fit(X),
+            "lazy buffer 1.running_mean can't be copied",
+        ),
+        (
+            lambda: dense(net_params={"optimizer__param_groups": [("encodr.*", {})]}).fit(X),
+            r"Got the pattern 'encodr.\*' .* matches no weight. Names of weights are",
+        ),
     ],
-    ids=range(10),
+    ids=range(19),
 )
 def test_invalid_parameters_are_value_errors(change, message):
     """Messages have the signature, or the shapes."""
@@ -142,10 +172,27 @@ def test_invalid_parameters_are_value_errors(change, message):
         change()
 
 
-def test_unknown_keywords_are_type_errors_in_fit():
-    """A keyword without encoder__ or decoder__ is not ignored."""
-    with pytest.raises(TypeError, match="unexpected keyword argument 'max_epochs'"):
-        dense(max_epochs=3).fit(X)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("max_epochs", "Use max_iter instead"),
+        ("bottleneck__weight", r".*such as bottleneck=Variational\(weight=0.3\)"),
+        ("X_val", "Pass X_val to fit"),
+        ("validation_data", "Pass X_val to fit"),
+        ("encoder_params", "Parameters of the modules begin with encoder__"),
+    ],
+)
+def test_unknown_keywords_are_type_errors_in_fit(name, message):
+    """A keyword without encoder__ or decoder__ is not ignored, and the message has an advice."""
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'. {message}"):
+        dense(**{name: 3}).fit(X)
+
+
+def test_shared_weights_are_a_warning():
+    """Encoder and decoder are copied one by one, so that tied weights would be two."""
+    encoder = nn.Linear(6, 6)
+    with pytest.warns(UserWarning, match="the trained modules share none"):
+        ModuleAutoencoder(encoder, nn.Sequential(nn.Tanh(), encoder), **FAST).fit(X)
 
 
 def test_a_function_that_returns_no_module_is_a_type_error():
@@ -160,6 +207,21 @@ def test_partials_and_functions_without_arguments():
         functools.partial(DenseEncoder, hidden=4), lambda: make_decoder((6,), 2), 2, **FAST
     )
     assert tensors(estimator.fit(X))["encoder.layers.1.weight"].shape == (4, 6)
+
+
+class OptimizedModule(nn.Linear):
+    """A class with the name of the results of torch.compile."""
+
+
+class TwoInputs(nn.Linear):
+    """An encoder that also requires a mask."""
+
+    def __init__(self, n_components):
+        super().__init__(6, n_components)
+
+    def forward(self, x, mask):
+        """Encode samples."""
+        return super().forward(x * mask)
 
 
 # -------------------------------------------------------------------------------------- shapes
@@ -297,6 +359,82 @@ def test_modules_alone_are_the_modules():
     }
 
 
+def in_units(encoder=DenseEncoder, decoder=SigmoidDecoder, **parameters):
+    """Return an autoencoder whose modules get samples in the units of X."""
+    parameters = {"residual": None, **FAST, **parameters}
+    return ModuleAutoencoder(encoder, decoder, 2, standardize=False, **parameters)
+
+
+def test_modules_in_the_units_of_X(tmp_path):
+    """With standardize=False, modules alone are transform and reconstruct without any scaling."""
+    rows = low_rank(80, 6, low=0, high=1)
+    estimator = in_units(max_iter=30, learning_rate_init=0.01).fit(rows)
+    network = estimator.net_.module_
+    with torch.no_grad():
+        z = network.encoder(torch.from_numpy(rows.astype(np.float32)))
+        x_hat = network.decoder(z)
+    np.testing.assert_allclose(estimator.transform(rows), z.numpy(), atol=1e-6)
+    np.testing.assert_allclose(estimator.reconstruct(rows), x_hat.numpy(), atol=1e-6)
+    assert estimator.score(rows) > 0.2
+    save(estimator, tmp_path / "x")
+    loaded = load(tmp_path / "x", modules={"encoder": DenseEncoder, "decoder": SigmoidDecoder})
+    np.testing.assert_array_equal(loaded.transform(rows), estimator.transform(rows))
+
+
+def test_modules_in_the_units_of_X_start_as_pca():
+    """The gates are zero, so that the units of the modules do not matter."""
+    estimator = in_units(residual="pca", learning_rate_init=1e-20, max_iter=1)
+    pca = PCA(2, svd_solver="full").fit(X)
+    with pytest.warns(UserWarning, match="no negative outputs|outputs in"):
+        estimator.fit(np.tile(X, (4, 4)))
+    estimator.set_params(decoder=DenseDecoder).fit(X)
+    np.testing.assert_allclose(
+        estimator.reconstruct(X), pca.inverse_transform(pca.transform(X)), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_integers_are_embedded(tmp_path):
+    """An encoder of integers gets them as they are, also where a fitted one is built again."""
+    tokens = np.random.default_rng(0).integers(0, 30000, (60, 9))
+    estimator = in_units(TokenEncoder, DenseDecoder, encoder__n_tokens=30000).fit(tokens)
+    expected = estimator.transform(tokens)
+    with torch.no_grad():
+        z = estimator.net_.module_.encoder(torch.from_numpy(tokens))
+    np.testing.assert_allclose(expected, z.numpy(), atol=1e-6)
+    save(estimator, tmp_path / "x")
+    modules = {"encoder": TokenEncoder, "decoder": DenseDecoder}
+    for other in (
+        pickle.loads(pickle.dumps(estimator)),
+        load(tmp_path / "x", modules=modules),
+        clone(estimator).fit(tokens),
+    ):
+        np.testing.assert_array_equal(other.transform(tokens), expected)
+
+
+@pytest.mark.parametrize(
+    ("standardize", "factor", "message"),
+    [
+        (True, 1, r"no negative outputs, .* set standardize=False"),
+        (False, 255, r"outputs in \[0, 1\], .* or divide X by its maximum"),
+        (False, 1, None),
+    ],
+    ids=str,
+)
+def test_a_decoder_of_another_range_is_a_warning(standardize, factor, message):
+    """A sigmoid can't return centered samples, or pixels up to 255."""
+    images = factor * gray_images(30, 8, 8)[:, None]
+    estimator = ModuleAutoencoder(
+        ConvEncoder, SigmoidDecoder, 3, residual=None, standardize=standardize, **FAST
+    )
+    if message is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            estimator.fit(images)
+        return
+    with pytest.warns(UserWarning, match=message):
+        estimator.fit(images)
+
+
 def test_random_numbers_of_modules_depend_on_random_state_alone():
     """Initial weights and dropout are the same for any state of torch's generator."""
     fits = []
@@ -363,6 +501,8 @@ def test_frozen_modules_do_not_change():
         if name.startswith("encoder."):
             assert torch.equal(value, before[name.removeprefix("encoder.")])
     assert not estimator.net_.module_.encoder.layers[1].weight.requires_grad
+    n_trained = sum(one.numel() for one in estimator.net_.module_.decoder.parameters())
+    assert f"{n_trained} trainable" in estimator.summary()
     restored = pickle.loads(pickle.dumps(estimator))
     assert not restored.net_.module_.encoder.layers[1].weight.requires_grad
 

@@ -19,7 +19,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
-    check_estimator,
     check_get_feature_names_out_error,
     check_global_output_transform_pandas,
     check_inplace_ensure_writeable,
@@ -35,6 +34,7 @@ from sklearn.utils.estimator_checks import (
 from skae import ConvAutoencoder, DenseAutoencoder
 from skae.bottlenecks import Quantized
 
+from ..sklearn_checks import run_checks
 from ..user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
 
 FAST = {"max_iter": 2, "early_stopping": False, "random_state": 0}
@@ -92,7 +92,7 @@ def test_scikit_learns_checks(estimator, check):
 def test_scikit_learns_checks_with_functions():
     """Every check passes with functions as loss and corruption, whose repr has an address."""
     estimator = DenseAutoencoder(n_components=2, loss=largest_error, corruption=shrink, **FAST)
-    check_estimator(estimator, expected_failed_checks=expected_to_fail(estimator))
+    assert run_checks(estimator, expected_to_fail(estimator)) > 40
 
 
 EXTRA = [

@@ -18,8 +18,10 @@ from skae import (
     ConvAutoencoder,
     DenseAutoencoder,
     LatentSampler,
+    ModuleAutoencoder,
     ReconstructionDetector,
 )
+from tests.own_modules import DenseDecoder, DenseEncoder
 
 FAST = {"max_iter": 2, "random_state": 0}
 SMALL = DenseAutoencoder(2, early_stopping=False, **FAST)
@@ -27,6 +29,7 @@ ESTIMATORS = [
     DenseAutoencoder(2, **FAST),
     DenseAutoencoder(2, target_weight=1.0, allow_nan=True, penalty="sparsity", **FAST),
     ConvAutoencoder(2, n_filters=2, early_stopping=False, **FAST),
+    ModuleAutoencoder(DenseEncoder, DenseDecoder, 2, early_stopping=False, **FAST),
     ReconstructionDetector(SMALL, cross_fit=False, random_state=0),
     LatentSampler(SMALL, random_state=0),
     AutoencoderImputer(SMALL, random_state=0),

@@ -179,6 +179,7 @@ PARAMETERS = {
             *(own_modules.make_decoder, torch.nn.Identity(), len, torch.nn.Flatten, None, *WORDS),
         ],
         "residual": [None, "pca", *WORDS],
+        "standardize": [True, False, None, "x", 1],
         "sample_shape": [(2, 2), (4, 1), (1, 2, 2), (0, 4), (), (4.0,), "x", 4, None, [4], (-1,)],
         "channel_axis": [*("auto", None, 1, -1, 0, 3, 99, -99), *WORDS, 1.5],
     },

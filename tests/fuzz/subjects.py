@@ -149,7 +149,8 @@ SUBJECTS = {
     ),
     "module": Subject(module, TABLE),
     "module alone": Subject(
-        lambda: module(NormalEncoder, bottleneck="variational", residual=None), TABLE
+        lambda: module(NormalEncoder, bottleneck="variational", residual=None, standardize=False),
+        TABLE,
     ),
     "module of images": Subject(lambda: module(ConvEncoder, ConvDecoder), COLORS),
     "module of sequences NaN": Subject(
