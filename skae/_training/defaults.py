@@ -14,6 +14,7 @@ __all__ = [
     "default_n_components",
     "default_n_coordinates",
     "default_n_feature_coordinates",
+    "learning_rate_cycles",
     "make_plan",
 ]
 
@@ -64,7 +65,7 @@ class TrainingPlan:
     n_folds : int
         0: no validation set. 1: one validation set. More: k-fold cross-validation.
     n_evaluations : int
-        How often the validation loss is computed.
+        How often the validation loss is computed in each cycle.
     interpolation_weights : tuple of float
         At each evaluation, weights between the initial (0) and the trained network (1) that are
         tried.
@@ -78,6 +79,8 @@ class TrainingPlan:
         clipped.
     averages_weights : bool
         Whether each evaluation also tries a moving average of the weights.
+    restarts : bool
+        Whether the learning rate rises again after the default number of epochs.
     stops_early : bool
         Whether a training ends if it gains nothing in its first epochs.
     """
@@ -93,6 +96,7 @@ class TrainingPlan:
     min_gain_in_standard_errors: float | None
     warm_up: float
     clip: float
+    restarts: bool = False
     averages_weights: bool = False
     stops_early: bool = True
 
@@ -114,6 +118,24 @@ class TrainingPlan:
         while self.averages_weights and epoch < self.epochs:
             epochs.append(epoch)
             epoch *= 2
+        return epochs
+
+    @property
+    def cycle_ends(self):
+        """Epochs at whose end the learning rate has decayed to zero. The last is `epochs`."""
+        if self.restarts:
+            return learning_rate_cycles(self.epochs, self.default_epochs)
+        return (self.epochs,)
+
+    @property
+    def epochs_to_evaluate(self):
+        """Epochs after which the validation loss is computed: evenly spread over each cycle."""
+        epochs, start = set(self.early_evaluations), 0
+        for end in self.cycle_ends:
+            length = end - start
+            n = min(self.n_evaluations, length)
+            epochs |= {start + round(length * (i + 1) / n) for i in range(n)}
+            start = end
         return epochs
 
     def with_evaluation_of_every_epoch(self):
@@ -229,6 +251,28 @@ def default_n_folds(n_samples, *, early_stopping, cross_validation, imputation):
     return 5
 
 
+def learning_rate_cycles(epochs, default_epochs):
+    """Return the epochs at whose end the learning rate has decayed to zero.
+
+    A training of more than the default number of epochs begins with the default training. Each
+    further cycle doubles the number of epochs so far, and the last one takes all the others.
+    """
+    import os
+
+    mode = os.environ.get("CYCLES", "merge")
+    ends = [min(epochs, default_epochs)]
+    if mode == "two" and ends[-1] < epochs:
+        ends.append(epochs)
+    if mode == "one":
+        ends = [epochs]
+    while ends[-1] < epochs:
+        end = 2 * ends[-1]
+        if end > epochs or (mode == "merge" and 2 * end > epochs):
+            end = epochs
+        ends.append(end)
+    return tuple(ends)
+
+
 def make_plan(
     n_samples,
     n_features,
@@ -246,6 +290,7 @@ def make_plan(
     own_modules=False,
     has_linear_part=True,
     augmented=False,
+    restarts=True,
 ):
     """Resolve every "auto" of one training.
 
@@ -276,6 +321,9 @@ def make_plan(
         Whether the network starts as a linear autoencoder.
     augmented : bool, default=False
         Whether training samples are augmented.
+    restarts : bool, default=True
+        Whether the learning rate of a training with a validation set may rise again after the
+        default number of epochs.
 
     Returns
     -------
@@ -325,5 +373,7 @@ def make_plan(
         ),
         warm_up=0.25,
         clip=2.0 if convolutional or own_modules else 0.0,
+        # without validation nothing selects among the cycles
+        restarts=restarts and n_folds > 0,
         averages_weights=averages_weights,
     )
