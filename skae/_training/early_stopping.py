@@ -160,7 +160,7 @@ class EarlyStopping:
         if self.epoch in self.epochs_to_evaluate:
             self._update_best()
             self.done = self._should_stop()
-            if self.epoch in self.plan.cycle_ends:
+            if self.epoch in self.plan.cycle_ends[:-1]:
                 self.reference = self.best = self.best_or_initial()
         if self.validation_batches:
             net.history.record("valid_loss", self.losses[-1])

@@ -79,10 +79,10 @@ def test_the_first_cycle_is_a_default_fit(n_folds, monitors):
 def test_the_learning_rate_rises_again_after_the_default_epochs(learning_rate):
     """In each cycle it rises to its maximum and falls to zero."""
     n = fit_on_split(low_rank(125, 6)).max_iter_
-    model = fit_on_split(low_rank(125, 6), max_iter=6 * n, learning_rate=learning_rate)
+    model = fit_on_split(low_rank(125, 6), max_iter=4 * n, learning_rate=learning_rate)
     rates = model.history_["learning_rate"][1:] / model.learning_rate_init_
-    assert len(rates) == 6 * n
-    ends = learning_rate_cycles(6 * n, n)
+    assert len(rates) == 4 * n
+    ends = learning_rate_cycles(4 * n, n)
     assert len(ends) == 3
     for start, end in zip((0, *ends), ends, strict=False):
         cycle = rates[start:end]
