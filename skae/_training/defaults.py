@@ -34,6 +34,11 @@ MAX_FOLD_SAMPLES_WITH_MISSING = 1000
 MIN_FOLD_SAMPLES = 10
 """With fewer samples the folds are too small to compare candidates."""
 
+MAX_CYCLE_SAMPLES = 3000
+"""Up to this many samples, longer trainings than the default have cycles of the learning rate. With
+more samples longer trainings rarely overfit, and one long cycle has a lower error: 10,000 images of
+MNIST had 0.491 of PCA's error after 20 epochs in one cycle, and 0.503 in three."""
+
 MIN_AVERAGED_EPOCHS = 4
 """In shorter trainings the learning rate falls so soon that averaged weights gain nothing."""
 
@@ -257,17 +262,10 @@ def learning_rate_cycles(epochs, default_epochs):
     A training of more than the default number of epochs begins with the default training. Each
     further cycle doubles the number of epochs so far, and the last one takes all the others.
     """
-    import os
-
-    mode = os.environ.get("CYCLES", "merge")
     ends = [min(epochs, default_epochs)]
-    if mode == "two" and ends[-1] < epochs:
-        ends.append(epochs)
-    if mode == "one":
-        ends = [epochs]
     while ends[-1] < epochs:
         end = 2 * ends[-1]
-        if end > epochs or (mode == "merge" and 2 * end > epochs):
+        if 2 * end > epochs:
             end = epochs
         ends.append(end)
     return tuple(ends)
@@ -374,6 +372,6 @@ def make_plan(
         warm_up=0.25,
         clip=2.0 if convolutional or own_modules else 0.0,
         # without validation nothing selects among the cycles
-        restarts=restarts and n_folds > 0,
+        restarts=restarts and n_folds > 0 and n_samples <= MAX_CYCLE_SAMPLES,
         averages_weights=averages_weights,
     )

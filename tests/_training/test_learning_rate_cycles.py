@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from skae import DenseAutoencoder
 from skae._training import fit
-from skae._training.defaults import learning_rate_cycles
+from skae._training.defaults import learning_rate_cycles, make_plan
 from skae._training.early_stopping import EarlyStopping
 from skae._training.learning_rate import learning_rate_factor, position_in_cycle
 
@@ -123,6 +123,16 @@ def test_there_is_one_cycle_without_a_schedule_or_a_validation_set(parameters):
     epochs = model.history_["epoch"] > 0
     rates = model.history_["learning_rate"][epochs] / model.learning_rate_init_
     assert (np.diff(rates[20:]) <= 0).all()
+
+
+def test_large_data_has_one_cycle():
+    """Up to 3,000 samples, trainings of more than the default number of epochs have cycles."""
+    settings = {"batch_size": 50, "max_iter": 1000, "learning_rate_init": "auto"}
+    settings |= {"early_stopping": True, "cross_validation": True, "convolutional": False}
+    small, large = (make_plan(n, 20, 128, **settings) for n in (3000, 3001))
+    assert small.cycle_ends == learning_rate_cycles(1000, small.default_epochs)
+    assert len(small.cycle_ends) > 2
+    assert large.cycle_ends == (1000,)
 
 
 def train_with_losses(losses, monkeypatch, **parameters):
