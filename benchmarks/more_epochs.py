@@ -95,7 +95,7 @@ def list_cases(args):
                 key = f"digits/{network}"
                 cases.append((key, "digits", "digits", None, network, k, TABLE_EPOCHS))
         if "images" in args.only and args.images:
-            for n in (2000, 10_000):
+            for n in args.n_samples:
                 name = f"{Path(args.images).stem}, {n:,} images"
                 source, key = (args.images, n), f"images-{n}/{network}"
                 cases.append((key, name, "images", source, network, 32, IMAGE_EPOCHS))
@@ -149,6 +149,9 @@ def main():
     parser.add_argument("--tables", help="folder of .npz files with X")
     parser.add_argument("--names", nargs="*", help="some of the eight smallest tables")
     parser.add_argument("--images", help=".npz file or IDX folder")
+    parser.add_argument(
+        "--n-samples", type=int, nargs="*", default=[2000, 10_000], help="numbers of images"
+    )
     parser.add_argument("--photographs", help="folder of .png photographs")
     parser.add_argument("--max-iter", type=int, nargs="*", help="replaces all numbers of epochs")
     parser.add_argument("--seeds", type=int, default=3)
