@@ -32,7 +32,7 @@ MAX_INCREASE = 0.002
 
 NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder}
 TABLE_EPOCHS = (100, 300)
-IMAGE_EPOCHS = (10, 20, 50)
+IMAGE_EPOCHS = (20, 50)
 N_TABLES, TABLE_COMPONENTS = 8, (1, 2, 8)
 CROP_SIZE, N_CROPS = 32, 3000
 
