@@ -69,6 +69,12 @@ JOBS = [
         "--only tables --seeds 1",
         6,
     ),
+    Job(
+        "more_epochs",
+        "more_epochs.py --tables {adbench} --only tables digits",
+        "--only tables --seeds 1 --max-iter 200",
+        10,
+    ),
     Job("mixed_tables", "mixed_tables.py --tables {mixed}", "--seeds 1", 30),
     Job(
         "impute",
@@ -269,6 +275,13 @@ JOBS = [
         "classify_images.py --data {mnist}",
         "--k 2 --only pca",
         20,
+    ),
+    Job(
+        "more_epochs_images",
+        "more_epochs.py --images {mnist} --photographs {kodak} --only images photographs --seeds 1",
+        "--only photographs --max-iter 6",
+        20,
+        ("PIL",),
     ),
     Job(
         "against_pca_images",

@@ -58,6 +58,7 @@ INNER_FLOORS = {
     "_training": [
         [
             "checkpoint_values",
+            "learning_rate",
             "objective",
             "preparation",
             "process_sums",
@@ -78,7 +79,6 @@ INNER_FLOORS = {
             "early_stopping",
             "fitted",
             "history",
-            "learning_rate",
             "net_params",
             "optimizers",
             "pca",

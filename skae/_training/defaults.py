@@ -14,6 +14,7 @@ __all__ = [
     "default_n_components",
     "default_n_coordinates",
     "default_n_feature_coordinates",
+    "learning_rate_cycles",
     "make_plan",
 ]
 
@@ -32,6 +33,11 @@ MAX_FOLD_SAMPLES_WITH_MISSING = 1000
 
 MIN_FOLD_SAMPLES = 10
 """With fewer samples the folds are too small to compare candidates."""
+
+MAX_CYCLE_SAMPLES = 3000
+"""Up to this many samples, longer trainings than the default have cycles of the learning rate. With
+more samples longer trainings rarely overfit, and one long cycle has a lower error: 10,000 images of
+MNIST had 0.491 of PCA's error after 20 epochs in one cycle, and 0.503 in three."""
 
 MIN_AVERAGED_EPOCHS = 4
 """In shorter trainings the learning rate falls so soon that averaged weights gain nothing."""
@@ -64,7 +70,7 @@ class TrainingPlan:
     n_folds : int
         0: no validation set. 1: one validation set. More: k-fold cross-validation.
     n_evaluations : int
-        How often the validation loss is computed.
+        How often the validation loss is computed in each cycle.
     interpolation_weights : tuple of float
         At each evaluation, weights between the initial (0) and the trained network (1) that are
         tried.
@@ -78,6 +84,8 @@ class TrainingPlan:
         clipped.
     averages_weights : bool
         Whether each evaluation also tries a moving average of the weights.
+    restarts : bool
+        Whether the learning rate rises again after the default number of epochs.
     stops_early : bool
         Whether a training ends if it gains nothing in its first epochs.
     """
@@ -93,6 +101,7 @@ class TrainingPlan:
     min_gain_in_standard_errors: float | None
     warm_up: float
     clip: float
+    restarts: bool = False
     averages_weights: bool = False
     stops_early: bool = True
 
@@ -114,6 +123,24 @@ class TrainingPlan:
         while self.averages_weights and epoch < self.epochs:
             epochs.append(epoch)
             epoch *= 2
+        return epochs
+
+    @property
+    def cycle_ends(self):
+        """Epochs at whose end the learning rate has decayed to zero. The last is `epochs`."""
+        if self.restarts:
+            return learning_rate_cycles(self.epochs, self.default_epochs)
+        return (self.epochs,)
+
+    @property
+    def epochs_to_evaluate(self):
+        """Epochs after which the validation loss is computed: evenly spread over each cycle."""
+        epochs, start = set(self.early_evaluations), 0
+        for end in self.cycle_ends:
+            length = end - start
+            n = min(self.n_evaluations, length)
+            epochs |= {start + round(length * (i + 1) / n) for i in range(n)}
+            start = end
         return epochs
 
     def with_evaluation_of_every_epoch(self):
@@ -229,6 +256,21 @@ def default_n_folds(n_samples, *, early_stopping, cross_validation, imputation):
     return 5
 
 
+def learning_rate_cycles(epochs, default_epochs):
+    """Return the epochs at whose end the learning rate has decayed to zero.
+
+    A training of more than the default number of epochs begins with the default training. Each
+    further cycle doubles the number of epochs so far, and the last one takes all the others.
+    """
+    ends = [min(epochs, default_epochs)]
+    while ends[-1] < epochs:
+        end = 2 * ends[-1]
+        if 2 * end > epochs:
+            end = epochs
+        ends.append(end)
+    return tuple(ends)
+
+
 def make_plan(
     n_samples,
     n_features,
@@ -246,6 +288,7 @@ def make_plan(
     own_modules=False,
     has_linear_part=True,
     augmented=False,
+    restarts=True,
 ):
     """Resolve every "auto" of one training.
 
@@ -276,6 +319,9 @@ def make_plan(
         Whether the network starts as a linear autoencoder.
     augmented : bool, default=False
         Whether training samples are augmented.
+    restarts : bool, default=True
+        Whether the learning rate of a training with a validation set may rise again after the
+        default number of epochs.
 
     Returns
     -------
@@ -325,5 +371,7 @@ def make_plan(
         ),
         warm_up=0.25,
         clip=2.0 if convolutional or own_modules else 0.0,
+        # without validation nothing selects among the cycles
+        restarts=restarts and n_folds > 0 and n_samples <= MAX_CYCLE_SAMPLES,
         averages_weights=averages_weights,
     )

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from skae._training.checkpoint_values import check_fields, check_tensors
+from skae._training.learning_rate import position_in_cycle
 from skae._training.weight_average import WeightAverage
 from skae.networks.layers import trained_tensors
 
@@ -71,6 +72,7 @@ STATE_FIELDS = {
     "epoch": int,
     "done": bool,
     "initial": dict,
+    "reference": (dict, type(None)),
     "best": (dict, type(None)),
     "average": (dict, type(None)),
     "evaluated_epochs": list,
@@ -106,6 +108,9 @@ class EarlyStopping:
     ----------
     initial, best : Checkpoint
         Before the first epoch, and the best of all.
+    reference : Checkpoint
+        The one that later ones must be better than: the initial one in the first cycle of the
+        learning rate, and afterwards the best of the earlier cycles.
     losses, reconstruction_losses : list of float
         Validation losses of the initial network and of the trained weights at each evaluation: the
         whole objective, and its reconstruction term.
@@ -126,9 +131,7 @@ class EarlyStopping:
         self.done = False
         self.epochs_to_evaluate = set()
         if validation_batches:
-            n = plan.n_evaluations
-            self.epochs_to_evaluate = {round(plan.epochs * (i + 1) / n) for i in range(n)}
-            self.epochs_to_evaluate |= set(plan.early_evaluations)
+            self.epochs_to_evaluate = plan.epochs_to_evaluate
         # only these layers differ between PCA and the trained network as a function
         self.output_weights = [
             weight
@@ -141,7 +144,7 @@ class EarlyStopping:
             self.average = WeightAverage(net.module_)
         losses, reconstruction = self.evaluate()
         self.initial = Checkpoint(0, losses, self.weights(), float(reconstruction.mean()))
-        self.best = self.initial
+        self.reference = self.best = self.initial
         self.evaluated_epochs = [0]
         self.losses = [self.initial.loss]
         self.reconstruction_losses = [self.initial.reconstruction_loss]
@@ -157,6 +160,8 @@ class EarlyStopping:
         if self.epoch in self.epochs_to_evaluate:
             self._update_best()
             self.done = self._should_stop()
+            if self.epoch in self.plan.cycle_ends[:-1]:
+                self.reference = self.best = self.best_or_initial()
         if self.validation_batches:
             net.history.record("valid_loss", self.losses[-1])
             net.history.record("valid_loss_best", self.losses[-1] <= min(self.losses))
@@ -165,9 +170,14 @@ class EarlyStopping:
             self.done = True
 
     def state_dict(self):
-        """Return the state at the end of an epoch; `best` is None if it is the initial one."""
-        best = None
-        if self.best is not self.initial:
+        """Return the state at the end of an epoch.
+
+        `reference` is None if it is the initial one, and `best` if it is the reference.
+        """
+        reference = best = None
+        if self.reference is not self.initial:
+            reference = vars(self.reference)
+        if self.best is not self.reference:
             best = vars(self.best)
         average = None
         if self.average is not None:
@@ -176,6 +186,7 @@ class EarlyStopping:
             "epoch": self.epoch,
             "done": self.done,
             "initial": vars(self.initial),
+            "reference": reference,
             "best": best,
             "average": average,
             "evaluated_epochs": list(self.evaluated_epochs),
@@ -187,7 +198,7 @@ class EarlyStopping:
     def check_state_dict(self, state):
         """Raise a ValueError if a state does not suit this training."""
         check_fields(state, STATE_FIELDS, "early stopping")
-        for checkpoint in (state["initial"], state["best"]):
+        for checkpoint in (state["initial"], state["reference"], state["best"]):
             if checkpoint is None:
                 continue
             check_fields(checkpoint, CHECKPOINT_FIELDS, "best weights")
@@ -213,7 +224,10 @@ class EarlyStopping:
     def load_state_dict(self, state):
         """Load a checked state."""
         self.epoch, self.done = state["epoch"], state["done"]
-        self.initial = self.best = Checkpoint(**state["initial"]).to(self.net.device)
+        self.initial = self.reference = Checkpoint(**state["initial"]).to(self.net.device)
+        if state["reference"] is not None:
+            self.reference = Checkpoint(**state["reference"]).to(self.net.device)
+        self.best = self.reference
         if state["best"] is not None:
             self.best = Checkpoint(**state["best"]).to(self.net.device)
         if self.average is not None:
@@ -247,11 +261,26 @@ class EarlyStopping:
     def _should_stop(self):
         """Return whether a fifth of the epochs gained nothing, or two fifths too little.
 
-        Afterwards a training ends at an evaluation without a better candidate.
+        Afterwards a training ends at an evaluation without a better candidate. With several cycles
+        of the learning rate, the first one does not end the training: its best weights are kept,
+        which are the result of a training of one cycle. Each further cycle runs to its end, and
+        ends the training if it gained nothing.
         """
-        done = self.epoch / self.epochs
-        if done < 0.2 or done == 1 or not self.plan.stops_early or self.plan.n_folds < 2:
+        if not self.plan.stops_early or self.plan.n_folds < 2:
             return False
+        position, length = position_in_cycle(self.epoch - 1, self.plan.cycle_ends)
+        start, done = self.epoch - 1 - position, (position + 1) / length
+        if start > 0:
+            return done == 1 and not (self.best.epoch > start and self._is_significant(self.best))
+        if done < 0.2 or done == 1 or not self._gains_nothing(done):
+            return False
+        if length < self.epochs:
+            self.reference = self.best = self.best_or_initial()
+            return False
+        return True
+
+    def _gains_nothing(self, done):
+        """Return whether the first cycle is to end after this share of its epochs."""
         if done < 0.4:
             return self.best is self.initial
         if done < 0.6 and not self._is_significant(self.best):
@@ -261,7 +290,7 @@ class EarlyStopping:
     def _is_significant(self, checkpoint):
         if self.plan.min_gain_in_standard_errors is None:
             return True
-        return checkpoint.is_better_than(self.initial, self.plan.min_gain_in_standard_errors)
+        return checkpoint.is_better_than(self.reference, self.plan.min_gain_in_standard_errors)
 
     def evaluate(self):
         """Compute objective and reconstruction loss of each validation sample, with fixed noise."""
@@ -308,10 +337,10 @@ class EarlyStopping:
                 tensor.copy_(original)
 
     def best_or_initial(self):
-        """Return the best checkpoint if its gain is significant, else the initial one.
+        """Return the best checkpoint if its gain is significant, else the best of earlier cycles.
 
-        Without a validation set it is the last one.
+        In the first cycle this is the initial one. Without a validation set it is the last one.
         """
         if not self.validation_batches or self._is_significant(self.best):
             return self.best
-        return self.initial
+        return self.reference

@@ -4,7 +4,13 @@ import math
 
 import torch
 
-__all__ = ["clip_gradients", "has_diverged", "learning_rate_factor", "set_learning_rate"]
+__all__ = [
+    "clip_gradients",
+    "has_diverged",
+    "learning_rate_factor",
+    "position_in_cycle",
+    "set_learning_rate",
+]
 
 MAX_WEIGHT = 1e15
 """Largest weight of a training that has not diverged: results of larger ones exceed float32."""
@@ -20,23 +26,48 @@ MAX_GROWTH = 1.05
 """The largest factor by which one step may raise that mean."""
 
 
-def set_learning_rate(optimizer, step, n_steps, warm_up, decay):
+def set_learning_rate(optimizer, step, cycle_ends, warm_up, decay):
     """Set the learning rate of a step in all groups of an optimizer, relative to ``initial_lr``.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
         The rate of a group is a float, or a tensor that is changed in place.
-    step, n_steps, warm_up, decay
+    step, cycle_ends
+        As in `position_in_cycle`.
+    warm_up, decay
         As in `learning_rate_factor`.
     """
-    factor = learning_rate_factor(step, n_steps, warm_up, decay)
+    factor = learning_rate_factor(*position_in_cycle(step, cycle_ends), warm_up, decay)
     for group in optimizer.param_groups:
         rate = group["initial_lr"] * factor
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
+
+
+def position_in_cycle(step, cycle_ends):
+    """Return the position of a step, or of an epoch, in its cycle, and the length of the cycle.
+
+    Parameters
+    ----------
+    step : int
+        The first is 0.
+    cycle_ends : tuple of int
+        Number of steps from the first step of the training to the end of each cycle.
+
+    Returns
+    -------
+    position, length : int
+        The first position is 0. Beyond the last cycle the position is at least `length`.
+    """
+    start = 0
+    for end in cycle_ends[:-1]:
+        if step < end:
+            return step - start, end - start
+        start = end
+    return step - start, cycle_ends[-1] - start
 
 
 def learning_rate_factor(step, n_steps, warm_up, decay="linear"):
@@ -49,7 +80,7 @@ def learning_rate_factor(step, n_steps, warm_up, decay="linear"):
     step : int
         The first is 0.
     n_steps : int
-        Number of steps of the training.
+        Number of steps of the training, or of a cycle.
     warm_up : float
         Share of the steps in which the learning rate rises.
     decay : {"linear", "cosine"}, default="linear"

@@ -58,6 +58,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         decays to zero. None: the learning rate is constant.
     decay : {"linear", "cosine"}, default="linear"
         Shape of the decay.
+    cycle_ends : tuple of int, default=None
+        Epochs at whose end the learning rate is zero; it rises again afterwards. None: the last.
     clip : float, default=0.0
         The largest norm of a gradient, as a multiple of the usual norm. 0: gradients are not
         clipped.
@@ -86,6 +88,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         generator=None,
         warm_up=None,
         decay="linear",
+        cycle_ends=None,
         clip=0.0,
         parts=1,
         static=False,
@@ -100,7 +103,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         self.corrupt = corrupt
         self.augment = augment
         self.generator = generator
-        self.warm_up, self.decay = warm_up, decay
+        self.warm_up, self.decay, self.cycle_ends = warm_up, decay, cycle_ends
         self.clip = clip
         self.parts = parts
         self.static = static
@@ -159,6 +162,8 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         iterator = super().get_iterator(dataset, training=training)
         if training:
             self.total_steps_ = len(iterator) * self.max_epochs
+            ends = self.cycle_ends or (self.max_epochs,)
+            self.cycle_end_steps_ = tuple(len(iterator) * end for end in ends)
             self.notifies_batches_ = has_batch_hooks(self.callbacks_)
             has_scheduler = any(isinstance(one, LRScheduler) for _, one in self.callbacks_)
             self.sets_learning_rate_ = self.warm_up is not None and not has_scheduler
@@ -266,7 +271,7 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         The optimizer gets no closure, so optimizers that evaluate several times are not supported.
         """
         if self.sets_learning_rate_:
-            schedule = (self.total_steps_, self.warm_up, self.decay)
+            schedule = (self.cycle_end_steps_, self.warm_up, self.decay)
             set_learning_rate(self.optimizer_, self.n_steps_, *schedule)
         step = self.recorder_.run(self, batch)
         self.n_steps_ += 1

@@ -33,6 +33,7 @@ OWN_KEYS = {
     "prepared": None,
     "warm_up": None,
     "decay": None,
+    "cycle_ends": None,
     "clip": None,
     "monitor": None,
     "parts": None,

@@ -102,6 +102,8 @@ def resolve_plan(
         own_modules=config.has_own_modules,
         has_linear_part=config.has_linear_part,
         augmented=augmented,
+        # callbacks may read losses, which increase where the learning rate rises again
+        restarts=estimator.learning_rate in ("auto", "cosine") and "callbacks" not in extra,
     )
     if folds is not None and plan.n_folds > 1:
         plan = plan.resumed(len(folds.val_indices), from_pca=folds.is_initial)

@@ -35,7 +35,7 @@ def schedule_settings(setup, *, has_schedule):
     if not has_schedule:
         return {"warm_up": None}
     if learning_rate == "auto":
-        return {"warm_up": setup.plan.warm_up}
+        return {"warm_up": setup.plan.warm_up, "cycle_ends": setup.plan.cycle_ends}
     callbacks = _user_callbacks(setup.extra)
     if any(isinstance(one, LRScheduler) or _is_named_scheduler(one) for one in callbacks):
         raise ValueError(
@@ -45,7 +45,8 @@ def schedule_settings(setup, *, has_schedule):
     if learning_rate == "constant":
         return {"warm_up": None}
     if learning_rate == "cosine":
-        return {"warm_up": setup.plan.warm_up, "decay": "cosine"}
+        cycles = {"warm_up": setup.plan.warm_up, "cycle_ends": setup.plan.cycle_ends}
+        return {**cycles, "decay": "cosine"}
     schedule = ("learning_rate", TorchSchedule(learning_rate))
     return {"warm_up": None, "callbacks": [*callbacks, schedule]}
 

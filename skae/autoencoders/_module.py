@@ -127,8 +127,8 @@ class ModuleAutoencoder(ModuleParametersMixin, BaseAutoencoder):
     learning_rate : {"auto", "constant", "cosine"} or callable, default="auto"
         Schedule of the learning rate in `fit`. "auto": it increases linearly from zero during the
         first quarter of the steps, then decreases linearly to zero. "cosine": it decreases as a
-        half cosine. A class of ``torch.optim.lr_scheduler``, optionally in a
-        ``functools.partial``, has a step after each epoch.
+        half cosine. Both repeat in cycles if `max_iter` is above its default. A class of
+        ``torch.optim.lr_scheduler``, or a ``functools.partial`` of it, steps after each epoch.
     learning_rate_init : float or "auto", default="auto"
         Maximum learning rate. If "auto", it grows with the square root of the number of samples, up
         to 0.003.

@@ -127,6 +127,7 @@ def make_dense(**parameters):
         {"bottleneck": "variational"},
         {"solver": "sgd", "early_stopping": False},
         {"n_components": 0.8, "bottleneck": "ordered"},
+        {"max_iter": 12, "batch_size": 6},  # two cycles of the learning rate
     ],
     ids=str,
 )

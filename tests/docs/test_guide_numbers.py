@@ -174,6 +174,7 @@ def test_sizes_of_the_network():
     assert MAX_GRAM_NUMBERS == 2**27
     assert (AUTO_FILTERS, AUTO_COLOR_FILTERS) == (16, 32)
     assert (AUGMENTED_EPOCHS_FACTOR, defaults.MAX_AUGMENTED_RATE) == (6, 0.0035)
+    assert defaults.MAX_CYCLE_SAMPLES == 3000
     assert (defaults.MIN_AVERAGED_EPOCHS, MAX_MIRROR_ERROR) == (4, 1.03)
     assert (MIN_AUGMENTED_SAMPLES, N_COMPARED_COMPONENTS) == (3000, 16)
     assert HEAD_WIDTH == 64
