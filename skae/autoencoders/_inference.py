@@ -71,6 +71,13 @@ def encoder_input(net, rows):
     return rows, net.encode
 
 
+def _padded(net, x):
+    """Return samples with enough rows for kernels that do not depend on their number."""
+    if net.module_.pads_rows:
+        return pad_rows(x)
+    return x
+
+
 def has_double(net):
     """Return whether products in float64 are useful: on CPUs, with their many kernels."""
     return torch.device(net.device).type == "cpu"
@@ -108,7 +115,7 @@ def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
     with one_thread(is_small), torch.inference_mode(), double_products(use_double):
         for chunk in chunks:
             x = to_tensor(rows[chunk], net.device)
-            out[chunk] = to_dtype(function(pad_rows(x))[: len(x)], dtype)
+            out[chunk] = to_dtype(function(_padded(net, x))[: len(x)], dtype)
     return out
 
 
@@ -192,7 +199,7 @@ def _varying_columns(rows, weights):
 def _residual(net, rows):
     """Compute reconstruction minus row, and the row: centered, scaled, float64."""
     with torch.inference_mode(), double_products(has_double(net)):
-        residual, x = net.module_.residual(pad_rows(to_tensor(rows, net.device)))
+        residual, x = net.module_.residual(_padded(net, to_tensor(rows, net.device)))
     device = _summing_device(net)
     return residual[: len(rows)].to(device).double(), x[: len(rows)].to(device).double()
 
