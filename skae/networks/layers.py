@@ -308,7 +308,10 @@ def stack_networks(networks):
     for module, *originals in zip(stacked.modules(), *each_modules, strict=True):
         for name, _ in list(module.named_parameters(recurse=False)):
             values = [getattr(original, name).detach() for original in originals]
-            module._parameters[name] = nn.Parameter(torch.stack(values))
+            stack = torch.stack(values)
+            if isinstance(module, Linear) and name == "weight":
+                stack = stack.mT.contiguous().mT  # the layout of gradients, which else are copied
+            module._parameters[name] = nn.Parameter(stack)
         for name, _ in list(module.named_buffers(recurse=False)):
             values = [getattr(original, name).detach() for original in originals]
             module._buffers[name] = torch.stack(values)
