@@ -71,13 +71,6 @@ def encoder_input(net, rows):
     return rows, net.encode
 
 
-def _padded(net, x):
-    """Return samples with enough rows for kernels that do not depend on their number."""
-    if net.module_.pads_rows:
-        return pad_rows(x)
-    return x
-
-
 def has_double(net):
     """Return whether products in float64 are useful: on CPUs, with their many kernels."""
     return torch.device(net.device).type == "cpu"
@@ -111,11 +104,16 @@ def apply_in_chunks(net, function, rows, width, dtype=torch.float32):
         dtype = torch.float32  # the device has no float64
     out = torch.empty(len(rows), width, dtype=dtype, device=device)
     use_double = has_double(net) and net.module_.prefers_double_products
+    # large networks compute in float32, up to rounding; padding would double the time of one row
+    pads = use_double or not has_double(net)
     chunks, is_small = inference_chunks(net, rows, width)
     with one_thread(is_small), torch.inference_mode(), double_products(use_double):
         for chunk in chunks:
             x = to_tensor(rows[chunk], net.device)
-            out[chunk] = to_dtype(function(_padded(net, x))[: len(x)], dtype)
+            n_rows = len(x)
+            if pads:
+                x = pad_rows(x)
+            out[chunk] = to_dtype(function(x)[:n_rows], dtype)
     return out
 
 
@@ -199,7 +197,7 @@ def _varying_columns(rows, weights):
 def _residual(net, rows):
     """Compute reconstruction minus row, and the row: centered, scaled, float64."""
     with torch.inference_mode(), double_products(has_double(net)):
-        residual, x = net.module_.residual(_padded(net, to_tensor(rows, net.device)))
+        residual, x = net.module_.residual(pad_rows(to_tensor(rows, net.device)))
     device = _summing_device(net)
     return residual[: len(rows)].to(device).double(), x[: len(rows)].to(device).double()
 

@@ -63,9 +63,6 @@ class Autoencoder(nn.Module):
     channels_last = False
     """Whether the memory format of weights is channels-last."""
 
-    pads_rows = True
-    """Whether calls with few samples are padded, since the layers may be convolutions."""
-
     def __init__(
         self,
         *,
@@ -91,8 +88,10 @@ class Autoencoder(nn.Module):
         super().__init__()
         if n_pca_features is None:
             n_pca_features = n_features
-        self.n_features, self.output = n_features, output
-        self.ceiling, self.allow_nan = ceiling, allow_nan
+        self.n_features = n_features
+        self.output = output
+        self.ceiling = ceiling
+        self.allow_nan = allow_nan
         self.centre = Standardize(n_features)
         self.n_hidden = encoder_sizes[-1] if encoder_sizes else n_components
         self.make_option_modules(bottleneck, penalty, n_components)
@@ -117,7 +116,9 @@ class Autoencoder(nn.Module):
     def make_option_modules(self, bottleneck, penalty, n_components):
         """Create the modules of a bottleneck and of a penalty, which may be classes of the user."""
         self.bottleneck = bottleneck.make_module(n_components, self.n_hidden)
-        self.penalty = None if penalty is None else penalty.make_module(n_components)
+        self.penalty = None
+        if penalty is not None:
+            self.penalty = penalty.make_module(n_components)
         if not isinstance(self.bottleneck, BottleneckModule):
             raise TypeError(
                 f"Got {type(self.bottleneck).__name__} from make_module of {bottleneck!r}, but "

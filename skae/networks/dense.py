@@ -38,8 +38,6 @@ class DenseNetwork(Autoencoder):
         Parameters of `skae.networks.autoencoder.Autoencoder`.
     """
 
-    pads_rows = False
-
     def __init__(self, *, in_pca_space, gaussian_imputation=False, **shared):
         n_extra = 0
         if shared.get("allow_nan"):
