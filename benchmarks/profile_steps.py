@@ -38,12 +38,14 @@ CASES = {
     "images-conv": "images, convolutional",
 }
 
-PRODUCTS = "mm addmm bmm baddbmm mv addmv dot mkldnn_convolution convolution_backward".split()
+PRODUCTS = " mm addmm bmm baddbmm mv addmv dot mkldnn_convolution convolution_backward "
 """Names of products and convolutions."""
 
-CALLS = """view reshape transpose t permute flatten unflatten unsqueeze squeeze expand movedim as_strided
-select slice narrow unbind split detach alias empty empty_like empty_strided empty_permuted new_empty linear
-matmul convolution _convolution to _to_copy clone contiguous stack resolve_conj resolve_neg""".split()
+CALLS = (
+    " view reshape transpose t permute flatten unflatten unsqueeze squeeze expand movedim select "
+    "slice narrow unbind split detach alias as_strided empty empty_like empty_strided new_empty "
+    "empty_permuted linear matmul convolution _convolution to _to_copy clone contiguous stack "
+)
 """Names of operations that compute nothing, or only call others."""
 
 OPTIMIZER = ("Optimizer", "_fused", "_foreach", "linalg_vector_norm")
@@ -65,7 +67,7 @@ def training_steps(autoencoder, X):
         while True:
             net.module_.train()
             for batch in net.get_iterator(setup.dataset, training=True):
-                if len(batch.X) >= min(net.batch_size, len(setup.dataset)) or batch.X.ndim > 2:
+                if batch.X.shape[-2] == net.batch_size:  # not the last batch of an epoch
                     yield net.train_step(batch)
 
     return net, steps()
@@ -89,9 +91,9 @@ def operation_seconds(steps, n_steps):
         name = event.key.removeprefix("aten::")
         if any(part in name for part in OPTIMIZER):
             totals["optimizer"] += seconds
-        elif name in PRODUCTS:
+        elif f" {name} " in PRODUCTS:
             totals["products"] += seconds
-        elif event.key.startswith("aten::") and name not in CALLS:
+        elif event.key.startswith("aten::") and f" {name} " not in CALLS:
             totals["elementwise"] += seconds
     return totals
 
