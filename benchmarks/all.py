@@ -128,6 +128,7 @@ JOBS = [
         8,
     ),
     Job("parallel", "parallel.py", "--repeats 1 --folds 2 --max-iter 1 --k 2", 5),
+    Job("profile_steps", "profile_steps.py", "--images 600 --steps 2 --repeats 1", 3),
     Job("ordered", "ordered.py --data {fashion-mnist}", "--k 3 --separate 2 --max-iter 1", 4),
     Job(
         "modules",

@@ -255,16 +255,24 @@ def test_threads_within_inference(monkeypatch):
     assert numbers == [1, 1, 2]
 
 
-def test_an_error_restores_the_number_of_threads():
-    """A fit that raises an error restores the number of threads."""
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "transform", "reconstruct"])
+def test_an_error_restores_the_number_of_threads(method, monkeypatch):
+    """A call that raises an error within a block of one thread restores the number of threads."""
+    numbers = []
 
-    def fail(x_hat, x):
-        raise RuntimeError("a loss that fails")
+    def fail(*args):
+        numbers.append(torch.get_num_threads())
+        raise RuntimeError("a function that fails")
 
+    autoencoder = DenseAutoencoder(2, max_iter=2, random_state=0, loss=fail)
+    if "fit" not in method:
+        autoencoder.set_params(loss="squared_error").fit(ROWS)
+        monkeypatch.setattr(autoencoder.net_, "encode", fail)
     with SETTINGS["two threads"]():
-        with pytest.raises(RuntimeError, match="a loss that fails"):
-            DenseAutoencoder(2, max_iter=2, random_state=0, loss=fail).fit(ROWS)
+        with pytest.raises(RuntimeError, match="a function that fails"):
+            getattr(autoencoder, method)(ROWS)
         assert torch.get_num_threads() == 2
+    assert numbers == [1]
 
 
 def test_fits_in_several_threads_restore_the_number_of_threads():

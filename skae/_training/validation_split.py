@@ -160,8 +160,11 @@ class FoldBatches(Batches):
         for indices in self.train_indices:
             order = torch.randperm(len(indices), generator=self.generator)
             orders.append(indices[order[: self.n_samples]])
-        orders = torch.stack(orders).to(self.dataset.X.device)  # (n_copies, n_samples)
-        copies = torch.arange(len(self.train_indices), device=orders.device)[:, None]
+        X = self.dataset.X
+        orders = torch.stack(orders).to(X.device)  # (n_copies, n_samples)
+        # rows of all copies below each other, from which whole rows are copied
+        first_rows = len(X[0]) * torch.arange(len(X), device=X.device)[:, None]
+        X = X.flatten(0, 1)
         if resumed is not None:
             self.generator.set_state(resumed.present)
         for chunk in self.chunks()[self.n_batches :]:
@@ -170,7 +173,8 @@ class FoldBatches(Batches):
             weights = self.dataset.weights
             if weights is not None:
                 weights = weights[indices]
-            yield Batch(self.dataset.X[copies, indices], weights)
+            rows = X.index_select(0, (first_rows + indices).flatten())
+            yield Batch(rows.unflatten(0, indices.shape), weights)
 
 
 def fold_copies(network, fold_pcas):

@@ -239,7 +239,7 @@ class BaseAutoencoder(
             Latent vectors, float32. A tensor if X is one, on its device. Lazy if X is a dask
             collection, also in the methods below.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         rows, encode = encoder_input(self.net_, self._known_rows(X))
         return self._to_array(apply_in_chunks(self.net_, encode, rows, self.n_components_), X)
 
@@ -264,7 +264,7 @@ class BaseAutoencoder(
             A data frame with the columns and dtypes of fit if X of fit had categories, or if
             ``set_output`` selects data frames.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         codes = check_codes(X, self.n_components_, shorter=self._spec.network.bottleneck.is_nested)
         if hasattr(X, "columns"):
             check_code_names(X, self.get_feature_names_out())
@@ -302,7 +302,7 @@ class BaseAutoencoder(
             A data frame with the columns and dtypes of fit if X of fit had categories, or if
             ``set_output`` selects data frames. Dense also for a sparse matrix.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         given = X
         if not self._has_categories:
             X = stream_if_large(X)
@@ -332,7 +332,7 @@ class BaseAutoencoder(
             If X of fit had categories, a mean over the columns, each standardized.
             With ``signals=True``, each channel is divided by `channel_scale_`.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         errors = reconstruction_errors(self.net_, self._known_rows(X))
         return errors * (self.net_.module_.n_features / self.n_features_in_)
 
@@ -359,7 +359,7 @@ class BaseAutoencoder(
             `n_components` is tuned by the score of a later step of a pipeline. NaN, with a warning,
             for fewer than two samples or if all values are missing.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         rows = self._known_rows(X)
         weights = check_weights(sample_weight, rows)
         if weights is None:
@@ -374,6 +374,11 @@ class BaseAutoencoder(
             )
             warn_user(text, UndefinedMetricWarning)
         return share
+
+    def _check_is_fitted(self):
+        """Raise an error before fit; scikit-learn's check takes as long as a small network."""
+        if "net_" not in vars(self):
+            check_is_fitted(self)
 
     def _known_rows(self, X):
         """Return X as rows, checked against the X of fit."""

@@ -260,7 +260,7 @@ class ConvNetwork(Autoencoder):
         for layer, units, (h, w) in steps:
             doubled = functional.pixel_shuffle(layer(maps), 2)  # (b, n_maps, 2 * h', 2 * w')
             maps = units(doubled[..., :h, :w])  # (b, n_maps, h, w)
-        mixed = self.mix_units(self.decoder_mix(torch.cat([low.to(maps.dtype), maps], -3)))
+        mixed = self.mix_units(self.decoder_mix(_join_maps(low.to(maps.dtype), maps)))
         residual = self.decoder_last(mixed)  # (b, P, gh, gw)
         if self.smooth is not None:
             low = self._interpolate(low)  # (b, P, gh, gw)
@@ -295,3 +295,8 @@ def _convolution(n_inputs, n_outputs, kernel):
 def _as_maps(x, shape):
     """Return (..., h * w * c) as maps (..., c, h, w)."""
     return x.unflatten(-1, (*shape, -1)).movedim(-1, -3)
+
+
+def _join_maps(*maps):
+    """Join the channels of maps (..., c, h, w), which stay the last dimension in memory."""
+    return torch.cat([one.movedim(-3, -1) for one in maps], -1).movedim(-1, -3)

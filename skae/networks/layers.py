@@ -248,9 +248,11 @@ class Conv2d(nn.Conv2d):
             biases = [None] * len(self.weight)
         # a loop, since one grouped convolution for all networks is slower on the CPU
         results = []
-        for images, weight, bias in zip(x, self.weight, biases, strict=True):
-            results.append(self._conv_forward(images, weight, bias))
-        return torch.stack(results)
+        # patches have their channels last, which the copies of unbind and stack would change
+        for images, weight, bias in zip(x.movedim(-3, -1), self.weight, biases, strict=True):
+            maps = self._conv_forward(images.movedim(-1, -3), weight, bias)
+            results.append(maps.movedim(-3, -1))
+        return torch.stack(results).movedim(-1, -3)
 
 
 class LayerNorm(nn.Module):
@@ -306,7 +308,10 @@ def stack_networks(networks):
     for module, *originals in zip(stacked.modules(), *each_modules, strict=True):
         for name, _ in list(module.named_parameters(recurse=False)):
             values = [getattr(original, name).detach() for original in originals]
-            module._parameters[name] = nn.Parameter(torch.stack(values))
+            stack = torch.stack(values)
+            if isinstance(module, Linear) and name == "weight":
+                stack = stack.mT.contiguous().mT  # the layout of gradients, which else are copied
+            module._parameters[name] = nn.Parameter(stack)
         for name, _ in list(module.named_buffers(recurse=False)):
             values = [getattr(original, name).detach() for original in originals]
             module._buffers[name] = torch.stack(values)
