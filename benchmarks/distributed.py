@@ -21,6 +21,7 @@ import time
 import numpy as np
 import torch
 from common import Recorder, as_floats, blobs, flat, print_header, print_row
+from results import slug
 
 from skae import ConvAutoencoder, DenseAutoencoder, distributed
 from skae._training.defaults import make_plan
@@ -136,7 +137,7 @@ def measure(args, recorder):
 
 def predicted_step(batch_size, n_gpus, rate, n_weights, bandwidth, latency):
     """Return the seconds of a step on several GPUs: gradients of a part, and the sum of all gradients."""
-    compute = max(GPU_STEP_SECONDS, batch_size / n_gpus / rate)
+    compute = max(GPU_STEP_SECONDS, math.ceil(batch_size / n_gpus) / rate)
     if n_gpus == 1:
         return compute
     volume = 8 * n_weights * (n_gpus - 1) / n_gpus
@@ -155,8 +156,8 @@ def best_count(batch_size, rate, n_weights, bandwidth, latency):
     return n
 
 
-def print_paper():
-    """Print predicted times of large fits, with the default batch size and with larger ones."""
+def print_paper(recorder):
+    """Print and record predicted times of large fits, with the default batch size and with larger ones."""
     print_header(
         "data",
         "GPUs",
@@ -190,7 +191,16 @@ def print_paper():
                 step = predicted_step(batch_size, n_gpus, *parts)
                 one = predicted_step(batch_size, 1, *parts)
                 read_bytes = (plan.epochs + 1) * n_samples * n_features
-                n_machines = math.ceil(n_gpus / 8)
+                reading = read_bytes / READ_BYTES_PER_SECOND / math.ceil(n_gpus / 8)
+                sum_bytes = 8 * n_weights * (n_gpus - 1) / n_gpus * n_steps
+                useful = best_count(batch_size, *parts)
+                key = f"paper/{slug(name)}/{n_gpus}_gpus/batch_{batch_size}"
+                counts = {"steps": n_steps, "useful_gpus": useful, "epochs": plan.epochs}
+                seconds = {"time_on_one": n_steps * one, "time": n_steps * step, "reading_time": reading}
+                volumes = {"read": read_bytes / 1e6, "sums": sum_bytes / 1e6}
+                for unit, values in (("count", counts), ("s", seconds), ("MB", volumes)):
+                    keyed = {f"{key}/{column}": value for column, value in values.items()}
+                    recorder.record_all(keyed, unit)
                 print_row(
                     name,
                     machines,
@@ -198,11 +208,11 @@ def print_paper():
                     plan.epochs,
                     f"{n_steps:,}",
                     f"{read_bytes / 1e12:.2f}",
-                    f"{8e-9 * n_weights * (n_gpus - 1) / n_gpus * n_steps:,.0f}",
+                    f"{sum_bytes / 1e9:,.0f}",
                     f"{n_steps * one / 60:.1f}",
                     f"{n_steps * step / 60:.1f}",
-                    f"{read_bytes / READ_BYTES_PER_SECOND / n_machines / 60:.1f}",
-                    best_count(batch_size, *parts),
+                    f"{reading / 60:.1f}",
+                    useful,
                 )
 
 
@@ -221,10 +231,11 @@ def main():
     parser.add_argument("--sums", type=int, default=50, help="sums that are timed")
     parser.add_argument("--paper", action="store_true", help="predict large fits only")
     args = parser.parse_args()
+    recorder = Recorder("distributed", args.results)
     if not args.paper:
-        measure(args, Recorder("distributed", args.results))
+        measure(args, recorder)
     print("\nPredicted fits on GPUs\n")
-    print_paper()
+    print_paper(recorder)
 
 
 if __name__ == "__main__":
