@@ -196,7 +196,11 @@ def print_paper(recorder):
                 useful = best_count(batch_size, *parts)
                 key = f"paper/{slug(name)}/{n_gpus}_gpus/batch_{batch_size}"
                 counts = {"steps": n_steps, "useful_gpus": useful, "epochs": plan.epochs}
-                seconds = {"time_on_one": n_steps * one, "time": n_steps * step, "reading_time": reading}
+                seconds = {
+                    "time_on_one": n_steps * one,
+                    "time": n_steps * step,
+                    "reading_time": reading,
+                }
                 volumes = {"read": read_bytes / 1e6, "sums": sum_bytes / 1e6}
                 for unit, values in (("count", counts), ("s", seconds), ("MB", volumes)):
                     keyed = {f"{key}/{column}": value for column, value in values.items()}

@@ -108,16 +108,13 @@ class ProcessDigest(Digest):
     def _add_name(self, value):
         self._add_bytes("name", f"{value.__module__}.{value.__qualname__}".encode())
 
-    def _add_code(self, function):
-        super()._add_code(function)
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        for name, cell in cells:
-            if name == "__class__":  # of methods that call super()
-                continue
+    def _add_function(self, function):
+        super()._add_function(function)
+        for cell in getattr(function, "__closure__", None) or ():
             try:
                 self.add(cell.cell_contents)
-            except ValueError as error:
-                raise NotDigestible(f"{name} has no value yet") from error
+            except ValueError as error:  # from the cell
+                raise NotDigestible(f"{function.__qualname__} is not complete") from error
 
 
 def _digest(value, max_depth=MAX_DEPTH):

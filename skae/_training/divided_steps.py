@@ -180,7 +180,9 @@ class SplitSteps(SameSteps):
     def compute_gradients(self, net, batch):
         """Compute the gradients of the own samples, and add those of all processes."""
         while True:
-            state = net.generator.get_state()
+            state = None
+            if net.generator is not None:  # that of a restorer belongs to its crops
+                state = net.generator.get_state()
             net.optimizer_.zero_grad(set_to_none=True)
             step, weight = None, 0.0
             try:
@@ -200,7 +202,8 @@ class SplitSteps(SameSteps):
             )
             if self._buffer.device.type != "cpu":
                 return self._summed_step(net, step)
-            net.generator.set_state(state)
+            if state is not None:
+                net.generator.set_state(state)
             self._n_remaining += 1
 
     def _own_gradients(self, net, batch):
