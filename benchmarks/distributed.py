@@ -6,7 +6,8 @@
 The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch,
 and of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N
 processes that compute nothing else. `predicted` is the ratio from these parts. With more processes than cores, the processes
-share the cores, which the prediction does not contain.
+share the cores, which the prediction does not contain. In the line of one process, the difference of loss curves is that of a
+fit whose batches are computed in two parts: rounding alone has this effect.
 
 ``--paper`` predicts fits on GPUs. The step of a GPU has a least time, in which kernels are launched, and a time for each
 sample. The time of a sum is a latency for each of 2 (N - 1) messages of a ring, and the time of 8 (N - 1) / N bytes for each
@@ -17,6 +18,7 @@ import argparse
 import math
 import os
 import time
+from unittest import mock
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from results import slug
 
 from skae import ConvAutoencoder, DenseAutoencoder, distributed
 from skae._training.defaults import make_plan
+from skae._training.setup import FitSetup
 
 GPU_STEP_SECONDS = 150e-6
 """Shortest time of a training step on a GPU, whose kernels are launched one by one."""
@@ -81,7 +84,7 @@ def run(kind, n_samples, args, counts):
     Returns
     -------
     fits : list of (seconds, curve, n_weights)
-        One fit for each repeat.
+        One fit for each repeat; in one process, also one with batches in two parts.
     parts : dict of int to float
         Seconds of an epoch with the part of a batch that each of `counts` processes has.
     seconds : float
@@ -89,6 +92,10 @@ def run(kind, n_samples, args, counts):
     """
     torch.set_num_threads(1)
     fits = [fit(kind, n_samples, args.max_iter, args.batch_size) for _ in range(args.repeats)]
+    if counts:
+        # rounding alone: the same fit in one process, whose batches are computed in two parts
+        with mock.patch.object(FitSetup, "n_parts", 2):
+            fits.append(fit(kind, n_samples, args.max_iter, args.batch_size))
     parts = {n: fit(kind, n_samples // n, args.max_iter, args.batch_size // n)[0] for n in counts}
     if not torch.distributed.is_initialized():
         return fits, parts, 0.0
@@ -109,14 +116,19 @@ def measure(args, recorder):
             fits, measured_parts, seconds_of_sum = distributed.launch(
                 run, n, kind, n_samples, args, counts
             )
-            seconds[n] = min(one[0] for one in fits)
-            _, curves[n], n_weights = fits[0]
             if n == 1:
                 parts = measured_parts
+                curves[0] = fits.pop()[1]
+            seconds[n] = min(one[0] for one in fits)
+            _, curves[n], n_weights = fits[0]
             megabytes = 8e-6 * n_weights * (n - 1) / n
             predicted = parts[1] / (parts[n] + n_steps * seconds_of_sum)
             ratio = seconds[1] / seconds[n]
-            difference = np.abs(curves[n] / curves[1] - 1).max()
+            # that of one process shows rounding alone
+            other = n
+            if n == 1:
+                other = 0
+            difference = np.abs(curves[other] / curves[1] - 1).max()
             print_row(
                 kind,
                 n,

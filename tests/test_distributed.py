@@ -111,9 +111,9 @@ class NoisyEncoder(torch.nn.Module):
 
 @functools.cache
 def folder_of_images():
-    """Return a temporary folder with one file for each of 120 images."""
+    """Return a temporary folder with one file for each image."""
     folder = TemporaryDirectory()
-    for i, image in enumerate(IMAGES[:120]):
+    for i, image in enumerate(IMAGES):
         pixels = (127 * (image + 1)).astype(np.uint8)
         Image.fromarray(pixels).save(Path(folder.name, f"{i:03}.png"))
     return folder
