@@ -48,7 +48,8 @@ class Job:
     packages : tuple of str, default=()
         Modules that the job requires besides the dependencies of skae.
     all_cores : bool, default=False
-        Whether to use all cores; otherwise the job has one thread.
+        Whether to use all cores; otherwise the job has one thread. Not for jobs that start
+        processes: OpenMP would bind all of them to the same core.
     gpu : bool, default=False
         Whether the job requires a CUDA GPU, except with ``--quick``.
     """
@@ -119,7 +120,6 @@ JOBS = [
         "distributed.py",
         "--rows 600 --images 200 --processes 1 2 --max-iter 2 --repeats 1 --batch-size 64",
         12,
-        all_cores=True,
     ),
     Job(
         "small_fits",

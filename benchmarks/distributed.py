@@ -6,7 +6,8 @@
 The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch,
 and of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N
 processes that compute nothing else. `predicted` is the ratio from these parts. With more processes than cores, the processes
-share the cores, which the prediction does not contain.
+share the cores, which the prediction does not contain. In the line of one process, the difference of loss curves is that of a
+fit whose batches are computed in two parts: rounding alone has this effect.
 
 ``--paper`` predicts fits on GPUs. The step of a GPU has a least time, in which kernels are launched, and a time for each
 sample. The time of a sum is a latency for each of 2 (N - 1) messages of a ring, and the time of 8 (N - 1) / N bytes for each
@@ -17,13 +18,16 @@ import argparse
 import math
 import os
 import time
+from unittest import mock
 
 import numpy as np
 import torch
 from common import Recorder, as_floats, blobs, flat, print_header, print_row
+from results import slug
 
 from skae import ConvAutoencoder, DenseAutoencoder, distributed
 from skae._training.defaults import make_plan
+from skae._training.setup import FitSetup
 
 GPU_STEP_SECONDS = 150e-6
 """Shortest time of a training step on a GPU, whose kernels are launched one by one."""
@@ -80,7 +84,7 @@ def run(kind, n_samples, args, counts):
     Returns
     -------
     fits : list of (seconds, curve, n_weights)
-        One fit for each repeat.
+        One fit for each repeat; in one process, also one with batches in two parts.
     parts : dict of int to float
         Seconds of an epoch with the part of a batch that each of `counts` processes has.
     seconds : float
@@ -88,6 +92,10 @@ def run(kind, n_samples, args, counts):
     """
     torch.set_num_threads(1)
     fits = [fit(kind, n_samples, args.max_iter, args.batch_size) for _ in range(args.repeats)]
+    if counts:
+        # rounding alone: the same fit in one process, whose batches are computed in two parts
+        with mock.patch.object(FitSetup, "n_parts", 2):
+            fits.append(fit(kind, n_samples, args.max_iter, args.batch_size))
     parts = {n: fit(kind, n_samples // n, args.max_iter, args.batch_size // n)[0] for n in counts}
     if not torch.distributed.is_initialized():
         return fits, parts, 0.0
@@ -108,14 +116,19 @@ def measure(args, recorder):
             fits, measured_parts, seconds_of_sum = distributed.launch(
                 run, n, kind, n_samples, args, counts
             )
-            seconds[n] = min(one[0] for one in fits)
-            _, curves[n], n_weights = fits[0]
             if n == 1:
                 parts = measured_parts
+                curves[0] = fits.pop()[1]
+            seconds[n] = min(one[0] for one in fits)
+            _, curves[n], n_weights = fits[0]
             megabytes = 8e-6 * n_weights * (n - 1) / n
             predicted = parts[1] / (parts[n] + n_steps * seconds_of_sum)
             ratio = seconds[1] / seconds[n]
-            difference = np.abs(curves[n] / curves[1] - 1).max()
+            # that of one process shows rounding alone
+            other = n
+            if n == 1:
+                other = 0
+            difference = np.abs(curves[other] / curves[1] - 1).max()
             print_row(
                 kind,
                 n,
@@ -136,7 +149,7 @@ def measure(args, recorder):
 
 def predicted_step(batch_size, n_gpus, rate, n_weights, bandwidth, latency):
     """Return the seconds of a step on several GPUs: gradients of a part, and the sum of all gradients."""
-    compute = max(GPU_STEP_SECONDS, batch_size / n_gpus / rate)
+    compute = max(GPU_STEP_SECONDS, math.ceil(batch_size / n_gpus) / rate)
     if n_gpus == 1:
         return compute
     volume = 8 * n_weights * (n_gpus - 1) / n_gpus
@@ -155,8 +168,8 @@ def best_count(batch_size, rate, n_weights, bandwidth, latency):
     return n
 
 
-def print_paper():
-    """Print predicted times of large fits, with the default batch size and with larger ones."""
+def print_paper(recorder):
+    """Print and record predicted times of large fits, with the default batch size and with larger ones."""
     print_header(
         "data",
         "GPUs",
@@ -190,7 +203,20 @@ def print_paper():
                 step = predicted_step(batch_size, n_gpus, *parts)
                 one = predicted_step(batch_size, 1, *parts)
                 read_bytes = (plan.epochs + 1) * n_samples * n_features
-                n_machines = math.ceil(n_gpus / 8)
+                reading = read_bytes / READ_BYTES_PER_SECOND / math.ceil(n_gpus / 8)
+                sum_bytes = 8 * n_weights * (n_gpus - 1) / n_gpus * n_steps
+                useful = best_count(batch_size, *parts)
+                key = f"paper/{slug(name)}/{n_gpus}_gpus/batch_{batch_size}"
+                counts = {"steps": n_steps, "useful_gpus": useful, "epochs": plan.epochs}
+                seconds = {
+                    "time_on_one": n_steps * one,
+                    "time": n_steps * step,
+                    "reading_time": reading,
+                }
+                volumes = {"read": read_bytes / 1e6, "sums": sum_bytes / 1e6}
+                for unit, values in (("count", counts), ("s", seconds), ("MB", volumes)):
+                    keyed = {f"{key}/{column}": value for column, value in values.items()}
+                    recorder.record_all(keyed, unit)
                 print_row(
                     name,
                     machines,
@@ -198,11 +224,11 @@ def print_paper():
                     plan.epochs,
                     f"{n_steps:,}",
                     f"{read_bytes / 1e12:.2f}",
-                    f"{8e-9 * n_weights * (n_gpus - 1) / n_gpus * n_steps:,.0f}",
+                    f"{sum_bytes / 1e9:,.0f}",
                     f"{n_steps * one / 60:.1f}",
                     f"{n_steps * step / 60:.1f}",
-                    f"{read_bytes / READ_BYTES_PER_SECOND / n_machines / 60:.1f}",
-                    best_count(batch_size, *parts),
+                    f"{reading / 60:.1f}",
+                    useful,
                 )
 
 
@@ -221,10 +247,11 @@ def main():
     parser.add_argument("--sums", type=int, default=50, help="sums that are timed")
     parser.add_argument("--paper", action="store_true", help="predict large fits only")
     args = parser.parse_args()
+    recorder = Recorder("distributed", args.results)
     if not args.paper:
-        measure(args, Recorder("distributed", args.results))
+        measure(args, recorder)
     print("\nPredicted fits on GPUs\n")
-    print_paper()
+    print_paper(recorder)
 
 
 if __name__ == "__main__":

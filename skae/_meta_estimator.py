@@ -10,6 +10,7 @@ from skae._input.array_likes import as_plain
 from skae._input.streaming import stream_if_large
 from skae._input.tables import missing_cells
 from skae._sklearn_compat import visual_block
+from skae._training.agreement import agree_on_parameters
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
 
@@ -56,6 +57,7 @@ class WrappedAutoencoderMixin:
 
     def _clone_autoencoder(self, X, seed):
         """Return an unfitted, seeded clone of the autoencoder, or of the default for X."""
+        agree_on_parameters(self, seed)
         autoencoder = self.autoencoder
         if autoencoder is None:
             autoencoder = self._default_autoencoder(X)

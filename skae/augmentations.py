@@ -34,11 +34,14 @@ class Augmentation(Option):
         Whether samples may have missing values, NaN.
     checks_result : bool
         Whether shape, dtype and values of every result are validated.
+    couples_samples : bool
+        Whether the result for a sample depends on the other samples of a batch.
     """
 
     images_only: ClassVar[bool] = False
     allows_missing: ClassVar[bool] = True
     checks_result: ClassVar[bool] = True
+    couples_samples: ClassVar[bool] = False
 
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return augmented samples.
@@ -168,6 +171,7 @@ class ColumnSwap(Augmentation):
 
     _parameter_constraints = {"probability": [Interval(Real, 0, 1, closed="both")]}
     checks_result = False
+    couples_samples = True
 
     def __init__(self, probability: float = 0.3) -> None:
         self.probability = probability

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import joblib
@@ -35,8 +37,10 @@ SETTINGS = {"max_iter": 2, "random_state": 0, "validation_fraction": 0.1, "batch
 
 @pytest.fixture(scope="module")
 def client():
-    """A client of two workers with one thread each."""
+    """A client of two workers with one thread each; the scheduler soon releases locks of others."""
+    locks = {"lease-timeout": "3s", "lease-validation-interval": "0.5s"}
     with (
+        dask.config.set({f"distributed.scheduler.locks.{name}": locks[name] for name in locks}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
@@ -243,6 +247,74 @@ def test_a_lost_worker_is_retried(client, tmp_path):
     assert any("The fit begins again, with 1 of 1 retries left" in text for text in texts)
     # 1,500 steps of four samples
     check_equal(fitted, DenseAutoencoder(3, **INTERRUPTED).fit(X), rtol=1e-3)
+
+
+def is_fitting():
+    """Return whether a task of a fit is running in this worker."""
+    from skae.dask._worker import fit_lock
+
+    return fit_lock.locked()
+
+
+def wait_until_fitting(client, n_workers):
+    """Wait until a number of workers fit, at most for 60 seconds."""
+    end = time.monotonic() + 60
+    while sum(client.run(is_fitting).values()) != n_workers:
+        assert time.monotonic() < end, f"{n_workers} workers do not fit"
+        time.sleep(0.1)
+
+
+ENDLESS = {"max_iter": 10**6, "random_state": 0, "early_stopping": False, "batch_size": 4}
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_an_interrupted_client_ends_its_tasks(client, n_workers):
+    """Ctrl-C in the client ends the tasks on the workers, which fit again at once."""
+    lazy_X = da.from_array(X, chunks=N // n_workers)
+
+    def interrupt():
+        wait_until_fitting(client, n_workers)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ThreadPoolExecutor(1) as pool:
+        interruption = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            DaskDenseAutoencoder(3, client=client, **ENDLESS).fit(lazy_X)
+        interruption.result()
+    signal.signal(signal.SIGINT, earlier)
+    wait_until_fitting(client, 0)
+    assert len(client.nthreads()) == 2
+    DaskDenseAutoencoder(3, client=client, **SETTINGS).fit(lazy_X)
+
+
+ENDLESS_FIT = """
+import sys
+import dask.array as da
+import numpy as np
+from distributed import Client
+from skae.dask import DaskDenseAutoencoder
+
+X = da.from_array(np.random.default_rng(0).normal(size=(300, 8)), chunks=150)
+client = Client(sys.argv[1])
+DaskDenseAutoencoder(
+    3, client=client, max_iter=10**6, random_state=0, early_stopping=False, batch_size=4
+).fit(X)
+"""
+
+
+def test_a_client_that_is_killed_leaves_neither_tasks_nor_locks(client, expected):
+    """The tasks of a client that ended are ended, and another client can fit."""
+    command = [sys.executable, "-c", ENDLESS_FIT, client.scheduler.address]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment["DASK_DISTRIBUTED__SCHEDULER__LOCKS__LEASE_TIMEOUT"] = "3s"
+    with subprocess.Popen(command, env=environment) as process:
+        wait_until_fitting(client, 2)
+        process.kill()
+    wait_until_fitting(client, 0)
+    lazy_X = da.from_array(X, chunks=50)
+    check_equal(DaskDenseAutoencoder(3, client=client, **SETTINGS).fit(lazy_X), expected)
 
 
 STUDY = """

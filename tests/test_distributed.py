@@ -1,11 +1,14 @@
 """Several processes: their fit is the fit of one process, and errors end all of them."""
 
+import functools
 import warnings
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.decomposition import PCA
 from skorch.callbacks import LRScheduler
 
@@ -13,15 +16,28 @@ import skae._input.batching
 import skae._input.streaming
 import skae._training.setup
 import skae.distributed._shard
-from skae import ConvAutoencoder, DenseAutoencoder, distributed
+from skae import (
+    AutoencoderImputer,
+    ConvAutoencoder,
+    DenseAutoencoder,
+    ImageRestorer,
+    LatentCodec,
+    LatentSampler,
+    ModuleAutoencoder,
+    ReconstructionDetector,
+    distributed,
+)
 from skae._input.partition import Partition
 from skae._training.moments import compute_moments
 from skae._training.pca import _covariance
 from skae._training.process_sums import eigenvectors_of
+from skae.augmentations import ColumnSwap
 from skae.corruptions import Patches
+from skae.datasets import ImageFolder
 from skae.distributed._context import joined
 from skae.distributed._draws import WholeBatchDraws
 
+from . import own_modules as own
 from .processes import run_processes
 
 MAX_CURVE_DIFFERENCE = 1e-5
@@ -63,6 +79,46 @@ def conv(**parameters):
     return ConvAutoencoder(3, **{**settings, **parameters})
 
 
+def module(encoder, decoder, **parameters):
+    """Return an autoencoder with own modules and one validation set."""
+    settings = {"random_state": 0, "max_iter": 2, "validation_fraction": 0.1, "batch_size": 64}
+    settings["channel_axis"] = 1
+    return ModuleAutoencoder(encoder, decoder, 3, **{**settings, **parameters})
+
+
+def restorer(**parameters):
+    """Return a restorer that is trained on a few crops."""
+    settings = {"random_state": 0, "max_iter": 2, "n_filters": 4, "patch_size": 6}
+    return ImageRestorer(batch_size=64, **{**settings, **parameters})
+
+
+class NoisyEncoder(torch.nn.Module):
+    """An encoder with dropout, and with noise as tutorials of PyTorch have it."""
+
+    def __init__(self, sample_shape, n_components):
+        super().__init__()
+        self.first = torch.nn.Linear(*sample_shape, 12)
+        self.dropout = torch.nn.Dropout(0.2)
+        self.last = torch.nn.Linear(12, n_components)
+
+    def forward(self, x):
+        """Encode samples."""
+        z = self.last(self.dropout(torch.tanh(self.first(x))))
+        if not self.training:
+            return z
+        return z + 0.1 * torch.randn_like(z)
+
+
+@functools.cache
+def folder_of_images():
+    """Return a temporary folder with one file for each image."""
+    folder = TemporaryDirectory()
+    for i, image in enumerate(IMAGES):
+        pixels = (127 * (image + 1)).astype(np.uint8)
+        Image.fromarray(pixels).save(Path(folder.name, f"{i:03}.png"))
+    return folder
+
+
 CASES = {
     "dense": lambda: dense().fit(X),
     "conv": lambda: conv().fit(IMAGES),
@@ -89,10 +145,27 @@ CASES = {
     "clipped shard": lambda: streamed_shard_fit(dense(loss="log_loss"), (X + 3) / 6),
     "masked loss": lambda: conv(corruption=Patches(masked_weight=1.0)).fit(IMAGES),
     "partial_fit": lambda: dense().partial_fit(X[:300]).partial_fit(X[300:]),
+    "numeric targets": lambda: dense(target_weight=0.5).fit(X, MISSING[:, :2]),
+    "spread": lambda: dense(penalty="spread", max_iter=1).fit(X),
+    "augmentation": lambda: conv(augmentation="crop").fit(IMAGES),
+    "swapped columns": lambda: conv(augmentation=ColumnSwap()).fit(IMAGES),
+    "patches": lambda: conv(features="patches").fit(IMAGES),
+    "folder": lambda: fit_to_folder(conv()),
+    "own network": lambda: module(own.ResidualEncoder, own.ConvDecoder).fit(IMAGES[:, None]),
+    "own variational network": lambda: module(
+        own.NormalEncoder, own.DenseDecoder, bottleneck="variational", residual=None
+    ).fit(X),
+    "own network with noise": lambda: module(NoisyEncoder, own.DenseDecoder).fit(X),
+    "restorer": lambda: restorer().fit(IMAGES),
+    "restorer of masked regions": lambda: restorer(corruption="patches", allow_nan=True).fit(
+        IMAGES
+    ),
+    "restorer of pairs": lambda: restorer(augment=True).fit(IMAGES + 0.1, IMAGES),
 }
 """Fits by name."""
 
 CASES_OF_FOUR = ["dense", "conv", "streamed", "noise", "small batches", "streamed shard"]
+CASES_OF_FOUR += ["folder", "own network with noise", "restorer"]
 
 
 def halving():
@@ -108,14 +181,24 @@ def stored(rows):
         return np.memmap(file, rows.dtype, "r", shape=rows.shape)
 
 
-def streamed_fit(autoencoder, rows, wrap=lambda rows: rows):
+def fit_in_blocks(autoencoder, rows):
     """Fit to rows that are read in small blocks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skae._input.streaming, "STREAMED_BYTES", 0)
         patch.setattr(skae._input.streaming, "BLOCK_BYTES", 512)
         patch.setattr(skae._input.batching, "BUFFER_BYTES", 2**13)
         patch.setattr(skae._training.setup, "MAX_PREPARED_BYTES", 0)
-        return autoencoder.fit(wrap(stored(rows)))
+        return autoencoder.fit(rows)
+
+
+def streamed_fit(autoencoder, rows, wrap=lambda rows: rows):
+    """Fit to a memory map that is read in small blocks."""
+    return fit_in_blocks(autoencoder, wrap(stored(rows)))
+
+
+def fit_to_folder(autoencoder):
+    """Fit to a folder of images that is read in small blocks."""
+    return fit_in_blocks(autoencoder, ImageFolder(folder_of_images().name, mode="L"))
 
 
 def own_rows(rows):
@@ -147,12 +230,15 @@ def fit_cases(rank, names):
 
 def result_of(autoencoder):
     """Return the fitted attributes that are compared, and all weights."""
-    codes = autoencoder.transform(IMAGES if autoencoder._takes_images else sample_of(autoencoder))
+    if isinstance(autoencoder, ImageRestorer):
+        codes = autoencoder.predict(IMAGES)
+    else:
+        codes = autoencoder.transform(sample_of(autoencoder))
     return {
         "curve": np.array(autoencoder.loss_curve_),
-        "validation": np.array(autoencoder.validation_scores_ or [0.0]),
-        "best": autoencoder.best_iter_,
-        "init": autoencoder.init_,
+        "validation": np.array(getattr(autoencoder, "validation_scores_", None) or [0.0]),
+        "best": getattr(autoencoder, "best_iter_", autoencoder.n_iter_),
+        "init": getattr(autoencoder, "init_", None),
         "codes": codes,
         "weights": {
             name: weight.numpy() for name, weight in autoencoder.net_.module_.state_dict().items()
@@ -161,7 +247,11 @@ def result_of(autoencoder):
 
 
 def sample_of(autoencoder):
-    """Return samples that suit an autoencoder of tables."""
+    """Return samples that suit an autoencoder."""
+    if isinstance(autoencoder, ConvAutoencoder):
+        return IMAGES
+    if isinstance(autoencoder, ModuleAutoencoder) and len(autoencoder.sample_shape_) == 3:
+        return IMAGES[:, None]
     if autoencoder.n_features_in_ > 12:
         return np.tile(X[:41], (1, 10))
     if autoencoder._spec.max_abs > 1e9:
@@ -177,13 +267,13 @@ def alone():
 
 
 @pytest.fixture(scope="module")
-def results_of_two():
+def results_of_two(alone):
     """The results of two processes."""
     return run_processes(fit_cases, 2, list(CASES))
 
 
 @pytest.fixture(scope="module")
-def results_of_four():
+def results_of_four(alone):
     """The results of four processes."""
     return run_processes(fit_cases, 4, CASES_OF_FOUR)
 
@@ -222,6 +312,50 @@ def test_cases_train(alone):
     """The cases compare trained networks: most of them are better than PCA."""
     n_trained = sum(result["best"] > 0 for result in alone.values())
     assert n_trained >= 2 / 3 * len(CASES)
+
+
+USERS = {
+    "detector": lambda seed: ReconstructionDetector(dense(random_state=seed), random_state=seed),
+    "imputer": lambda seed: AutoencoderImputer(dense(random_state=seed), random_state=seed),
+    "sampler": lambda seed: LatentSampler(dense(random_state=seed), random_state=seed),
+    "codec": lambda seed: LatentCodec(dense(random_state=seed), random_state=seed),
+}
+"""Estimators that fit autoencoders, by name."""
+
+
+def results_of_users(rank, seed):
+    """Fit each estimator that fits autoencoders; return results and loss curves."""
+    warnings.simplefilter("ignore")
+    fitted = {name: make(seed) for name, make in USERS.items()}
+    detector, imputer = fitted["detector"].fit(X), fitted["imputer"].fit(MISSING)
+    sampler, codec = fitted["sampler"].fit(X, CLASSES), fitted["codec"].fit(X)
+    results = {
+        "detector": detector.score_samples(X),
+        "imputer": imputer.transform(MISSING),
+        "sampler": sampler.set_params(random_state=0).sample(50),
+        "codec": codec.decompress(codec.compress(X)),
+    }
+    curves = [one.autoencoder_.loss_curve_ for one in fitted.values()]
+    return results, np.array(curves)
+
+
+def test_estimators_that_fit_autoencoders():
+    """Detectors, imputers, samplers and codecs fit their autoencoders in all processes."""
+    (results, curves), (others, other_curves) = run_processes(results_of_users, 2, 0)
+    expected, expected_curves = results_of_users(0, 0)
+    np.testing.assert_array_equal(curves, other_curves)
+    np.testing.assert_allclose(curves, expected_curves, rtol=MAX_CURVE_DIFFERENCE)
+    for name, values in results.items():
+        np.testing.assert_array_equal(values, others[name])
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(values, expected[name], atol=MAX_CODE_DIFFERENCE * scale)
+
+
+def test_estimators_without_a_seed_agree_on_one():
+    """Without a seed, all processes use that of the first."""
+    (results, _), (others, _) = run_processes(results_of_users, 2, None)
+    for name, values in results.items():
+        np.testing.assert_array_equal(values, others[name])
 
 
 def decompose(rank, rows):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from types import SimpleNamespace
@@ -19,13 +20,21 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 import skae.distributed._shard
-from skae import DenseAutoencoder, distributed
+from skae import DenseAutoencoder, ImageRestorer, ReconstructionDetector, distributed
 from skae._training import checkpoints
 from skae._training.divided_steps import SplitSteps
 from skae.distributed._launch import _wait_for_results
 
 from .processes import run_processes
-from .test_distributed import X, dense, own_rows, result_of, streamed_fit, streamed_shard_fit
+from .test_distributed import (
+    IMAGES,
+    X,
+    dense,
+    own_rows,
+    result_of,
+    streamed_fit,
+    streamed_shard_fit,
+)
 
 MAX_SECONDS = 20
 """Longest time until all processes have noticed an error."""
@@ -118,6 +127,18 @@ class Failing(Callback):
         raise OSError("no space left")
 
 
+def scaling(factor):
+    """Return a corruption that is a function without a name in its module."""
+    return lambda x, generator: x / factor
+
+
+class Unreadable(Callback):
+    """A callback with a lock, which has no digest."""
+
+    def __init__(self, number):
+        self.number, self.lock = number, threading.Lock()
+
+
 def differing_fits(rank):
     """Return the outcome of fits that differ between the processes, one after the other."""
     warnings.simplefilter("ignore")
@@ -139,6 +160,11 @@ def differing_fits(rank):
         outcome(lambda: dense(max_iter=0).fit(X)),
         outcome(lambda: dense(**callbacks).fit(X)),
         outcome(lambda: dense().fit(X) if rank == 0 else dense().partial_fit(X)),
+        outcome(lambda: dense(corruption=scaling(2 + rank)).fit(X)),
+        outcome(lambda: dense(net_params={"callbacks": [Unreadable(1 + rank)]}).fit(X)),
+        outcome(lambda: ReconstructionDetector(dense(), n_neighbors=3 + rank).fit(X)),
+        outcome(lambda: ImageRestorer(n_filters=4 + rank, max_iter=1).fit(IMAGES)),
+        outcome(lambda: ImageRestorer(n_filters=4, max_iter=1).fit(IMAGES + rank)),
         outcome(lambda: dense(max_iter=1).fit(X)),
     ]
 
@@ -154,6 +180,11 @@ DIFFERENCES = [
     ("InvalidParameterError", "max_iter"),
     (("OSError", "OtherProcessError"), "no space left"),
     ("ValueError", r"different arguments.*fits before \(1\)"),
+    ("ValueError", r"different arguments.*corruption \(1\)"),
+    ("ValueError", r"different arguments.*net_params \(1\)"),
+    ("ValueError", r"ReconstructionDetector.fit with different arguments.*n_neighbors \(1\)"),
+    ("ValueError", r"ImageRestorer.fit with different arguments.*n_filters \(1\)"),
+    ("ValueError", r"different arguments.*clean \(1\)"),
     ("no error", ""),
 ]
 

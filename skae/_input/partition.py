@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skae._input.batching import Batch, StreamedBatches
+from skae.distributed._draws import WholeBatchDraws
 from skae.distributed._shard import read_own
 
 __all__ = ["BatchPart", "DividedStreamedBatches", "Partition", "ShardPartition"]
@@ -89,8 +90,8 @@ class Partition:
 
         Parameters
         ----------
-        dataset : RowDataset
-            Samples.
+        dataset : RowDataset or RandomCrops
+            Samples. With a `generator`, random numbers are drawn for the whole batch.
         order : torch.Tensor or None
             Sample of each place in an epoch. None: samples are in order.
         chunk : slice
@@ -107,11 +108,11 @@ class Partition:
         if is_padding:
             own = slice(own.start, own.start + 1)
         index = slice(chunk.start + own.start, chunk.start + own.stop)
-        if order is None:
-            batch = dataset[index]
-        else:
-            batch = dataset[order[index]]
+        if order is not None:
+            index = order[index]
         positions = torch.arange(own.start, own.stop)
+        with WholeBatchDraws(getattr(dataset, "generator", None), n, positions):
+            batch = dataset[index]
         return BatchPart.of(batch, n, positions, is_padding=is_padding)
 
 

@@ -19,6 +19,7 @@ from skae._input.streaming import StreamedRows, stream_if_large
 from skae._input.table_schema import EncodedTable
 from skae._input.tables import plain_table
 from skae._sklearn_compat import check_sample_weight
+from skae.distributed._context import active_group
 
 __all__ = [
     "check_code_names",
@@ -359,15 +360,21 @@ def resolve_seed(random_state):
     ----------
     random_state : int, numpy.random.RandomState or None
         An int is returned unchanged. None returns a new seed from the operating system, without
-        NumPy's global random state.
+        NumPy's global random state. In a fit of several processes, a seed that is no int of the
+        user is that of the first process.
 
     Returns
     -------
     seed : int
         Seed.
     """
-    if random_state is None:
-        return int(np.random.default_rng().integers(np.iinfo(np.int32).max))
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    if random_state is None:
+        seed = int(np.random.default_rng().integers(np.iinfo(np.int32).max))
+    else:
+        seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    group = active_group()
+    if group is not None:
+        seed = group.share_json(seed)
+    return seed

@@ -180,7 +180,9 @@ class SplitSteps(SameSteps):
     def compute_gradients(self, net, batch):
         """Compute the gradients of the own samples, and add those of all processes."""
         while True:
-            state = net.generator.get_state()
+            state = None
+            if net.generator is not None:  # that of a restorer belongs to its crops
+                state = net.generator.get_state()
             net.optimizer_.zero_grad(set_to_none=True)
             step, weight = None, 0.0
             try:
@@ -200,7 +202,8 @@ class SplitSteps(SameSteps):
             )
             if self._buffer.device.type != "cpu":
                 return self._summed_step(net, step)
-            net.generator.set_state(state)
+            if state is not None:
+                net.generator.set_state(state)
             self._n_remaining += 1
 
     def _own_gradients(self, net, batch):
@@ -312,6 +315,21 @@ class SplitSteps(SameSteps):
         return self.group.checked_sum(torch.cat(results, -1))
 
 
+def divided_training(rows):
+    """Return the part of this process in a training whose batches are divided among processes.
+
+    Parameters
+    ----------
+    rows : RowSource or ndarray
+        Training samples.
+    """
+    group = active_group()
+    if group is None:
+        return NoProcesses()
+    group.epoch = 0
+    return SplitSteps(group, rows)
+
+
 def training_processes(objective, plan, data):
     """Return the part of this process in a training.
 
@@ -330,9 +348,9 @@ def training_processes(objective, plan, data):
     if plan.n_folds > 1:
         reason = f"the {len(data)} samples of X are cross-validated"
     elif objective.couples_samples:
-        reason = "a penalty or a bottleneck compares the samples of a batch"
+        reason = "a penalty, a bottleneck or an augmentation combines the samples of a batch"
     else:
-        return SplitSteps(group, data.rows)
+        return divided_training(data.rows)
     if own_range(data.rows) is not None:
         raise ValueError(
             f"Got a Shard, but {reason}, so that each process needs all samples. Pass the same X in "
@@ -343,4 +361,5 @@ def training_processes(objective, plan, data):
             f"Each of the {group.size} processes computes the whole fit, because {reason}: the fit "
             "takes as long as in one process."
         )
+    group.epoch = 0
     return SameSteps(group)

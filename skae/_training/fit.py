@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 
 from skae._devices import MIN_PARALLEL_MULTIPLICATIONS, count_weights, one_thread
-from skae._training.agreement import agree_on_fit, agreed_seed
+from skae._input.validation import resolve_seed
+from skae._training.agreement import agree_on_fit
 from skae._training.code_statistics import code_statistics, cut_code
 from skae._training.convergence_warnings import (
     divergence_error,
@@ -53,7 +54,7 @@ def fit_or_restore(estimator, data, hooks, *, resume):
     result : FitResult
         The fitted attributes.
     """
-    seed = agreed_seed(estimator.random_state)
+    seed = resolve_seed(estimator.random_state)
     start = partial(fit_start, estimator, resume=resume, one_pass=False)
     content = partial(fit_data, estimator, data, seed)
     agree_on_fit(estimator, content, seed, start)
@@ -84,7 +85,7 @@ def fit_in_one_pass(estimator, data, *, resume):
     result : FitResult
         The fitted attributes.
     """
-    seed = agreed_seed(estimator.random_state)
+    seed = resolve_seed(estimator.random_state)
     start = partial(fit_start, estimator, resume=resume, one_pass=True)
     content = partial(fit_data, estimator, data, seed)
     agree_on_fit(estimator, content, seed, start)

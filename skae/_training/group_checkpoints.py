@@ -120,6 +120,6 @@ def open_checkpoints(estimator, seed, data, start):
 def _take_part_in_digest(estimator, seed, data, start):
     """Read shards that the first process digests."""
     content = data()
-    if own_range(content["X"]) is not None:
+    if own_range(content.get("X")) is not None:
         with contextlib.suppress(NotDigestible):
             digest_fit(estimator, seed, content, start())

@@ -43,8 +43,11 @@ class Objective:
     @property
     def couples_samples(self):
         """Whether the result for a sample depends on the other samples of a batch."""
+        options = [self.bottleneck]
+        if isinstance(self.augmentation, Augmentation):
+            options.append(self.augmentation)
         has_coupling_penalty = self.penalty is not None and self.penalty.min_batch_size > 1
-        return has_coupling_penalty or self.bottleneck.couples_samples
+        return has_coupling_penalty or any(one.couples_samples for one in options)
 
     @property
     def masked_weight(self):

@@ -35,6 +35,7 @@ from skae.anomaly._preprocessing import (
     warn_unused_parameters,
 )
 from skae.anomaly._thresholds import ThresholdMixin
+from skae.distributed._context import with_all_rows
 
 __all__ = ["ReconstructionDetector"]
 
@@ -188,6 +189,7 @@ class ReconstructionDetector(
         tags.input_tags.sparse = True
         return tags
 
+    @with_all_rows
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -36,6 +36,7 @@ from skae.compression._quantization import (
     quantization_steps,
     to_steps,
 )
+from skae.distributed._context import with_all_rows
 
 __all__ = ["LatentCodec"]
 
@@ -161,6 +162,7 @@ class LatentCodec(WrappedAutoencoderMixin, BaseEstimator):
         self.context = context
         self.random_state = random_state
 
+    @with_all_rows
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:

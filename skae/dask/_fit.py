@@ -14,7 +14,7 @@ from skae.distributed._errors import OtherProcessError
 __all__ = ["fit_on_cluster"]
 
 POLL_SECONDS = 0.5
-"""Time between two looks at the tasks and at the workers."""
+"""Time between two looks at the tasks, at the workers, and at their locks."""
 
 SECONDS_TO_END = 60.0
 """After a loss or an error, the longest time in which the tasks of other workers end."""
@@ -97,9 +97,10 @@ def _fit_once(client, payload, chunks):
 
 @contextlib.contextmanager
 def _released():
-    """Yield an empty list of futures, which are released in the end.
+    """Yield an empty list of futures, which are released in the end, as after Ctrl-C.
 
-    An error refers to its futures. Those of a lost worker would stand in the way of new ones.
+    The workers then cancel tasks that run. An error refers to its futures. Those of a lost worker
+    would stand in the way of new ones.
     """
     futures = []
     try:
@@ -119,19 +120,34 @@ def _locked_workers(client, chunks):
     indices : dict
         Indices of the chunks of each worker, as `RowChunks.on_workers`.
     """
-    from distributed import MultiLock
-
     while True:
         indices = chunks.on_workers(client)
-        lock = MultiLock([f"skae-fit-{address}" for address in indices], client=client)
-        lock.acquire()
-        if set(indices) <= set(client.nthreads()):
-            break
-        lock.release()  # a worker ended during another fit
+        with contextlib.ExitStack() as locks:
+            for address in sorted(indices):
+                locks.enter_context(_locked_worker(client, address))
+            if set(indices) <= set(client.nthreads()):
+                yield indices
+                return
+        # a worker ended during another fit
+
+
+@contextlib.contextmanager
+def _locked_worker(client, address):
+    """Lock a worker within a block.
+
+    The scheduler releases the lock of a client that ended, after
+    ``distributed.scheduler.locks.lease-timeout``.
+    """
+    from distributed import Semaphore
+
+    name = f"skae-fit-{address}"
+    lock = Semaphore(1, name, scheduler_rpc=client.scheduler, loop=client.loop)
+    while not lock.acquire(timeout=POLL_SECONDS):
+        pass  # Ctrl-C ends the loop
     try:
-        yield indices
+        yield
     finally:
-        with contextlib.suppress(OSError):  # the scheduler ended, and its locks with it
+        if client.status == "running":
             lock.release()
 
 

@@ -1,7 +1,9 @@
 """The tasks of a fit on the workers of a dask cluster."""
 
+import ctypes
 import os
 import pickle
+import threading
 import warnings
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,12 +14,28 @@ import torch
 import torch.distributed as dist
 
 from skae.distributed import Lost, Shard
-from skae.distributed._context import settings
+from skae.distributed._context import known_groups, settings
 
 __all__ = ["close_store", "fit_part", "open_store"]
 
 stores: dict[str, dist.TCPStore] = {}
 """Open stores of this worker, by name."""
+
+fit_lock = threading.Lock()
+"""Held by the fit of this process. A canceled one ends after its present step."""
+
+POLL_SECONDS = 0.5
+"""Time between two looks at the state of a task."""
+
+CANCELED_STATES = ("cancelled", "released", "forgotten")
+"""States of dask's tasks whose results nobody waits for."""
+
+raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
+
+
+class Canceled(BaseException):
+    """Error that ends the fit of a canceled task; users' code that catches errors does not stop it."""
 
 
 def open_store(name, host, size):
@@ -50,6 +68,15 @@ def fit_part(payload, parts, store, rank, size):
     result : bytes or None
         Pickle of the fitted autoencoder and of its warnings, from the first worker.
     """
+    try:
+        with fit_lock, _interrupted_if_canceled(in_group=store is not None):
+            return _fit(payload, parts, store, rank, size)
+    except (KeyboardInterrupt, Canceled) as error:  # dask would end the worker
+        raise Lost("The task was canceled.") from error
+
+
+def _fit(payload, parts, store, rank, size):
+    """Fit an autoencoder, and return it with its warnings; see `fit_part`."""
     import cloudpickle
 
     estimator, X_val = pickle.loads(payload)
@@ -67,6 +94,43 @@ def fit_part(payload, parts, store, rank, size):
         (str(one.message), one.category) for one in caught if issubclass(one.category, UserWarning)
     ]
     return cloudpickle.dumps((estimator, records))
+
+
+@contextmanager
+def _interrupted_if_canceled(*, in_group):
+    """Interrupt the fit in the block after dask has canceled this task, whose thread goes on.
+
+    Parameters
+    ----------
+    in_group : bool
+        Whether the fit has other tasks, which end after the same step.
+    """
+    from distributed import get_worker
+
+    worker, thread = get_worker(), threading.get_ident()
+    key = worker.get_current_task()
+    lock, has_ended = threading.Lock(), threading.Event()
+
+    def watch():
+        while not has_ended.wait(POLL_SECONDS):
+            task = worker.state.tasks.get(key)
+            if task is not None and task.state not in CANCELED_STATES:
+                continue
+            group = known_groups.get("present")
+            if in_group and group is not None:
+                group.is_interrupted = True
+            elif not in_group:
+                with lock:
+                    if not has_ended.is_set():
+                        raise_in_thread(thread, Canceled)
+                return
+
+    threading.Thread(target=watch, name="skae-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        with lock:
+            has_ended.set()
 
 
 def _join(values):

@@ -1,6 +1,7 @@
 """Whether a fit belongs to several processes: the process group, and calls that leave it."""
 
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,16 @@ from skae._typing import Function
 from skae.distributed._group import Group
 from skae.distributed._shard import whole_arguments
 
-__all__ = ["TIMEOUT", "active_group", "alone", "first", "joined", "settings", "with_all_processes"]
+__all__ = [
+    "TIMEOUT",
+    "active_group",
+    "alone",
+    "first",
+    "joined",
+    "settings",
+    "with_all_processes",
+    "with_all_rows",
+]
 
 TIMEOUT = 300.0
 """Longest time in seconds for which processes wait for one another, unless `start` sets another."""
@@ -85,15 +95,36 @@ def with_all_processes(function: Function) -> Function:
 
     A `Shard` becomes the rows of all processes.
     """
+    return _together(function, needs_all_rows=False)
+
+
+def with_all_rows(function: Function) -> Function:
+    """Decorate a method as `with_all_processes` does, which needs all rows in each process.
+
+    A large `Shard` is an error.
+    """
+    return _together(function, needs_all_rows=True)
+
+
+def _together(function, *, needs_all_rows):
+    """Return a method that all processes call together."""
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def wrapper(self, X, y=None, sample_weight=None, **kwargs):
+    def wrapper(*args, **kwargs):
+        self = args[0]
         is_outer = ACTIVE.get() is None
         with joined(f"{type(self).__name__}.{function.__name__}"):
-            if is_outer:
-                group = active_group()
-                X, y, sample_weight = whole_arguments(group, X, y, sample_weight)
-            return function(self, X, y, sample_weight, **kwargs)
+            if not is_outer:
+                return function(*args, **kwargs)
+            bound = signature.bind(*args, **kwargs)
+            named = ("X", "y", "sample_weight")
+            values = [bound.arguments.get(name) for name in named]
+            values = whole_arguments(active_group(), *values, needs_all_rows=needs_all_rows)
+            for name, value in zip(named, values, strict=True):
+                if value is not None:
+                    bound.arguments[name] = value
+            return function(*bound.args, **bound.kwargs)
 
     return cast(Function, wrapper)
 

@@ -1,6 +1,7 @@
 """Random numbers of a part of a batch: those that one process would draw for these samples."""
 
 import torch
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 __all__ = ["WholeBatchDraws"]
@@ -8,8 +9,13 @@ __all__ = ["WholeBatchDraws"]
 SIZE_ARGUMENT = {torch.rand: 0, torch.randn: 0, torch.randint: -1}
 """Functions that draw a new tensor, and the position of its size among their arguments."""
 
-DRAWS_LIKE = (torch.bernoulli, torch.normal, torch.poisson, torch.multinomial)
-"""Functions that draw a tensor from the parameters in another."""
+DRAWS_LIKE = {torch.bernoulli, torch.normal, torch.poisson, torch.multinomial}
+DRAWS_LIKE |= {torch.rand_like, torch.randn_like, torch.randint_like}
+DRAWS_LIKE |= {
+    getattr(functional, name)
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")
+}
+"""Functions that draw a tensor from the parameters in another, or of its shape."""
 
 DRAWS_IN_PLACE = {
     getattr(torch.Tensor, name)
@@ -32,12 +38,13 @@ class WholeBatchDraws(TorchFunctionMode):
 
     All processes draw the same numbers, so that their generators remain equal. The first dimension of
     a drawn tensor is the one of the samples, if it has their number. Other tensors are drawn as they
-    are.
+    are. So are numbers of other generators than that of the fit and the default one of torch, which
+    is seeded for modules of users.
 
     Parameters
     ----------
-    generator : torch.Generator
-        Draws with other generators remain unchanged.
+    generator : torch.Generator or None
+        Generator of the fit. None: all draws remain unchanged.
     n_samples : int
         Number of samples in the whole batch.
     positions : torch.Tensor of shape (n_own,)
@@ -53,7 +60,8 @@ class WholeBatchDraws(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Call a function of torch; see the class."""
         kwargs = kwargs or {}
-        if kwargs.get("generator") is not self.generator or self.generator is None:
+        generator = kwargs.get("generator")
+        if self.generator is None or (generator is not None and generator is not self.generator):
             return func(*args, **kwargs)
         if func in SIZE_ARGUMENT:
             return self._draw_new(func, args, kwargs)

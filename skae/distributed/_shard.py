@@ -149,7 +149,7 @@ def own_range(X):
     return None
 
 
-def whole_arguments(group, X, y, sample_weight):
+def whole_arguments(group, X, y, sample_weight, *, needs_all_rows=False):
     """Return X, y and sample weights of all processes, in the order of the processes.
 
     Parameters
@@ -160,6 +160,8 @@ def whole_arguments(group, X, y, sample_weight):
         Without a shard all arguments are returned as they are.
     y, sample_weight : array-like of shape (n_own, ...) or None
         Of the rows of this process.
+    needs_all_rows : bool, default=False
+        Whether shards that are too large to be gathered are an error.
     """
     if not isinstance(X, Shard):
         if group is not None:
@@ -173,8 +175,15 @@ def whole_arguments(group, X, y, sample_weight):
     y = _gather_array(group, y, "y", sizes)
     sample_weight = _gather_array(group, sample_weight, "sample_weight", sizes)
     whole = ShardedRows(rows, group, sizes)
-    if math.prod(whole.shape) * whole.dtype.itemsize <= MAX_GATHERED_BYTES:
+    n_bytes = math.prod(whole.shape) * whole.dtype.itemsize
+    if n_bytes <= MAX_GATHERED_BYTES:
         whole = whole[:]
+    elif needs_all_rows:
+        raise ValueError(
+            f"Got shards of {n_bytes:,} bytes, but this estimator needs all rows in each process, "
+            f"and up to {MAX_GATHERED_BYTES:,} bytes are copied. Pass the same X in each process, "
+            "such as a memory map."
+        )
     return whole, y, sample_weight
 
 
@@ -210,14 +219,22 @@ def _gather_array(group, values, name, sizes):
             )
         ):
             raise TypeError(f"Got {name} of dtype {own.dtype}, but expected numbers or texts.")
-        own = [own.dtype.str, own.ndim, own.tolist()]
+        array, content = own, None
+        if own.ndim < 2 or own.dtype.kind not in "biuf":
+            content = own.tolist()
+        own = [own.dtype.str, own.shape[1:], content]
     described = group.gather_values(own)
     if all(one is None for one in described):
         return None
     if any(one is None for one in described):
         raise ValueError(f"Got {name} in some processes only.")
-    arrays = []
-    for dtype, n_dims, content in described:
-        if content or n_dims == 1:
-            arrays.append(np.array(content, dtype="O" if dtype == "|O" else dtype))
-    return np.concatenate(arrays)
+    if any(one[2] is None for one in described):
+        if any(one != described[0] for one in described):
+            raise ValueError(f"Got {name} of different shapes or dtypes in the processes.")
+        return ShardedRows(array, group, sizes)[:]
+    return np.concatenate(
+        [
+            np.array(content, dtype="O" if dtype == "|O" else dtype).reshape(-1, *shape)
+            for dtype, shape, content in described
+        ]
+    )

@@ -18,6 +18,7 @@ from skae._meta_estimator import WrappedAutoencoderMixin
 from skae._persistence import restore_state_on_error
 from skae._sklearn_compat import HasMethods, StrOptions, fit_context
 from skae._typing import ArrayLike, MatrixLike, RandomState
+from skae.distributed._context import with_all_rows
 from skae.generation._class_densities import ClassDensitiesMixin
 from skae.generation._classes import check_count, draw_classes
 from skae.generation._density import sample_densities
@@ -155,6 +156,7 @@ class LatentSampler(
         tags.input_tags.sparse = autoencoder is None or get_tags(autoencoder).input_tags.sparse
         return tags
 
+    @with_all_rows
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike | None = None) -> Self:

@@ -21,6 +21,7 @@ from skae._sklearn_compat import HasMethods, check_feature_names_in, fit_context
 from skae._typing import ArrayLike, MatrixLike, RandomState
 from skae._warnings import warn_user
 from skae.autoencoders import ConvAutoencoder, DenseAutoencoder
+from skae.distributed._context import with_all_rows
 from skae.imputation._cells import fill_array, fill_table, is_numeric, is_table
 from skae.imputation._table_imputation import TableImputation, reconstruct
 
@@ -157,6 +158,7 @@ class AutoencoderImputer(
         self.sample_posterior = sample_posterior
         self.random_state = random_state
 
+    @with_all_rows
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: object = None) -> Self:

@@ -12,12 +12,15 @@ from skae._devices import has_bfloat16, resolve_device
 from skae._input.dtypes import dtype_name
 from skae._input.image_layout import warn_if_one_image
 from skae._input.validation import resolve_seed
-from skae._training.checkpoints import open_checkpoints
+from skae._training.agreement import agree_on_fit
+from skae._training.divided_steps import divided_training
 from skae._training.fitted import FittedSpec
+from skae._training.group_checkpoints import open_checkpoints
 from skae._training.net import AutoencoderNet, TrainingDiverged, make_net
 from skae._training.net_params import compile_settings, extra_settings
 from skae._training.objective import is_static_loss
 from skae._training.optimizers import resolve_optimizer
+from skae._training.process_sums import sum_of_processes
 from skae._training.progress import EpochCallbacks
 from skae._warnings import is_nested_call, warn_user
 from skae.corruptions import IMAGE_CORRUPTIONS, resolve_corruption
@@ -168,6 +171,7 @@ def fit_restorer(restorer, X, y):
     images = _check_training_images(restorer, X, y)
     seed = resolve_seed(restorer.random_state)
     data = {"clean": images.clean, "corrupted": images.corrupted}
+    agree_on_fit(restorer, lambda: data, seed, lambda: None)
     with open_checkpoints(restorer, seed, lambda: data, lambda: None) as checkpoints:
         return _fit_images(restorer, images, seed, {"X": X, "y": y}, checkpoints)
 
@@ -182,14 +186,17 @@ def _fit_images(restorer, images, seed, hooks, checkpoints):
     config = _network_config(restorer, images, crops.crop)
     network = restorer._build(config)
     network.initialize(generator)
-    net = _make_training_net(restorer, loss, network, crops, extra)
+    processes = divided_training(images.clean)
+    net = _make_training_net(restorer, loss, network, crops, processes.settings(extra))
+    net.processes = processes
+    processes.begin(net)
     low, high = images.data_range
     loss_unit = (high - low) ** loss.scale_power
     fit = RestorerFit(images, config, network, net, loss_unit, compile_settings(extra))
 
     epochs = _resolve_max_iter(restorer.max_iter, crops)
     n_done = checkpoints.load(net, generator, dataset=crops)
-    fit.callbacks = EpochCallbacks(
+    fit.callbacks = processes.epoch_callbacks(
         restorer,
         hooks,
         epochs=epochs,
@@ -215,7 +222,8 @@ def _fit_images(restorer, images, seed, hooks, checkpoints):
         )
     else:
         checkpoints.finish()
-    if crops.detect_nan and not crops.contains_nan:
+    n_with_nan = sum_of_processes([float(crops.contains_nan)])[0]
+    if crops.detect_nan and n_with_nan == 0:
         warn_user(
             "Got allow_nan=True, but no corrupted crop had NaN in training, so inpainting was not "
             "learned. Use a corruption that masks pixels with NaN, or set allow_nan=False."

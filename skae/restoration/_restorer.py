@@ -32,6 +32,7 @@ from skae._typing import (
     RandomState,
 )
 from skae.corruptions import IMAGE_CORRUPTIONS, Corruption, ImageCorruptionOption
+from skae.distributed._context import with_all_rows
 from skae.losses import LOSSES, IdentityLossOption, Loss
 from skae.networks.unet import UNet
 from skae.restoration._fit import fit_restorer
@@ -272,6 +273,7 @@ class ImageRestorer(
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
+    @with_all_rows
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: MatrixLike | None = None) -> Self:
