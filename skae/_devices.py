@@ -269,7 +269,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def count_weights(network):
-    """Return the number of weights, which a forward pass multiplies each sample by at least once."""
+    """Return the number of weights. A forward pass multiplies each sample by all of them."""
     return sum(weight.numel() for weight in network.parameters())
 
 

@@ -1,4 +1,4 @@
-"""Arrays of other libraries with the array API, such as CuPy, as tensors or NumPy arrays, and back."""
+"""Conversion of arrays of other libraries with the array API, such as CuPy, and back."""
 
 import numpy as np
 import torch

@@ -67,8 +67,8 @@ def as_plain(X, name="X"):
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         if str(X.dtype) == "float16":
             raise ValueError(
-                f"Got {name} as a sparse matrix of dtype float16, which SciPy does not support, but "
-                "expected float32 or float64. Create the matrix with dtype=numpy.float32."
+                f"Got {name} as a sparse matrix of dtype float16, which SciPy does not support, "
+                "but expected float32 or float64. Create the matrix with dtype=numpy.float32."
             )
         if getattr(X, "ndim", 2) == 2:
             return X  # accepted or refused by the estimator

@@ -179,7 +179,7 @@ def fit_categories(X, i, label, dtype, kind, parameters, weights):
 
 
 def _sorted_categories(counts, levels):
-    """Return the observed categories in the order of the dtype, or sorted if they are comparable."""
+    """Return the observed categories in the order of the dtype, or sorted if possible."""
     if levels is not None:
         return [level for level in levels if level in counts]
     try:

@@ -353,8 +353,8 @@ def training_processes(objective, plan, data):
         return divided_training(data.rows)
     if own_range(data.rows) is not None:
         raise ValueError(
-            f"Got a Shard, but {reason}, so that each process needs all samples. Pass the same X in "
-            "each process."
+            f"Got a Shard, but {reason}, so that each process needs all samples. Pass the same X "
+            "in each process."
         )
     with recorded_warnings():  # a finished fit does not warn again
         warn_user(

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit in several processes: the first reads and writes, the others get its bytes."""
+"""Checkpoints of a fit in several processes: the first one reads and writes all files."""
 
 import contextlib
 import json

@@ -171,8 +171,8 @@ class DenseAutoencoder(TableInputMixin, BaseAutoencoder):
         share one indicator. It decodes to the most frequent of them.
     max_categories : int, default=None
         Maximum number of indicators of a column. The rarest categories share one indicator. If
-        this and `min_frequency` are None, more than 255 categories, and text with mostly different values,
-        raise an error.
+        this and `min_frequency` are None, more than 255 categories, and text with mostly different
+        values, raise an error.
     output_dtype : {"auto", "input"}, default="auto"
         Data type of `reconstruct` and `inverse_transform`. "auto": float32, neither rounded nor
         clipped, or float64 if float32 has too few digits for the mean of X in fit. "input": the

@@ -23,7 +23,7 @@ class OutputMixin:
         return dtype, computing_dtype(dtype, spec.result_dtype)
 
     def _to_array(self, result, X, *, always=False):
-        """Return a tensor if X is one, an array of the library of X if it has one, else an array."""
+        """Return a tensor if X is one, an array of the library of X, or a NumPy array."""
         if returns_own_arrays(X) and not always and output_container(self) == "default":
             return like_array(result, X)
         wanted = isinstance(X, torch.Tensor) if always else wants_tensor(self, X)

@@ -55,9 +55,9 @@ class ClusterMixin(BaseEstimator):
         Parameters
         ----------
         X : dask array or dask DataFrame
-            Chunked along rows; other axes are rechunked. A DataFrame has numbers only. A persisted X
-            is used where it lies. Otherwise each worker computes neighboring chunks, and the result
-            does not depend on the cluster, up to rounding.
+            Chunked along rows; other axes are rechunked. A DataFrame has numbers only. A persisted
+            X is used where it lies. Otherwise each worker computes neighboring chunks, and the
+            result does not depend on the cluster, up to rounding.
         y : dask collection or array-like of shape (n_samples,) or (n_samples, n_outputs), \
                 default=None
             Targets, as in the fit of the local autoencoder, in chunks as those of X. An array

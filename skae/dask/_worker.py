@@ -35,7 +35,7 @@ raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
 
 
 class Canceled(BaseException):
-    """Error that ends the fit of a canceled task; users' code that catches errors does not stop it."""
+    """Error that ends the fit of a canceled task, also if users' code catches errors."""
 
 
 def open_store(name, host, size):

@@ -36,9 +36,9 @@ DRAWS_IN_PLACE = {
 class WholeBatchDraws(TorchFunctionMode):
     """Draw random numbers for a whole batch, and use those of some of its samples.
 
-    All processes draw the same numbers, so that their generators remain equal. The first dimension of
-    a drawn tensor is the one of the samples, if it has their number. Other tensors are drawn as they
-    are. So are numbers of other generators than that of the fit and the default one of torch, which
+    All processes draw the same numbers, so that their generators remain equal. The first dimension
+    of a drawn tensor is the one of the samples, if it has their number. Other tensors are drawn as
+    they are. So are numbers of other generators than that of the fit and the default one of torch, which
     is seeded for modules of users.
 
     Parameters
@@ -74,7 +74,7 @@ class WholeBatchDraws(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _draw_new(self, func, args, kwargs):
-        """Draw a new tensor of a size that is a tuple or, as in ``torch.rand(2, 3)``, several ints."""
+        """Draw a new tensor of a size: a tuple, or several ints as in ``torch.rand(2, 3)``."""
         kwargs = dict(kwargs)
         if "size" in kwargs:
             size, before = kwargs.pop("size"), args

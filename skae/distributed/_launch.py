@@ -74,8 +74,9 @@ def start(timeout: float = TIMEOUT) -> None:
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout), **_meeting(timeout))
     except RuntimeError as error:
         raise Lost(
-            f"Process {rank} waited {timeout:g} seconds for {size} processes to start. Start all of "
-            f"them, or set another timeout in skae.distributed.start(). The backend reports: {error}"
+            f"Process {rank} waited {timeout:g} seconds for {size} processes to start. Start all "
+            f"of them, or set another timeout in skae.distributed.start(). "
+            f"The backend reports: {error}"
         ) from error
     atexit.register(stop)
 
@@ -120,9 +121,9 @@ def launch(
 ) -> Any:
     """Call a function in several new processes on this machine, for instance from a notebook.
 
-    The processes join as those of ``torchrun`` do, so that each ``fit`` in the function belongs to all
-    of them. Without ``torchrun`` nothing restarts a lost process. A script calls `launch` in a block of
-    ``if __name__ == "__main__":``.
+    The processes join as those of ``torchrun`` do, so that each ``fit`` in the function belongs to
+    all of them. Without ``torchrun`` nothing restarts a lost process. A script calls `launch` in a
+    block of ``if __name__ == "__main__":``.
 
     Parameters
     ----------

@@ -53,8 +53,8 @@ class Shard:
         has_slices = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
         if not has_slices or hasattr(X, "columns") or hasattr(X, "toarray") or len(X.shape) < 2:
             raise TypeError(
-                f"Got Shard of {type(X).__name__}, but expected an array of numbers of at least two "
-                "dimensions, or an object with shape, dtype and slices. Convert data frames by "
+                f"Got Shard of {type(X).__name__}, but expected an array of numbers of at least "
+                "two dimensions, or an object with shape, dtype and slices. Convert data frames by "
                 "to_numpy(), and sparse matrices by toarray()."
             )
         if np.dtype(X.dtype).kind not in "biuf":

@@ -30,7 +30,7 @@ MIN_EIGENVALUE = 0.1
 """Number added to the variances of normalized patches before whitening. Noise is not amplified."""
 
 MAX_ABS = 1000.0
-"""Bound of pixels less the mean of their image, in standard deviations, so that squares are finite."""
+"""Bound of pixels less the mean of their image, in standard deviations: squares are finite."""
 
 N_PATCHES = 100_000
 """Number of patches from which filters are estimated."""
@@ -156,7 +156,7 @@ class PatchFilters(FeatureModule):
         return torch.cat([self._responses(chunk) for chunk in x.split(n_images)])
 
     def _reduce(self, x):
-        """Subtract the mean of each image, average blocks of large images, and repeat the borders."""
+        """Subtract the mean of an image, average blocks of large images, and repeat borders."""
         x = (x - x.mean((1, 2, 3), keepdim=True)).clamp(-MAX_ABS, MAX_ABS)
         if self.factors != (1, 1):
             x = functional.avg_pool2d(x, self.factors, ceil_mode=True, count_include_pad=False)
