@@ -38,8 +38,8 @@ class WholeBatchDraws(TorchFunctionMode):
 
     All processes draw the same numbers, so that their generators remain equal. The first dimension
     of a drawn tensor is the one of the samples, if it has their number. Other tensors are drawn as
-    they are. So are numbers of other generators than that of the fit and the default one of torch, which
-    is seeded for modules of users.
+    they are. So are numbers of other generators than that of the fit and the default one of torch,
+    which is seeded for modules of users.
 
     Parameters
     ----------

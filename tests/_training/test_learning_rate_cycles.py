@@ -113,7 +113,7 @@ class Silent(Callback):
         {"net_params": {"callbacks": [Silent()]}},
         {"early_stopping": False},
     ],
-    ids=str,
+    ids=["constant rate", "callback", "no validation"],
 )
 def test_there_is_one_cycle_without_a_schedule_or_a_validation_set(parameters):
     """Schedules of the user, callbacks and fits without validation have no second cycle."""

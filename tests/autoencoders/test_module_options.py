@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 import warnings
 from pathlib import Path
 
@@ -77,7 +78,12 @@ def test_the_table_has_all_words():
     assert expected <= found
 
 
-@pytest.mark.parametrize(("samples", "parameters", "is_accepted"), ROWS, ids=str)
+def name_of(value):
+    """Return a name for a parameter of a test, which is the same in every process."""
+    return re.sub(" at 0x[0-9a-f]+", "", str(value))
+
+
+@pytest.mark.parametrize(("samples", "parameters", "is_accepted"), ROWS, ids=name_of)
 @pytest.mark.parametrize("residual", ["pca", None])
 def test_options_with_own_modules(samples, parameters, is_accepted, residual):
     """`fit` trains with each option of the table, or refuses it before training."""
