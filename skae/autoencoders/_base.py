@@ -121,8 +121,8 @@ class BaseAutoencoder(
     def _network_config(self, options, objective):
         """Return the configuration of the network, from options of all networks, and objective."""
 
-    @with_all_processes
     @names_parameters
+    @with_all_processes
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -179,8 +179,8 @@ class BaseAutoencoder(
         result.install(self)
         return self
 
-    @with_all_processes
     @names_parameters
+    @with_all_processes
     @uses_default_torch_state
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

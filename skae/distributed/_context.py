@@ -117,7 +117,10 @@ def _together(function, *, needs_all_rows):
         with joined(f"{type(self).__name__}.{function.__name__}"):
             if not is_outer:
                 return function(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError:
+                return function(*args, **kwargs)  # raises an error with the name of the method
             named = ("X", "y", "sample_weight")
             values = [bound.arguments.get(name) for name in named]
             values = whole_arguments(active_group(), *values, needs_all_rows=needs_all_rows)
