@@ -190,7 +190,7 @@ class ModuleParametersMixin:
 
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
-            _, shapes, x_hat = measure_shapes(
+            _, shapes, extremes = measure_shapes(
                 build("encoder", n_components),
                 partial(build, "decoder"),
                 samples,
@@ -209,7 +209,7 @@ class ModuleParametersMixin:
                 f"Got standardize=False with loss={self.loss!r}, which adds a sigmoid to the "
                 "decoder. Set standardize=True, and let the decoder end without a sigmoid."
             )
-        self._warn_of_range(samples, x_hat)
+        self._warn_of_range(samples, extremes)
         for name in ("corruption", "augmentation"):
             option = getattr(objective, name)
             if option is not None and option.images_only and len(shape) != 3:
@@ -221,14 +221,14 @@ class ModuleParametersMixin:
             objective.penalty.check_samples(are_images=len(shape) == 3)
         return shapes
 
-    def _warn_of_range(self, samples, x_hat):
+    def _warn_of_range(self, samples, extremes):
         """Warn of a decoder that can't return the values of samples, as after nn.Sigmoid."""
-        if x_hat.numel() < MIN_RANGE_VALUES or x_hat.max() <= 0:
+        if extremes.numel() < MIN_RANGE_VALUES or extremes.max() <= 0:
             return
         text = ""
-        if x_hat.min() >= 0 and samples.min() < 0:
+        if extremes.min() >= 0 and samples.min() < 0:
             text = "has no negative outputs, but samples have negative values"
-        elif x_hat.min() >= 0 and x_hat.max() <= 1 and samples.max() > 2:
+        elif extremes.min() >= 0 and extremes.max() <= 1 and samples.max() > 2:
             text = f"has outputs in [0, 1], but samples have values of {float(samples.max()):.4g}"
         if not text:
             return
@@ -240,7 +240,7 @@ class ModuleParametersMixin:
                 "By default samples are centered. Let it end without nn.Sigmoid or nn.ReLU, or set "
                 "standardize=False for modules of samples in the units of X"
             )
-        elif x_hat.max() <= 1:
+        elif extremes.max() <= 1:
             action += ", or divide X by its maximum"
         warn_user(f"Got decoder={module_name(self.decoder)}, which {text}. {action}.")
 

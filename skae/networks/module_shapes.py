@@ -22,6 +22,9 @@ N_PROBED = 5
 """Samples of the forward pass that measures shapes. Few layers have 5 channels, which would be
 taken for the samples."""
 
+LARGE_LATENT = 1000.0
+"""Standard deviation of the latent vectors that show the range of a decoder."""
+
 MAX_SHOWN_LAYERS = 8
 """Most layers that a message lists with the shapes of their outputs."""
 
@@ -145,8 +148,9 @@ def measure_shapes(encoder, make_decoder, x, n_components, sources):
         In evaluation mode.
     shapes : ModuleShapes
         The shapes.
-    x_hat : torch.Tensor of shape (N_PROBED, ...)
-        Output of the decoder, in the shape of the samples.
+    extremes : torch.Tensor of shape (N_PROBED, ...)
+        Output of the decoder for large random latent vectors, in the shape of the samples. A linear
+        layer at the end gives values of both signs, whatever its bias.
 
     Raises
     ------
@@ -182,13 +186,14 @@ def measure_shapes(encoder, make_decoder, x, n_components, sources):
         max(n_encoder, n_decoder),
         bool(torch.equal(z, again)),
     )
-    return decoder, shapes, as_sample(x_hat, sample_shape)
+    extremes = decoder(LARGE_LATENT * random_samples(code_shape).to(z))
+    return decoder, shapes, as_sample(extremes, sample_shape)
 
 
-def random_samples(module_shape):
-    """Return standard normal samples in the shape of the modules' input."""
+def random_samples(shape):
+    """Return standard normal samples of a shape, such as that of the modules' input."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(N_PROBED, *module_shape, generator=generator)
+    return torch.randn(N_PROBED, *shape, generator=generator)
 
 
 def _check_decoded(x_hat, sample_shape, code_shape, name, records):

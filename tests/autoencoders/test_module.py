@@ -435,6 +435,17 @@ def test_a_decoder_of_another_range_is_a_warning(standardize, factor, message):
         estimator.fit(images)
 
 
+def test_a_bias_is_no_range():
+    """A linear layer can return all values, also where its bias is large before the training."""
+    decoder = nn.Sequential(nn.Linear(2, 128))
+    nn.init.constant_(decoder[0].bias, 3.0)
+    rows = np.random.default_rng(0).normal(size=(60, 128))
+    estimator = ModuleAutoencoder(nn.Linear(128, 2), decoder, **FAST)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(rows)
+
+
 def test_random_numbers_of_modules_depend_on_random_state_alone():
     """Initial weights and dropout are the same for any state of torch's generator."""
     fits = []
