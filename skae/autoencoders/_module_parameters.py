@@ -37,6 +37,9 @@ __all__ = ["ModuleParametersMixin"]
 MIN_RANGE_VALUES = 100
 """Fewest outputs of a decoder whose signs are no chance."""
 
+LARGE_LATENT = 1000.0
+"""Standard deviation of the latent vectors that show the range of a decoder."""
+
 
 class SavedInstance:
     """An instance of a module in a state: pickles and copies have the module in its place.
@@ -190,7 +193,7 @@ class ModuleParametersMixin:
 
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
-            _, shapes, extremes = measure_shapes(
+            decoder, shapes = measure_shapes(
                 build("encoder", n_components),
                 partial(build, "decoder"),
                 samples,
@@ -209,7 +212,7 @@ class ModuleParametersMixin:
                 f"Got standardize=False with loss={self.loss!r}, which adds a sigmoid to the "
                 "decoder. Set standardize=True, and let the decoder end without a sigmoid."
             )
-        self._warn_of_range(samples, extremes)
+        self._warn_of_range(samples, decoder, shapes.code_shape)
         for name in ("corruption", "augmentation"):
             option = getattr(objective, name)
             if option is not None and option.images_only and len(shape) != 3:
@@ -221,8 +224,13 @@ class ModuleParametersMixin:
             objective.penalty.check_samples(are_images=len(shape) == 3)
         return shapes
 
-    def _warn_of_range(self, samples, extremes):
-        """Warn of a decoder that can't return the values of samples, as after nn.Sigmoid."""
+    @torch.no_grad()
+    def _warn_of_range(self, samples, decoder, code_shape):
+        """Warn of a decoder that can't return the values of samples, as after nn.Sigmoid.
+
+        For large latent vectors, a linear last layer has outputs of both signs, whatever its bias.
+        """
+        extremes = decoder(LARGE_LATENT * random_samples(code_shape))
         if extremes.numel() < MIN_RANGE_VALUES or extremes.max() <= 0:
             return
         text = ""

@@ -165,7 +165,7 @@ class ModuleConfig(NetworkConfig):
         samples = random_samples(self.module_shape)
         if not self.standardize:  # such as indices, of which 0 is one
             samples = samples.zero_()
-        decoder, _, _ = measure_shapes(
+        decoder, _ = measure_shapes(
             encoder,
             lambda _: self.build_module("decoder"),
             samples,

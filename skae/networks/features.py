@@ -111,8 +111,8 @@ class PatchFilters(FeatureModule):
         self.threshold = threshold
         self.padding = tuple(padding)
         self.shape = tuple(
-            -(-side // factor) + 2 * padding - patch + 1
-            for side, factor, padding, patch in zip(
+            -(-side // factor) + 2 * added - patch + 1
+            for side, factor, added, patch in zip(
                 (height, width), self.factors, self.padding, self.patch_size, strict=True
             )
         )

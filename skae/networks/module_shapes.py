@@ -22,9 +22,6 @@ N_PROBED = 5
 """Samples of the forward pass that measures shapes. Few layers have 5 channels, which would be
 taken for the samples."""
 
-LARGE_LATENT = 1000.0
-"""Standard deviation of the latent vectors that show the range of a decoder."""
-
 MAX_SHOWN_LAYERS = 8
 """Most layers that a message lists with the shapes of their outputs."""
 
@@ -148,9 +145,6 @@ def measure_shapes(encoder, make_decoder, x, n_components, sources):
         In evaluation mode.
     shapes : ModuleShapes
         The shapes.
-    extremes : torch.Tensor of shape (N_PROBED, ...)
-        Output of the decoder for large random latent vectors, in the shape of the samples. A linear
-        layer at the end gives values of both signs, whatever its bias.
 
     Raises
     ------
@@ -186,8 +180,7 @@ def measure_shapes(encoder, make_decoder, x, n_components, sources):
         max(n_encoder, n_decoder),
         bool(torch.equal(z, again)),
     )
-    extremes = decoder(LARGE_LATENT * random_samples(code_shape).to(z))
-    return decoder, shapes, as_sample(extremes, sample_shape)
+    return decoder, shapes
 
 
 def random_samples(shape):

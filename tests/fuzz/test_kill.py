@@ -22,6 +22,24 @@ import numpy as np
 N_KILLS = 20
 
 
+def run_as_script(path, *arguments):
+    """Run a file of tests as a script in a new process with one thread; its exit status must be 0."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(path).parents[2]),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    finished = subprocess.run(
+        [sys.executable, path, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
 def tables(n=200, d=6, seed=0):
     """Return samples near a curved surface."""
     rng = np.random.default_rng(seed)
@@ -296,21 +314,7 @@ def kill_fits(n_kills, configurations, seed=0):
 
 def test_a_fit_that_is_killed_and_run_again_equals_an_uninterrupted_one():
     """Fits of eleven configurations are killed 20 times; every result is equal to the bit."""
-    root = str(Path(__file__).parents[2])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": root,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    finished = subprocess.run(
-        [sys.executable, __file__, str(N_KILLS)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run_as_script(__file__, N_KILLS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz.test_kill import cross_validated, fingerprint, restored, tables, write_often
+from tests.fuzz.test_kill import (
+    cross_validated,
+    fingerprint,
+    restored,
+    run_as_script,
+    tables,
+    write_often,
+)
 from tests.own_modules import DenseDecoder, NormalEncoder
 from tests.processes import run_processes
 
@@ -39,6 +45,15 @@ NUMBERS = (2, 3)
 """Numbers of processes of a fit that is killed. It is also continued by one more or one less."""
 
 
+EIGHT_EPOCHS = {
+    "validation_fraction": 0.1,
+    "batch_size": 64,
+    "max_iter": 8,
+    "random_state": 0,
+}
+"""Parameters of a fit with some steps in each epoch, and a validation set."""
+
+
 def divided(folder):
     """Fit a table with noise; each process computes a part of each batch."""
     from skae import DenseAutoencoder
@@ -47,11 +62,8 @@ def divided(folder):
     model = DenseAutoencoder(
         3,
         corruption="gaussian",
-        validation_fraction=0.1,
-        batch_size=64,
-        max_iter=8,
-        random_state=0,
         checkpoint_dir=folder,
+        **EIGHT_EPOCHS,
     )
     return model.fit(X), X
 
@@ -86,11 +98,8 @@ def own_network(folder):
         3,
         bottleneck="variational",
         residual=None,
-        validation_fraction=0.1,
-        batch_size=64,
-        max_iter=8,
-        random_state=0,
         checkpoint_dir=folder,
+        **EIGHT_EPOCHS,
     )
     return model.fit(X), X
 
@@ -280,20 +289,7 @@ def kill_processes(n_kills, chosen, seed=0):
 
 def test_the_loss_of_a_process_ends_the_others_and_the_fit_can_be_continued():
     """Processes are killed at three random steps; the others end, and fits go on as if nothing happened."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    finished = subprocess.run(
-        [sys.executable, __file__, str(N_KILLS)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run_as_script(__file__, N_KILLS)
 
 
 if __name__ == "__main__":
