@@ -2,8 +2,8 @@
 
 import os
 
-# Two workers with two threads each would wait for each other on two cores. The variable counts for subprocesses and has to be
-# set before NumPy and torch are imported.
+# Two workers with two threads each would wait for each other on two cores. The variable counts for subprocesses and for
+# libraries that are imported later. Plugins of pytest have imported others already, which `threadpool_limits` changes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib
@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 from .cases import CASES, gray_images, low_rank
+
+threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
 
 collect_ignore = ["consumers", "mutations"]  # programs that are checked or run by themselves
 

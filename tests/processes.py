@@ -6,7 +6,7 @@ import socket
 import time
 import traceback
 
-import torch
+from threadpoolctl import threadpool_limits
 
 __all__ = ["free_port", "run_processes"]
 
@@ -79,7 +79,8 @@ def _work(pipe, function, rank, n, port, args, start, timeout):
         MASTER_PORT=str(port),
         GLOO_SOCKET_IFNAME="lo",
     )
-    torch.set_num_threads(1)
+    # the threads of the process that was forked do not exist here, and OpenMP would wait for them
+    threadpool_limits(1)
     from skae import distributed
 
     try:

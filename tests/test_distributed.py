@@ -4,6 +4,7 @@ import functools
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from skae import (
     distributed,
 )
 from skae._input.partition import Partition
+from skae._training import pca
 from skae._training.moments import compute_moments
 from skae._training.pca import _covariance
 from skae._training.process_sums import eigenvectors_of
@@ -377,14 +379,31 @@ def test_gram_matrices_are_summed(constant):
     results = run_processes(decompose, 3, rows)
     mean, standardized, components, variances = results[1]
     np.testing.assert_allclose(mean, np.average(rows, axis=0), atol=1e-10)
-    pca = PCA(20).fit(standardized)
+    expected = PCA(20).fit(standardized)
     n = len(rows)
-    np.testing.assert_allclose(variances[:20], pca.explained_variance_ * (n - 1) / n, rtol=1e-10)
-    similarity = np.abs((components[:3] * pca.components_[:3]).sum(1))
+    expected_variances = expected.explained_variance_ * (n - 1) / n
+    np.testing.assert_allclose(variances[:20], expected_variances, rtol=1e-10)
+    similarity = np.abs((components[:3] * expected.components_[:3]).sum(1))
     np.testing.assert_allclose(similarity, 1, atol=1e-10)
     for _, _, other, other_variances in results:
         np.testing.assert_array_equal(components, other)
         np.testing.assert_array_equal(variances, other_variances)
+
+
+def covariance_in_float32(rank, rows):
+    """Return the covariance of standardized rows, whose products are computed in float32."""
+    with mock.patch.object(pca, "MAX_DOUBLE_FLOPS", 0), joined("covariance"):
+        moments = compute_moments(rows, None)
+        return _covariance(rows, None, moments, "cpu", None, rows.shape[1])[2].numpy()
+
+
+def test_covariances_of_float32_products_are_equal():
+    """Three processes have the covariance of one process to the bit, though products are rounded."""
+    rows = np.tile(correlated(9000, 60), (1, 2))
+    expected = covariance_in_float32(0, rows)
+    assert expected.dtype == np.float32
+    for covariance in run_processes(covariance_in_float32, 3, rows):
+        np.testing.assert_array_equal(covariance, expected)
 
 
 def test_partition_covers_each_sample_once():

@@ -34,6 +34,9 @@ MAX_DOUBLE_FLOPS = 2e10
 MAX_FLOPS = 1e12
 """Up to this many operations the covariance is that of all rows; with more, of a sample of them."""
 
+BLOCK_ROWS = 384
+"""Rows of a covariance that are computed at once."""
+
 MAX_MEAN_ERROR = 0.01
 """The largest mean squared error of a sample's mean, in units of scale. Beyond it, use all rows."""
 
@@ -232,9 +235,13 @@ def _covariance(X, weights, moments, device, view, n_viewed):
     flops = n_samples * n_viewed * n_viewed
     if flops <= MAX_DOUBLE_FLOPS and torch.device(device).type != "mps":
         dtype = torch.float64
-    products = torch.zeros(n_viewed, n_viewed, dtype=dtype, device=device)
-    viewed_sum = torch.zeros(n_viewed, dtype=dtype, device=device)
-    full_sum = torch.zeros(n_features, dtype=dtype, device=device)
+    # sums of chunks are added in float64: in another order, as by several processes, they stay equal
+    sum_dtype = torch.float64
+    if torch.device(device).type == "mps":
+        sum_dtype = torch.float32
+    products = torch.zeros(n_viewed, n_viewed, dtype=sum_dtype, device=device)
+    viewed_sum = torch.zeros(n_viewed, dtype=sum_dtype, device=device)
+    full_sum = torch.zeros(n_features, dtype=sum_dtype, device=device)
     total_weight = 0.0
     for values, chunk in own_chunks(X, n_features):
         rows = moments.standardize(to_tensor(values), device)
@@ -251,15 +258,34 @@ def _covariance(X, weights, moments, device, view, n_viewed):
         weighted = rows.T
         if weights is not None:
             weighted = weighted * chunk_weights
-        products.addmm_(weighted, rows)
+        _add_upper_triangle(products, weighted, rows)
     products, viewed_sum, full_sum, total_weight = sum_of_processes(
         [products, viewed_sum, full_sum, total_weight]
     )
     viewed_mean = viewed_sum / total_weight
+    products = products.triu() + products.triu(1).T
     covariance = products / total_weight - torch.outer(viewed_mean, viewed_mean)
+    covariance = covariance.to(dtype)
     if view is None:
         return viewed_mean, viewed_mean, covariance
     return viewed_mean, full_sum / total_weight, covariance
+
+
+def _add_upper_triangle(products, weighted, rows):
+    """Add the symmetric product of two matrices, without most of its lower triangle.
+
+    Parameters
+    ----------
+    products : torch.Tensor of shape (d, d)
+        Changed in place.
+    weighted : torch.Tensor of shape (d, n)
+        Transposed rows, times their sample weights.
+    rows : torch.Tensor of shape (n, d)
+        Rows.
+    """
+    for start in range(0, len(products), BLOCK_ROWS):
+        stop = start + BLOCK_ROWS
+        products[start:stop, start:] += weighted[start:stop] @ rows[:, start:]
 
 
 # ------------------------------------------------------------------------------------ Gram matrix

@@ -1,5 +1,7 @@
 """Tests of principal components, compared with those of scikit-learn and NumPy."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -59,13 +61,23 @@ def test_tall_and_wide_data(n, d, kind):
     assert components_of(X).rule == "pca"
 
 
+@pytest.mark.parametrize("max_flops", [0, 1e12])
+def test_covariance_of_many_features(max_flops, rng):
+    """The blocks of a covariance of many features make a whole, in float32 and in float64."""
+    d = 2 * pca.BLOCK_ROWS + 7
+    X = low_rank(d + 20, d) + rng.normal(size=(d + 20, d)).astype(np.float32) / 50
+    weights = rng.uniform(0.5, 2, len(X))
+    with mock.patch.object(pca, "MAX_DOUBLE_FLOPS", max_flops):
+        assert_is_pca(components_of(X, weights), X, k=2, weights=weights)
+
+
 def test_against_scikit_learn():
     """Components and variances equal those of scikit-learn's PCA, including signs."""
     X = low_rank(80, 12)
-    pca = PCA(4, svd_solver="full").fit(X)
+    reference = PCA(4, svd_solver="full").fit(X)
     principal = components_of(X)
-    np.testing.assert_allclose(principal.components[:4].numpy(), pca.components_, atol=1e-3)
-    expected = pca.explained_variance_ * (79 / 80)
+    np.testing.assert_allclose(principal.components[:4].numpy(), reference.components_, atol=1e-3)
+    expected = reference.explained_variance_ * (79 / 80)
     np.testing.assert_allclose(
         principal.variances[:4].numpy() * principal.scale**2, expected, rtol=1e-4
     )
