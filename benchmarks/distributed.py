@@ -78,7 +78,7 @@ def sum_seconds(n_weights, repeats):
     return (time.perf_counter() - start) / repeats
 
 
-def run(kind, n_samples, args, counts):
+def run(kind, n_samples, batch_size, args, counts):
     """Measure fits in this group of processes, and the parts of a step.
 
     Returns
@@ -91,12 +91,12 @@ def run(kind, n_samples, args, counts):
         Seconds of a sum; 0 in one process.
     """
     torch.set_num_threads(1)
-    fits = [fit(kind, n_samples, args.max_iter, args.batch_size) for _ in range(args.repeats)]
+    fits = [fit(kind, n_samples, args.max_iter, batch_size) for _ in range(args.repeats)]
     if counts:
         # rounding alone: the same fit in one process, whose batches are computed in two parts
         with mock.patch.object(FitSetup, "n_parts", 2):
-            fits.append(fit(kind, n_samples, args.max_iter, args.batch_size))
-    parts = {n: fit(kind, n_samples // n, args.max_iter, args.batch_size // n)[0] for n in counts}
+            fits.append(fit(kind, n_samples, args.max_iter, batch_size))
+    parts = {n: fit(kind, n_samples // n, args.max_iter, batch_size // n)[0] for n in counts}
     if not torch.distributed.is_initialized():
         return fits, parts, 0.0
     return fits, parts, sum_seconds(fits[0][2], args.sums)
@@ -106,15 +106,24 @@ def measure(args, recorder):
     """Print the table of measured times."""
     print(f"\n{os.cpu_count()} cores, one thread in each process\n")
     print_header(
-        "data", "processes", "s per epoch", "ratio", "predicted", "MB per step", "curve difference"
+        "data",
+        "batch",
+        "processes",
+        "s per epoch",
+        "ratio",
+        "predicted",
+        "MB per step",
+        "curve difference",
     )
-    for kind, n_samples in (("dense", args.rows), ("conv", args.images)):
-        n_steps = (n_samples - min(0.1 * n_samples, 3000)) / args.batch_size
+    cases = [("dense", args.rows, size) for size in args.batch_sizes]
+    cases.append(("conv", args.images, args.batch_sizes[0]))
+    for kind, n_samples, batch_size in cases:
+        n_steps = (n_samples - min(0.1 * n_samples, 3000)) / batch_size
         seconds, curves = {}, {}
         for n in args.processes:
             counts = args.processes if n == 1 else []
             fits, measured_parts, seconds_of_sum = distributed.launch(
-                run, n, kind, n_samples, args, counts
+                run, n, kind, n_samples, batch_size, args, counts
             )
             if n == 1:
                 parts = measured_parts
@@ -131,6 +140,7 @@ def measure(args, recorder):
             difference = np.abs(curves[other] / curves[1] - 1).max()
             print_row(
                 kind,
+                batch_size,
                 n,
                 f"{seconds[n]:.2f}",
                 f"{ratio:.2f}",
@@ -138,7 +148,7 @@ def measure(args, recorder):
                 f"{megabytes:.1f}",
                 f"{difference:.1e}",
             )
-            path = f"{kind}/{n}"
+            path = f"{kind}/batch_{batch_size}/{n}"
             recorder.record(f"{path}/epoch_time", seconds[n], "s", args.repeats)
             recorder.record(f"{path}/speed", ratio, "ratio", args.repeats)
             recorder.record(f"{path}/predicted_speed", predicted, "ratio", 1)
@@ -241,7 +251,9 @@ def main():
     )
     parser.add_argument("--rows", type=int, default=60_000, help="rows of 784 columns")
     parser.add_argument("--images", type=int, default=10_000, help="images of 32 x 32 x 3")
-    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument(
+        "--batch-sizes", type=int, nargs="+", default=[512, 2048], help="images: only the first"
+    )
     parser.add_argument("--max-iter", type=int, default=3, help="epochs; the first does not count")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sums", type=int, default=50, help="sums that are timed")
