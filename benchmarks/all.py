@@ -117,8 +117,8 @@ JOBS = [
     ),
     Job(
         "distributed",
-        "distributed.py",
-        "--rows 600 --images 200 --processes 1 2 --max-iter 2 --repeats 1 --batch-size 64",
+        "distributed.py --gray {fashion-mnist} --color {cifar10}",
+        "--rows 600 --images 200 --max-iter 2 --repeats 1 --batch-sizes 64",
         12,
     ),
     Job(

@@ -1,7 +1,8 @@
 """Measure training in several processes, and predict the time of fits on many GPUs from measured parts.
 
-    python benchmarks/distributed.py                              # 1, 2 and 4 processes with one thread each
-    python benchmarks/distributed.py --paper                      # the table of large fits, without a measurement
+    python benchmarks/distributed.py                    # 1 and 2 processes with one thread each, on generated images
+    python benchmarks/distributed.py --gray fashion-mnist/ --color cifar10.npz
+    python benchmarks/distributed.py --paper            # the table of large fits, without a measurement
 
 The seconds of an epoch are those of the fastest epoch. A step of N processes consists of the gradients of a part of the batch,
 and of one sum of all gradients. Both are measured by themselves: gradients in one process with smaller batches, and sums in N
@@ -22,7 +23,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from common import Recorder, as_floats, blobs, flat, print_header, print_row
+from common import Recorder, as_floats, blobs, flat, load_images, print_header, print_row
 from results import slug
 
 from skae import ConvAutoencoder, DenseAutoencoder, distributed
@@ -46,14 +47,21 @@ LARGE_FITS = {
 """Samples, bytes of a sample, whether images, samples per second of one GPU, and weights."""
 
 
-def data_of(kind, n_samples):
-    """Return samples of one kind: rows of 784 columns, or color images."""
+def data_of(kind, source, n_samples):
+    """Return samples of one kind, rows of grayscale images or color images, from a file or generated ones."""
+    if source is not None:
+        images = load_images(source)[0][:n_samples]
+    elif kind == "dense":
+        images = blobs(n_samples, (28, 28))
+    else:
+        images = blobs(n_samples, (32, 32, 3))
+    images = as_floats(images)
     if kind == "dense":
-        return flat(as_floats(blobs(n_samples, (28, 28))))
-    return as_floats(blobs(n_samples, (32, 32, 3)))
+        return flat(images)
+    return images
 
 
-def fit(kind, n_samples, max_iter, batch_size):
+def fit(kind, source, n_samples, max_iter, batch_size):
     """Fit once; return the seconds of the fastest epoch, the loss curve, and the number of weights."""
     make = DenseAutoencoder if kind == "dense" else ConvAutoencoder
     autoencoder = make(
@@ -63,7 +71,7 @@ def fit(kind, n_samples, max_iter, batch_size):
         validation_fraction=min(0.1, 3000 / n_samples),
         precision="float32",
         random_state=0,
-    ).fit(data_of(kind, n_samples))
+    ).fit(data_of(kind, source, n_samples))
     n_weights = sum(one.numel() for one in autoencoder.net_.module_.parameters())
     return autoencoder.history_["seconds"][1:].min(), np.array(autoencoder.loss_curve_), n_weights
 
@@ -78,7 +86,7 @@ def sum_seconds(n_weights, repeats):
     return (time.perf_counter() - start) / repeats
 
 
-def run(kind, n_samples, batch_size, args, counts):
+def run(kind, source, n_samples, batch_size, args, counts):
     """Measure fits in this group of processes, and the parts of a step.
 
     Returns
@@ -91,12 +99,14 @@ def run(kind, n_samples, batch_size, args, counts):
         Seconds of a sum; 0 in one process.
     """
     torch.set_num_threads(1)
-    fits = [fit(kind, n_samples, args.max_iter, batch_size) for _ in range(args.repeats)]
+    fits = [fit(kind, source, n_samples, args.max_iter, batch_size) for _ in range(args.repeats)]
     if counts:
         # rounding alone: the same fit in one process, whose batches are computed in two parts
         with mock.patch.object(FitSetup, "n_parts", 2):
-            fits.append(fit(kind, n_samples, args.max_iter, batch_size))
-    parts = {n: fit(kind, n_samples // n, args.max_iter, batch_size // n)[0] for n in counts}
+            fits.append(fit(kind, source, n_samples, args.max_iter, batch_size))
+    parts = {
+        n: fit(kind, source, n_samples // n, args.max_iter, batch_size // n)[0] for n in counts
+    }
     if not torch.distributed.is_initialized():
         return fits, parts, 0.0
     return fits, parts, sum_seconds(fits[0][2], args.sums)
@@ -115,15 +125,15 @@ def measure(args, recorder):
         "MB per step",
         "curve difference",
     )
-    cases = [("dense", args.rows, size) for size in args.batch_sizes]
-    cases.append(("conv", args.images, args.batch_sizes[0]))
-    for kind, n_samples, batch_size in cases:
+    cases = [("dense", args.gray, args.rows, size) for size in args.batch_sizes]
+    cases.append(("conv", args.color, args.images, args.batch_sizes[0]))
+    for kind, source, n_samples, batch_size in cases:
         n_steps = (n_samples - min(0.1 * n_samples, 3000)) / batch_size
         seconds, curves = {}, {}
         for n in args.processes:
             counts = args.processes if n == 1 else []
             fits, measured_parts, seconds_of_sum = distributed.launch(
-                run, n, kind, n_samples, batch_size, args, counts
+                run, n, kind, source, n_samples, batch_size, args, counts
             )
             if n == 1:
                 parts = measured_parts
@@ -247,8 +257,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     Recorder.add_option(parser)
     parser.add_argument(
-        "--processes", type=int, nargs="+", default=[1, 2, 4], help="the first is 1"
+        "--processes", type=int, nargs="+", default=[1, 2], help="the first is 1"
     )
+    parser.add_argument("--gray", help="images of 28 x 28, as in common.py (default generated)")
+    parser.add_argument("--color", help="images of 32 x 32 x 3 (default generated)")
     parser.add_argument("--rows", type=int, default=60_000, help="rows of 784 columns")
     parser.add_argument("--images", type=int, default=10_000, help="images of 32 x 32 x 3")
     parser.add_argument(
