@@ -8,6 +8,7 @@ explained variance, and time of the fit.
     python benchmarks/image_codes.py --data cifar10.npz --k 64 128 256 --svc-rows 20000
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only patches --cache FOLDER
     python benchmarks/image_codes.py --data mnist.npz --k 64 --only conv masked spread --results none
+    python benchmarks/image_codes.py --data mnist.npz --k 64 --umap          # needs umap-learn
 
 Each autoencoder is fitted on all training images without labels. Label spreading and clustering use 20,000 of them. With few
 labels, each latent dimension is divided by the square root of its standard deviation; otherwise it is standardized. With
@@ -59,6 +60,9 @@ N_DRAWS = 5
 N_CLUSTERED = 20_000
 """Training images for label spreading and clustering."""
 
+N_PROJECTED = 5
+"""Dimensions of UMAP before k-means."""
+
 MAX_CLUSTERED = 32
 """Latent dimensions for clustering: the first ones, where they are sorted by variance."""
 
@@ -71,6 +75,7 @@ COLUMNS = {
     "kmeans_nmi": "k-means, NMI",
     "kmeans_ari": "k-means, ARI",
     "mixture_accuracy": "Gaussian mixture, accuracy",
+    "umap_accuracy": "UMAP and k-means, accuracy",
     "explained": "explained variance",
     "explained_to_pca": "relative to PCA",
 }
@@ -176,9 +181,7 @@ def measure(method, seed, model, images, svc_rows):
     scores["few_spreading"] = np.mean(
         label_spreading_accuracies(few, labels, few_test, y_test, draws)
     )
-    Z = Z[:N_CLUSTERED]
-    if method in ("pca", "patches"):
-        Z = Z[:, :MAX_CLUSTERED]
+    Z = clustered_columns(method, Z[:N_CLUSTERED])
     clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(Z)
     scores["kmeans_accuracy"] = cluster_accuracy(labels, clusters)
     scores["kmeans_nmi"] = normalized_mutual_info_score(labels, clusters)
@@ -187,6 +190,26 @@ def measure(method, seed, model, images, svc_rows):
         mixture = GaussianMixture(len(classes), reg_covar=1e-2, random_state=seed)
         scores["mixture_accuracy"] = cluster_accuracy(labels, mixture.fit_predict(Z))
     return {name: float(score) for name, score in scores.items()}
+
+
+def clustered_columns(method, Z):
+    """Return the standardized latent dimensions for clustering."""
+    if method in ("pca", "patches"):
+        return Z[:, :MAX_CLUSTERED]
+    return Z
+
+
+def measure_umap(method, seed, model, images):
+    """Return the accuracy of k-means after UMAP."""
+    from umap import UMAP
+
+    X, y, *_ = images
+    rows = np.random.default_rng(seed).permutation(len(X))[:N_CLUSTERED]
+    Z = StandardScaler().fit_transform(model.transform(X[rows]).astype(np.float32))
+    Z = clustered_columns(method, Z)
+    projected = UMAP(n_components=N_PROJECTED, min_dist=0.0, random_state=seed).fit_transform(Z)
+    kmeans = KMeans(len(np.unique(y)), n_init=10, random_state=seed)
+    return {"umap_accuracy": float(cluster_accuracy(y[rows], kmeans.fit_predict(projected)))}
 
 
 def main():
@@ -206,6 +229,9 @@ def main():
     parser.add_argument(
         "--cache", type=Path, help="folder that keeps the models and scores of finished fits"
     )
+    parser.add_argument(
+        "--umap", action="store_true", help="also k-means after UMAP, with the package umap-learn"
+    )
     Recorder.add_option(parser)
     args = parser.parse_args()
     recorder = Recorder("image_codes", args.results)
@@ -224,13 +250,15 @@ def main():
         for seed in range(n_seeds):
             key = f"{prefix}-{method}-{k}-{seed}"
             model, times = cache.get(f"{key}-model", lambda s=seed: fit(method, k, s, images[0]))
-            scores.append(
-                cache.get(
-                    f"{key}-scores",
-                    lambda s=seed, m=model: measure(method, s, m, images, args.svc_rows),
-                )
-                | times
+            found = cache.get(
+                f"{key}-scores",
+                lambda s=seed, m=model: measure(method, s, m, images, args.svc_rows),
             )
+            if args.umap:
+                found |= cache.get(
+                    f"{key}-umap", lambda s=seed, m=model: measure_umap(method, s, m, images)
+                )
+            scores.append(found | times)
         return scores
 
     print_header("features", "n_components", *COLUMNS.values(), "fit, s", "fit, CPU s")
