@@ -256,9 +256,7 @@ def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     Recorder.add_option(parser)
-    parser.add_argument(
-        "--processes", type=int, nargs="+", default=[1, 2], help="the first is 1"
-    )
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="the first is 1")
     parser.add_argument("--gray", help="images of 28 x 28, as in common.py (default generated)")
     parser.add_argument("--color", help="images of 32 x 32 x 3 (default generated)")
     parser.add_argument("--rows", type=int, default=60_000, help="rows of 784 columns")

@@ -65,6 +65,7 @@ INNER_FLOORS = {
             "progress",
             "sample_changes",
             "schedules",
+            "step_sums",
             "weight_average",
         ],
         ["checkpoint_files", "fit_digest", "moments", "net_state"],

@@ -122,6 +122,24 @@ def test_data_frames(client):
         autoencoder.fit(dd.from_pandas(frame.assign(city="Rome"), npartitions=3))
     with pytest.raises(TypeError, match="Use DenseAutoencoder for data in this process"):
         autoencoder.fit(frame)
+    with pytest.raises(ValueError, match=r"Got X_val with the columns \['h', 'g'"):
+        autoencoder.fit(lazy_frame, X_val=frame[list("hgfedcba")])
+    flags = frame.assign(h=frame.h > 0, g=(10 * frame.g).round().astype("Int64"))
+    autoencoder.fit(dd.from_pandas(flags, npartitions=3))
+    check_equal(autoencoder, DenseAutoencoder(3, **SETTINGS).fit(flags), flags)
+    autoencoder.fit(da.from_array(X, chunks=50))
+    assert not hasattr(autoencoder, "feature_names_in_")
+
+
+def test_warm_start(client):
+    """A second fit with `warm_start` continues the first one."""
+    autoencoder = DaskDenseAutoencoder(3, client=client, warm_start=True, **SETTINGS)
+    local = DenseAutoencoder(3, warm_start=True, **SETTINGS)
+    for _ in range(2):
+        autoencoder.fit(da.from_array(X, chunks=50))
+        local.fit(X)
+    assert autoencoder.init_ == "warm start"
+    assert_allclose(autoencoder.loss_curve_, local.loss_curve_, rtol=1e-5)
 
 
 def test_images(client):

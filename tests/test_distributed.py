@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.decomposition import PCA
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, Freezer, LRScheduler, Unfreezer
 
 import skae._input.batching
 import skae._input.streaming
@@ -111,6 +111,32 @@ class NoisyEncoder(torch.nn.Module):
         return z + 0.1 * torch.randn_like(z)
 
 
+class Experts(torch.nn.Module):
+    """An encoder with a layer for some samples, which not every batch uses."""
+
+    def __init__(self, sample_shape, n_components):
+        super().__init__()
+        self.usual = torch.nn.Linear(*sample_shape, n_components)
+        self.special = torch.nn.Linear(*sample_shape, n_components)
+
+    def forward(self, x):
+        """Encode samples."""
+        z = self.usual(x)
+        is_special = x[:, 0] > 1
+        if is_special.any():
+            z = z + is_special[:, None] * self.special(x)
+        return z
+
+
+class Decay(Callback):
+    """A callback of a user that changes the learning rate."""
+
+    def on_epoch_end(self, net, **kwargs):
+        """Halve it."""
+        for group in net.optimizer_.param_groups:
+            group["lr"] = np.float64(group["lr"] / 2)
+
+
 @functools.cache
 def folder_of_images():
     """Return a temporary folder with one file for each image."""
@@ -158,6 +184,14 @@ CASES = {
         own.NormalEncoder, own.DenseDecoder, bottleneck="variational", residual=None
     ).fit(X),
     "own network with noise": lambda: module(NoisyEncoder, own.DenseDecoder).fit(X),
+    "own network with experts": lambda: module(
+        Experts, own.DenseDecoder, residual=None, batch_size=16
+    ).fit(X),
+    "frozen layers": lambda: dense(net_params={"callbacks": freezing()}, max_iter=3).fit(X),
+    "partial_fit with a callback": lambda: partial_fits(dense(net_params={"callbacks": [Decay()]})),
+    "empty shard": lambda: streamed_shard_fit(
+        dense(bottleneck="variational"), X.astype(float) + 1.7e9, rows_of_last
+    ),
     "restorer": lambda: restorer().fit(IMAGES),
     "restorer of masked regions": lambda: restorer(corruption="patches", allow_nan=True).fit(
         IMAGES
@@ -173,6 +207,18 @@ CASES_OF_FOUR += ["folder", "own network with noise", "restorer"]
 def halving():
     """Return a callback that changes the learning rate in each epoch."""
     return LRScheduler(policy="StepLR", step_size=1, gamma=0.5)
+
+
+def freezing():
+    """Return callbacks that freeze some weights, and release them in the next epoch."""
+    return [Freezer("*weight*", at=1), Unfreezer("*weight*", at=2)]
+
+
+def partial_fits(autoencoder):
+    """Call partial_fit three times."""
+    for _ in range(3):
+        autoencoder.partial_fit(X)
+    return autoencoder
 
 
 def stored(rows):
@@ -217,11 +263,18 @@ def shard_of(rows, weights):
     return distributed.Shard(own_rows(rows)), None, own_rows(weights)
 
 
-def streamed_shard_fit(autoencoder, rows=X):
+def rows_of_last(rows):
+    """Return the rows of this process if only the last one has any."""
+    if torch.distributed.is_initialized() and torch.distributed.get_rank() == 0:
+        return rows[:0]
+    return rows
+
+
+def streamed_shard_fit(autoencoder, rows=X, select=own_rows):
     """Fit to shards that are not gathered."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skae.distributed._shard, "MAX_GATHERED_BYTES", 0)
-        return streamed_fit(autoencoder, rows, lambda rows: distributed.Shard(own_rows(rows)))
+        return streamed_fit(autoencoder, rows, lambda rows: distributed.Shard(select(rows)))
 
 
 def fit_cases(rank, names):

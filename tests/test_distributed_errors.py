@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from types import SimpleNamespace
 
@@ -23,15 +24,18 @@ import skae.distributed._shard
 from skae import DenseAutoencoder, ImageRestorer, ReconstructionDetector, distributed
 from skae._training import checkpoints
 from skae._training.divided_steps import SplitSteps
-from skae.distributed._launch import _wait_for_results
+from skae._training.step_sums import StepSum
+from skae.distributed._launch import _pickled_error, _wait_for_results
 
 from .processes import run_processes
 from .test_distributed import (
+    CLASSES,
     IMAGES,
     X,
     dense,
     own_rows,
     result_of,
+    rows_of_last,
     streamed_fit,
     streamed_shard_fit,
 )
@@ -165,8 +169,17 @@ def differing_fits(rank):
         outcome(lambda: ReconstructionDetector(dense(), n_neighbors=3 + rank).fit(X)),
         outcome(lambda: ImageRestorer(n_filters=4 + rank, max_iter=1).fit(IMAGES)),
         outcome(lambda: ImageRestorer(n_filters=4, max_iter=1).fit(IMAGES + rank)),
-        outcome(lambda: dense(max_iter=1).fit(X)),
+        outcome(lambda: dense().fit(X) if rank == 0 else ReconstructionDetector(dense()).fit(X)),
+        outcome(lambda: dense(random_state=[None, 0][rank]).fit(X)),
+        outcome(lambda: dense(corruption=swapped, batch_size=63).fit(X)),
+        outcome(lambda: dense(random_state=[0, None][rank], max_iter=1).fit(X)),
     ]
+
+
+def swapped(x, generator):
+    """Corrupt samples by values of others; the number of draws depends on the number of samples."""
+    order = torch.randperm(len(x), generator=generator)
+    return torch.where(torch.rand(x.shape, generator=generator) < 0.1, x[order], x)
 
 
 DIFFERENCES = [
@@ -179,12 +192,15 @@ DIFFERENCES = [
     (("OtherProcessError", "ValueError"), "NaN"),
     ("InvalidParameterError", "max_iter"),
     (("OSError", "OtherProcessError"), "no space left"),
-    ("ValueError", r"different arguments.*fits before \(1\)"),
+    ("ValueError", "process 0: DenseAutoencoder.fit; process 1: DenseAutoencoder.partial_fit"),
     ("ValueError", r"different arguments.*corruption \(1\)"),
     ("ValueError", r"different arguments.*net_params \(1\)"),
     ("ValueError", r"ReconstructionDetector.fit with different arguments.*n_neighbors \(1\)"),
     ("ValueError", r"ImageRestorer.fit with different arguments.*n_filters \(1\)"),
     ("ValueError", r"different arguments.*clean \(1\)"),
+    ("ValueError", "process 0: DenseAutoencoder.fit; process 1: ReconstructionDetector.fit"),
+    ("ValueError", r"different arguments.*random_state \(1\)"),
+    ("ValueError", "drew different random numbers"),
     ("no error", ""),
 ]
 
@@ -376,6 +392,38 @@ def test_errors_of_launched_processes():
         _wait_for_results({receiver: 4})
 
 
+class TwoArgumentsError(Exception):
+    """An error whose pickle can't be loaded."""
+
+    def __init__(self, name, number):
+        super().__init__(f"{name} {number}")
+
+
+@pytest.mark.parametrize("error", [TwoArgumentsError("row", 3), KeyError("row 3")])
+def test_errors_travel_with_their_traceback(error, monkeypatch):
+    """An error that can't be pickled becomes its text; others keep their type, with a note."""
+    monkeypatch.setenv("RANK", "1")
+    try:
+        raise error
+    except Exception as raised:
+        received = pickle.loads(_pickled_error(raised))
+    text = "".join(traceback.format_exception(received))
+    assert "row 3" in text
+    assert "raise error" in text
+    assert isinstance(received, KeyError) == isinstance(error, KeyError)
+
+
+def test_a_batch_that_fits_into_no_memory_changes_no_weights():
+    """Without samples of any process there are no gradients, and the loss is no NaN."""
+    layer = torch.nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    step_sum = StepSum(list(layer.parameters()), n_flags=1)
+    step_sum.clear()
+    loss, weight = step_sum.read()
+    assert (float(loss), float(weight)) == (0.0, 0.0)
+    assert layer.weight.grad is None
+
+
 def test_batch_normalization_is_refused():
     """A network that normalizes batches is an error, before it is trained."""
     steps = SplitSteps(SimpleNamespace(rank=0, size=2, is_first=True), X)
@@ -399,6 +447,18 @@ def test_shards_have_to_be_arrays(rows, message):
         distributed.Shard(rows)
 
 
+class MaskedSlices:
+    """Rows whose slices are masked arrays, as those of variables of netCDF; without a length."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+
+    def __getitem__(self, chunk):
+        mask = np.zeros(self.shape, bool)
+        mask[3:5, 2] = True
+        return np.ma.masked_array(self.rows, mask)[chunk]
+
+
 def fits_of_shards(rank):
     """Return outcomes of fits of shards: with targets, in one process only, and of other shapes."""
     warnings.simplefilter("ignore")
@@ -416,6 +476,10 @@ def fits_of_shards(rank):
         outcome(lambda: dense().fit(distributed.Shard(rows) if rank == 0 else rows)),
         outcome(lambda: dense().fit(distributed.Shard(rows[:, : 12 - rank]))),
         outcome(lambda: dense().fit(distributed.Shard(rows), sample_weight=np.ones(5))),
+        outcome(lambda: dense().fit(distributed.Shard(MaskedSlices(rows)))),
+        dense(target_weight=0.5).fit(
+            distributed.Shard(rows_of_last(X)), [] if rank == 0 else CLASSES
+        ),
     ]
 
 
@@ -432,7 +496,12 @@ def test_fits_of_shards():
         assert "each process needs all samples" in outcomes[1][1]
         assert "not all passed a Shard" in outcomes[2][1]
         assert "differ in shape or dtype" in outcomes[3][1]
-        assert "sample_weight with 5 values" in outcomes[4][1]
+        assert "sample_weight of shape (5,)" in outcomes[4][1]
+        assert "NaN in column 2" in outcomes[5][1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = dense(target_weight=0.5).fit(X, CLASSES)
+    np.testing.assert_allclose(first[6].loss_curve_, expected.loss_curve_, rtol=1e-5)
 
 
 # ------------------------------------------------------------------------------- checkpoints

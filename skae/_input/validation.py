@@ -368,13 +368,16 @@ def resolve_seed(random_state):
     seed : int
         Seed.
     """
-    if isinstance(random_state, numbers.Integral):
-        return int(random_state)
-    if random_state is None:
+    is_int = isinstance(random_state, numbers.Integral)
+    if is_int:
+        seed = int(random_state)
+    elif random_state is None:
         seed = int(np.random.default_rng().integers(np.iinfo(np.int32).max))
     else:
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     group = active_group()
     if group is not None:
-        seed = group.share_json(seed)
+        seeds = group.gather_values(seed)  # also of ints, which other processes may not have
+        if not is_int:
+            seed = seeds[0]
     return seed

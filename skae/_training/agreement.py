@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from skae._devices import resolve_device
 from skae._input.rows import sample_indices, take_rows
 from skae._training.fit_digest import Digest, NotDigestible
 from skae._version import __version__
@@ -47,6 +48,7 @@ def agree_on_fit(estimator, data, seed, start):
         return
     digests = {
         **_common_digests(estimator, seed),
+        "type of the device": resolve_device(estimator.device).type,
         "fits before": _digest(start()),
         **{name: _digest_rows(value) for name, value in data().items()},
     }

@@ -5,6 +5,7 @@ samples depend on one another, each process computes whole batches.
 """
 
 from contextlib import contextmanager, nullcontext
+from zlib import crc32
 
 import torch
 from skorch.callbacks import (
@@ -23,6 +24,7 @@ from skae._training.net_state import plain_records
 from skae._training.processes import NoProcesses
 from skae._training.progress import NoEpochCallbacks
 from skae._training.schedules import TorchSchedule
+from skae._training.step_sums import StepSum
 from skae._warnings import recorded_warnings, warn_user
 from skae.distributed._context import active_group
 from skae.distributed._draws import WholeBatchDraws
@@ -138,8 +140,7 @@ class SplitSteps(SameSteps):
         else:
             self.stream_partition = self.partition
         self._n_remaining = 0
-        self._buffer = None
-        self._used = []  # numbers of the parameters that have gradients
+        self._step_sum = self._loss = self._weight = None
         self._has_too_little_memory = self._must_divide = False
 
     def settings(self, extra, *, streams=False):
@@ -193,15 +194,15 @@ class SplitSteps(SameSteps):
                 self._has_too_little_memory = True
             is_checked = self._sum(net, step, weight)
             if not is_checked or not self._must_divide:
-                return self._summed_step(net, step)
+                return self._summed_step(step)
             net.parts *= 2
             warn_user(
                 f"A batch of {batch.n_samples} samples does not fit into the memory of all "
                 f"processes. From here on its samples are processed in {net.parts} parts. "
                 "Decrease batch_size to avoid this.",
             )
-            if self._buffer.device.type != "cpu":
-                return self._summed_step(net, step)
+            if not self._is_on_cpu:
+                return self._summed_step(step)
             if state is not None:
                 net.generator.set_state(state)
             self._n_remaining += 1
@@ -228,13 +229,19 @@ class SplitSteps(SameSteps):
             loss, weight = loss + step["loss"], weight + share
             if net.notifies_batches_:
                 reconstructions.append(step["y_pred"])
+        if batch.is_padding:
+            # zeros in place of a sample may have an infinite loss
+            net.optimizer_.zero_grad(set_to_none=True)
+            loss = 0.0
         x_hat = None
         if reconstructions:
             x_hat = torch.cat(reconstructions)
         return {"loss": loss, "y_pred": x_hat}, weight
 
     def _sum(self, net, step, weight, *, has_failed=False):
-        """Add gradients, loss, weight and flags of all processes, in one message.
+        """Add gradients, loss, weight and flags of all processes.
+
+        The gradients of the network become those of the whole batch, unless `has_failed`.
 
         Returns
         -------
@@ -242,43 +249,25 @@ class SplitSteps(SameSteps):
             Whether the flags were read.
         """
         parameters = [one for one in net.module_.parameters() if one.requires_grad]
-        sizes = [one.numel() for one in parameters]
-        n = sum(sizes)
-        if self._buffer is None:
-            self._buffer = torch.zeros(n + 2 + N_FLAGS, device=parameters[0].device)
-        buffer = self._buffer
-        views = [
-            view.view_as(one) for view, one in zip(buffer[:n].split(sizes), parameters, strict=True)
-        ]
-        if step is not None:
-            self._used = [i for i, one in enumerate(parameters) if one.grad is not None]
-        used = self._used
-        if step is None or has_failed:
-            buffer.zero_()
+        if self._step_sum is None or not self._step_sum.has_parameters(parameters):
+            self._step_sum = StepSum(parameters, N_FLAGS)
+        step_sum = self._step_sum
+        if step is None:
+            step_sum.clear()
         else:
-            if len(used) < len(parameters):
-                buffer[:n].zero_()
-            torch._foreach_copy_([views[i] for i in used], [parameters[i].grad for i in used])
-            buffer[n] = step["loss"]
-            buffer[n + 1] = weight
+            step_sum.write(step["loss"], weight)
         flags = torch.tensor([*self.group.flags(has_failed), float(self._has_too_little_memory)])
-        is_on_cpu = buffer.device.type == "cpu"
-        if is_on_cpu:
-            buffer[n + 2 :] = flags
-        self.group.sum(buffer)
+        if self._is_on_cpu:
+            step_sum.flags.copy_(flags)
+        self.group.sum(step_sum.numbers)
         self._n_remaining -= 1
         if not has_failed:
-            buffer[: n + 1] /= buffer[n + 1].clone()
-            for i in used:
-                if parameters[i].grad is None or step is None:
-                    parameters[i].grad = torch.empty_like(parameters[i])
-            if used:
-                torch._foreach_copy_([parameters[i].grad for i in used], [views[i] for i in used])
-        is_checked = is_on_cpu or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
+            self._loss, self._weight = step_sum.read()
+        is_checked = self._is_on_cpu or self._n_remaining % STEPS_BETWEEN_CHECKS == 0
         if is_checked:
             # by the CPU, which does not wait for the device, and notices a lost process
-            summed = buffer[n + 2 :]
-            if not is_on_cpu:
+            summed = step_sum.flags
+            if not self._is_on_cpu:
                 summed = self.group.sum(flags)
             self._must_divide = bool(summed[-1] > 0)
             self._has_too_little_memory = False
@@ -286,16 +275,37 @@ class SplitSteps(SameSteps):
                 self.group.read_flags(summed.tolist())
         return is_checked
 
-    def _summed_step(self, net, step):
+    @property
+    def _is_on_cpu(self):
+        """Whether the last step was computed on the CPU."""
+        return self._step_sum.numbers.device.type == "cpu"
+
+    def _summed_step(self, step):
         """Return the loss of the whole batch, with the reconstructions of the own samples."""
-        loss = self._buffer[-N_FLAGS - 2].clone()
         if step is None:
-            return {"loss": loss, "y_pred": None}
-        return {"loss": loss, "y_pred": step["y_pred"]}
+            return {"loss": self._loss, "y_pred": None}
+        return {"loss": self._loss, "y_pred": step["y_pred"]}
+
+    def agree(self, net, stop):
+        """Return whether any process wants to stop; raise an error for unequal generators."""
+        if net.generator is not None:
+            self._check_generators(net.generator)
+        return super().agree(net, stop)
+
+    def _check_generators(self, generator):
+        """Raise an error if the order of the samples would not be the same in all processes."""
+        states = self.group.gather_values(crc32(generator.get_state().numpy().tobytes()))
+        if len(set(states)) > 1:
+            raise ValueError(
+                "The processes drew different random numbers in an epoch: a corruption, a module "
+                "or another function draws numbers that depend on the number of samples of a "
+                "process, such as torch.randperm(len(x)). Draw tensors with one row for each "
+                "sample, or fit in a block of skae.distributed.alone()."
+            )
 
     def total_weight(self, batch):
         """Return the sum of the sample weights of the last batch."""
-        return self._buffer[-N_FLAGS - 1].clone()
+        return self._weight
 
     def end_epoch(self, net, total_loss, total_weight):
         """Do nothing: all processes have the same sums."""

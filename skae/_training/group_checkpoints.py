@@ -103,9 +103,11 @@ def open_checkpoints(estimator, seed, data, start):
             yield opened
         return
     folder = None
+    has_digest = estimator.checkpoint_dir is not None and estimator.random_state is not None
+    has_digest = group.share_json(has_digest)
     if group.is_first:
         folder = checkpoints.locked_folder(estimator, seed, data, start)
-    elif estimator.checkpoint_dir is not None and estimator.random_state is not None:
+    elif has_digest:
         _take_part_in_digest(estimator, seed, data, start)
     try:
         if group.share_json(folder is not None):

@@ -61,7 +61,7 @@ def net_state(net, *, within_epoch):
 def plain_records(records):
     """Return records, such as the epochs of a history, with their plain values alone."""
     return [
-        {name: value for name, value in record.items() if type(value) in PLAIN_TYPES}
+        {name: value for name, value in record.items() if isinstance(value, PLAIN_TYPES)}
         for record in records
     ]
 

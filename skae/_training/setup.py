@@ -347,8 +347,10 @@ def set_up_partial_fit(estimator, data, seed, *, resume):
     net.iterator_train = setup.processes.batches_class(streams=setup.streams)
     net.parts = max(net.parts, setup.n_parts)
     net.processes = setup.processes
+    settings = setup.processes.settings(setup.extra, streams=setup.streams)
     vars(net).pop("iterator_train__partition", None)  # of an earlier call with other processes
-    vars(net).update(setup.processes.settings({}, streams=setup.streams))
+    if "iterator_train__partition" in settings:
+        net.iterator_train__partition = settings["iterator_train__partition"]
     setup.net = net
     return setup
 

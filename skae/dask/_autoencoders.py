@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skae._input.dask_rows import is_dask_array, is_dask_frame
+from skae._input.tables import plain_table
 from skae._sklearn_compat import HasMethods, Interval
+from skae._training.fitted import FitResult
 from skae._typing import Auto
 from skae.autoencoders._conv import ConvAutoencoder
 from skae.autoencoders._dense import DenseAutoencoder
@@ -89,14 +91,19 @@ class ClusterMixin(BaseEstimator):
         if is_dask_array(X_val) or is_dask_frame(X_val):
             X_val = X_val.compute()
         if hasattr(X_val, "columns"):
-            X_val = X_val.to_numpy()
+            _check_names(X_val.columns, chunks.names, "X_val")
+            X_val = np.asarray(plain_table(X_val, "X_val"))
         local = self._unfitted_local()
+        if self.warm_start and hasattr(self, "net_"):
+            local = self.to_local()
+            _check_names(chunks.names, vars(local).pop("feature_names_in_", None), "X")
         fitted = fit_on_cluster(local, chunks, X_val, client=self.client, retries=self.retries)
         parameters = fitted.get_params(deep=False)
         state = {name: value for name, value in vars(fitted).items() if name not in parameters}
+        vars(self).pop("feature_names_in_", None)
         if chunks.names is not None:
             state["feature_names_in_"] = np.array(chunks.names, dtype=object)
-        self.__dict__.update(state)
+        FitResult(state).install(self)
         return self
 
     def to_local(self) -> DenseAutoencoder | ConvAutoencoder:
@@ -129,6 +136,15 @@ class ClusterMixin(BaseEstimator):
     def __getstate__(self):
         """Return the state to pickle, without the client."""
         return {**super().__getstate__(), "client": None}
+
+
+def _check_names(names, expected, name):
+    """Raise an error if names of columns, which may be None, are others than expected."""
+    if names is None or expected is None or list(names) == list(expected):
+        return
+    raise ValueError(
+        f"Got {name} with the columns {list(names)}, but expected {list(expected)} in this order."
+    )
 
 
 class DaskDenseAutoencoder(ClusterMixin, DenseAutoencoder):

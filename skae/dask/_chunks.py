@@ -23,12 +23,15 @@ class RowChunks:
     ----------
     names : list of str or None
         Names of the columns of a DataFrame, if all are strings.
+    dtype : numpy.dtype or None
+        Common dtype of the columns of a DataFrame.
     """
 
     def __init__(self, X, y, sample_weight):
-        self.names = None
+        self.names = self.dtype = None
         if is_dask_frame(X):
             self.names = _column_names(X)
+            self.dtype = _common_dtype(X)
             self.sizes = (math.nan,) * X.npartitions
         else:
             if X.ndim < 2:
@@ -142,3 +145,11 @@ def _column_names(X):
     if not all(isinstance(name, str) for name in names):
         return None
     return names
+
+
+def _common_dtype(X):
+    """Return the dtype of NumPy for all columns; float64 for nullable ones, which may have NA."""
+    dtypes = [np.dtype(np.float64)]
+    if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
+        dtypes = list(X.dtypes)
+    return np.result_type(*dtypes)

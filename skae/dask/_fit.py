@@ -50,7 +50,7 @@ def fit_on_cluster(estimator, chunks, X_val, *, client, retries):
         client = get_client()
     import cloudpickle
 
-    payload = cloudpickle.dumps((estimator, X_val))
+    payload = cloudpickle.dumps((estimator, X_val, chunks.dtype))
     n_left = retries
     while True:
         client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from skae._input.array_likes import as_numpy
 from skae.distributed import Lost, Shard
 from skae.distributed._context import known_groups, settings
 
@@ -55,7 +56,7 @@ def fit_part(payload, parts, store, rank, size):
     Parameters
     ----------
     payload : bytes
-        Pickle of the unfitted autoencoder and the validation set.
+        Pickle of the unfitted autoencoder, the validation set, and the dtype of rows of DataFrames.
     parts : list of tuple
         Rows, targets and weights of each chunk, in order.
     store : tuple of (str, int) or None
@@ -79,8 +80,13 @@ def _fit(payload, parts, store, rank, size):
     """Fit an autoencoder, and return it with its warnings; see `fit_part`."""
     import cloudpickle
 
-    estimator, X_val = pickle.loads(payload)
-    X, y, sample_weight = (_join(values) for values in zip(*parts, strict=True))
+    estimator, X_val, dtype = pickle.loads(payload)
+    rows, targets, weights = zip(*parts, strict=True)
+    if dtype is None:
+        rows = [as_numpy(chunk) for chunk in rows]
+    else:
+        rows = [frame.to_numpy(dtype=dtype, na_value=np.nan) for frame in rows]
+    X, y, sample_weight = _join(rows), _join(targets), _join(weights)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if store is None:

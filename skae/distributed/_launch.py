@@ -8,6 +8,7 @@ import os
 import pickle
 import socket
 import threading
+import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import wait
@@ -233,8 +234,8 @@ def _work(pipe, payload, variables, timeout):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(variables)
     torch.set_num_threads(int(variables["OMP_NUM_THREADS"]))
-    function, args = pickle.loads(payload)
     try:
+        function, args = pickle.loads(payload)
         start(timeout)
         value = function(*args)
         if variables["RANK"] != "0":
@@ -253,8 +254,12 @@ def _end_with_parent():
 
 
 def _pickled_error(error):
-    """Return the pickle of an error, or of its text."""
+    """Return the pickle of an error with the traceback as a note, or of its text."""
+    trace = "".join(traceback.format_exception(error))
+    error.add_note(f"Traceback of process {os.environ['RANK']}:\n{trace}")
     try:
-        return _dumps(error)
-    except Exception:  # errors of users may hold anything
-        return _dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+        content = _dumps(error)
+        pickle.loads(content)
+    except Exception:  # errors of users may hold anything, and some need other arguments
+        content = _dumps(RuntimeError(trace))
+    return content

@@ -49,7 +49,10 @@ class Shard:
 
     def __init__(self, X: Any) -> None:
         if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
+            X = X.detach().cpu()
+            if X.dtype == torch.bfloat16:  # which NumPy does not have
+                X = X.float()
+            X = X.numpy()
         has_slices = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
         if not has_slices or hasattr(X, "columns") or hasattr(X, "toarray") or len(X.shape) < 2:
             raise TypeError(
@@ -93,17 +96,29 @@ class ShardedRows:
         """Read a slice of neighboring rows."""
         start, stop, _ = chunk.indices(len(self))
         if getattr(reading, "is_own", False):
-            return np.asarray(self._X[start - self.start : stop - self.start])
+            return self._read(start - self.start, stop - self.start)
         rows = np.zeros((stop - start, *self.shape[1:]), self.dtype)
         own_start, own_stop = max(start, self.start), min(stop, self.stop)
         # other processes wait for a check before the sum
         if own_start < own_stop:
-            own = self._X[own_start - self.start : own_stop - self.start]
-            rows[own_start - start : own_stop - start] = np.asarray(own)
+            own = self._read(own_start - self.start, own_stop - self.start)
+            rows[own_start - start : own_stop - start] = own
         if rows.size:
             # bytes, since zero plus minus zero is another number
             self.group.checked_sum(torch.from_numpy(rows.view(np.uint8).reshape(-1)))
         return rows
+
+    def _read(self, start, stop):
+        """Read rows of the shard; masked values are NaN."""
+        rows = self._X[start:stop]
+        if not np.ma.is_masked(rows):
+            return np.asarray(rows)
+        if self.dtype.kind == "f":
+            return rows.filled(np.nan)
+        raise ValueError(
+            f"Got masked values in a Shard of dtype {self.dtype}, but expected integers without a "
+            "mask. Pass floats, in which masked values are NaN, with allow_nan=True."
+        )
 
 
 @contextmanager
@@ -191,7 +206,11 @@ def _check_all_shards(group, is_shard, rows):
     """Return shape and dtype of all shards, after a check that all processes pass one, or none."""
     own = {"is_shard": is_shard}
     if is_shard:
-        own |= {"n": len(rows), "shape": list(rows.shape[1:]), "dtype": np.dtype(rows.dtype).str}
+        own |= {
+            "n": rows.shape[0],
+            "shape": list(rows.shape[1:]),
+            "dtype": np.dtype(rows.dtype).str,
+        }
     described = group.gather_values(own)
     kinds = [{key: value for key, value in one.items() if key != "n"} for one in described]
     if any(kind != kinds[0] for kind in kinds):
@@ -204,37 +223,43 @@ def _check_all_shards(group, is_shard, rows):
 
 def _gather_array(group, values, name, sizes):
     """Return an array with the values of all processes, or None if no process has any."""
-    own = None
+    kind = None
     if values is not None:
-        own = np.asarray(values)
-        if len(own) != sizes[group.rank]:
-            raise ValueError(
-                f"Got {name} with {len(own)} values, but the shard of this process has "
-                f"{sizes[group.rank]} rows."
-            )
-        if own.dtype.kind not in "biufUOS" or (
-            own.dtype.kind == "O"
-            and not all(
-                one is None or isinstance(one, (str, int, float, bool)) for one in own.ravel()
-            )
-        ):
-            raise TypeError(f"Got {name} of dtype {own.dtype}, but expected numbers or texts.")
-        array, content = own, None
-        if own.ndim < 2 or own.dtype.kind not in "biuf":
-            content = own.tolist()
-        own = [own.dtype.str, own.shape[1:], content]
-    described = group.gather_values(own)
-    if all(one is None for one in described):
+        values = np.asarray(values)
+        _check_own_values(values, name, sizes[group.rank])
+        kind = [values.dtype.str, list(values.shape[1:])]
+    kinds = group.gather_values(kind)
+    if all(one is None for one in kinds):
         return None
-    if any(one is None for one in described):
+    if any(one is None for one in kinds):
         raise ValueError(f"Got {name} in some processes only.")
-    if any(one[2] is None for one in described):
-        if any(one != described[0] for one in described):
-            raise ValueError(f"Got {name} of different shapes or dtypes in the processes.")
-        return ShardedRows(array, group, sizes)[:]
-    return np.concatenate(
-        [
-            np.array(content, dtype="O" if dtype == "|O" else dtype).reshape(-1, *shape)
-            for dtype, shape, content in described
-        ]
-    )
+    # an empty list has another dtype and another shape
+    kinds = [one for one, size in zip(kinds, sizes, strict=True) if size > 0] or kinds[:1]
+    shape = kinds[0][1]
+    if any(one[1] != shape for one in kinds):
+        raise ValueError(f"Got {name} of different shapes in the processes.")
+    values = values.reshape(-1, *shape)
+    dtypes = [np.dtype(one[0]) for one in kinds]
+    if all(dtype.kind in "biuf" for dtype in dtypes):
+        values = values.astype(np.result_type(*dtypes))
+        return ShardedRows(values, group, sizes)[:]
+    gathered = [cell for cells in group.gather_values(values.ravel().tolist()) for cell in cells]
+    texts = np.empty(len(gathered), object)
+    texts[:] = gathered
+    if not any(dtype.kind == "O" for dtype in dtypes):
+        texts = texts.astype(str)
+    return texts.reshape(-1, *shape)
+
+
+def _check_own_values(values, name, n_rows):
+    """Raise an error unless there is a number or text, or a row of these, for each own row."""
+    if values.ndim == 0 or len(values) != n_rows:
+        raise ValueError(
+            f"Got {name} of shape {values.shape}, but the shard of this process has {n_rows} rows."
+        )
+    is_plain = values.dtype.kind in "biufU"
+    if values.dtype.kind == "O":
+        types = (type(None), str, int, float, bool)
+        is_plain = all(isinstance(one, types) for one in values.ravel())
+    if not is_plain:
+        raise TypeError(f"Got {name} of dtype {values.dtype}, but expected numbers or texts.")
