@@ -105,10 +105,16 @@ def test_targets_weights_and_validation_set(client):
     autoencoder.fit(lazy_X, da.from_array(y, chunks=70), weights, X_val=da.from_array(X_val))
     codes = expected.transform(X)
     assert_allclose(autoencoder.transform(X), codes, atol=1e-3 * np.abs(codes).max())
-    with pytest.raises(ValueError, match="Got y with 299 values, but X has 300 samples"):
+    with pytest.raises(ValueError, match=r"Got y of shape \(299,\), but X has 300 samples"):
         autoencoder.fit(lazy_X, y[1:])
     with pytest.raises(ValueError, match=r"or call X.compute_chunk_sizes\(\) first"):
         autoencoder.fit(lazy_X[lazy_X[:, 0] > 0], y)
+    with pytest.raises(ValueError, match=r"Got sample_weight of shape \(\), but X has 300 samples"):
+        autoencoder.fit(lazy_X, y, 2.0)
+    labels = pd.Series(["a", "b", None] * 100)
+    expected = DenseAutoencoder(3, **settings).fit(X, labels)
+    autoencoder.fit(da.from_array(X, chunks=100), dd.from_pandas(labels, npartitions=3))
+    assert_allclose(autoencoder.loss_curve_, expected.loss_curve_, rtol=1e-5)
 
 
 def test_data_frames(client):

@@ -75,7 +75,7 @@ def stream_if_large(X, name="X"):
         return streamed
     if isinstance(X, np.memmap):
         return X
-    return as_plain(np.asanyarray(X[:]), name)
+    return as_plain(np.asanyarray(_read(X, 0, len(X))), name)
 
 
 def dense_or_streamed(X, name="X"):
@@ -168,7 +168,7 @@ class StreamedRows(RowSource):
         if step != 1:
             raise ValueError(f"Got a slice with step {step}, but expected a step of 1.")
         self._check_file_size(start, stop)
-        rows = self.source[start:stop]
+        rows = _read(self.source, start, stop)
         if np.ma.is_masked(rows):
             rows = self._fill_mask(rows, start)
         rows = np.asarray(rows)
@@ -262,6 +262,14 @@ class StreamedRows(RowSource):
                 rows = self[int(within[first]) : int(within[last - 1]) + 1]
                 out[start + first : start + last] = rows[within[first:last] - within[first]]
         return out
+
+
+def _read(source, start, stop):
+    """Read rows of a source; NumPy would drop the mask of a masked array of dask."""
+    rows = source[start:stop]
+    if hasattr(rows, "compute"):
+        rows = rows.compute()
+    return rows
 
 
 def _runs(numbers, step):

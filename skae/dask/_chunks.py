@@ -114,9 +114,9 @@ class RowChunks:
                 "Pass a dask collection with equal chunks, or call X.compute_chunk_sizes() first."
             )
         values = np.asarray(values)
-        if len(values) != sum(self.sizes):
+        if values.ndim == 0 or len(values) != sum(self.sizes):
             raise ValueError(
-                f"Got {name} with {len(values)} values, but X has {sum(self.sizes)} samples."
+                f"Got {name} of shape {values.shape}, but X has {sum(self.sizes)} samples."
             )
         stops = np.cumsum(self.sizes)
         return [values[stop - size : stop] for stop, size in zip(stops, self.sizes, strict=True)]

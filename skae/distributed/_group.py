@@ -79,7 +79,6 @@ class Group:
         self.announce = self._announce_error
         try:
             with self._deferred_interrupts(), silent_warnings(not self.is_first):
-                self._check_equal_calls(name)
                 yield
                 self.check()
         except (Lost, OtherProcessError):
@@ -87,13 +86,6 @@ class Group:
         except BaseException as error:
             self._tell_others(error)
             raise
-
-    def _check_equal_calls(self, name):
-        """Raise an error if another process called another function."""
-        names = self.gather_values(name)
-        if len(set(names)) > 1:
-            calls = "; ".join(f"process {i}: {one}" for i, one in enumerate(names))
-            raise ValueError(f"The processes called different functions: {calls}.")
 
     def _tell_others(self, error):
         """Announce an error to the others, unless all processes raised it together."""

@@ -24,7 +24,8 @@ class Shard:
     """Rows that only this process has, as the X of ``fit``.
 
     The fit is that of one process on the rows of all shards, in the order of the processes. `y` and
-    `sample_weight` belong to the rows of the shard.
+    `sample_weight` belong to the rows of the shard. Other methods, such as ``transform``, take
+    arrays.
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ class ShardedRows:
     def _read(self, start, stop):
         """Read rows of the shard; masked values are NaN."""
         rows = self._X[start:stop]
+        if hasattr(rows, "compute"):  # a masked array of dask
+            rows = rows.compute()
         if not np.ma.is_masked(rows):
             return np.asarray(rows)
         if self.dtype.kind == "f":
@@ -243,7 +246,7 @@ def _gather_array(group, values, name, sizes):
     if all(dtype.kind in "biuf" for dtype in dtypes):
         values = values.astype(np.result_type(*dtypes))
         return ShardedRows(values, group, sizes)[:]
-    gathered = [cell for cells in group.gather_values(values.ravel().tolist()) for cell in cells]
+    gathered = [cell for cells in group.gather_values(_plain_cells(values)) for cell in cells]
     texts = np.empty(len(gathered), object)
     texts[:] = gathered
     if not any(dtype.kind == "O" for dtype in dtypes):
@@ -257,9 +260,19 @@ def _check_own_values(values, name, n_rows):
         raise ValueError(
             f"Got {name} of shape {values.shape}, but the shard of this process has {n_rows} rows."
         )
-    is_plain = values.dtype.kind in "biufU"
-    if values.dtype.kind == "O":
-        types = (type(None), str, int, float, bool)
-        is_plain = all(isinstance(one, types) for one in values.ravel())
-    if not is_plain:
+    types = (type(None), str, int, float)
+    is_plain = all(isinstance(cell, types) for cell in _plain_cells(values))
+    if values.dtype.kind not in "biufUO" or not is_plain:
         raise TypeError(f"Got {name} of dtype {values.dtype}, but expected numbers or texts.")
+
+
+def _plain_cells(values):
+    """Return the values of an array as a flat list, with None for NA of pandas."""
+    cells = []
+    for cell in values.ravel().tolist():
+        if isinstance(cell, np.generic):
+            cell = cell.item()
+        elif type(cell).__name__ == "NAType":
+            cell = None
+        cells.append(cell)
+    return cells
