@@ -169,10 +169,19 @@ def differing_fits(rank):
         outcome(lambda: ReconstructionDetector(dense(), n_neighbors=3 + rank).fit(X)),
         outcome(lambda: ImageRestorer(n_filters=4 + rank, max_iter=1).fit(IMAGES)),
         outcome(lambda: ImageRestorer(n_filters=4, max_iter=1).fit(IMAGES + rank)),
+        outcome(lambda: table_fit("xyz" if rank == 0 else "uvw")),
         outcome(lambda: dense(random_state=[None, 0][rank]).fit(X)),
         outcome(lambda: dense(corruption=swapped, batch_size=63).fit(X)),
         outcome(lambda: dense(random_state=[0, None][rank], max_iter=1).fit(X)),
     ]
+
+
+def table_fit(categories):
+    """Fit to a table of numbers and categories."""
+    codes = np.arange(len(X)) % len(categories)
+    table = pd.DataFrame(X).assign(kind=pd.Categorical.from_codes(codes, list(categories)))
+    table.columns = table.columns.astype(str)
+    return dense(categorical_features="from_dtype", max_iter=1).fit(table)
 
 
 def swapped(x, generator):
@@ -197,6 +206,7 @@ DIFFERENCES = [
     ("ValueError", r"ReconstructionDetector.fit with different arguments.*n_neighbors \(1\)"),
     ("ValueError", r"ImageRestorer.fit with different arguments.*n_filters \(1\)"),
     ("ValueError", r"different arguments.*clean \(1\)"),
+    ("ValueError", r"different arguments.*columns of X \(1\)"),
     ("ValueError", r"different arguments.*random_state \(1\)"),
     ("ValueError", "drew different random numbers"),
     ("no error", ""),

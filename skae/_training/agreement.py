@@ -46,8 +46,10 @@ def agree_on_fit(estimator, data, seed, start):
     """
     if active_group() is None:
         return
+    names = list(getattr(estimator, "feature_names_in_", ()))
     digests = {
         **_common_digests(estimator, seed),
+        "columns of X": _digest((names, getattr(estimator, "_table", None))),
         "type of the device": resolve_device(estimator.device).type,
         "fits before": _digest(start()),
         **{name: _digest_rows(value) for name, value in data().items()},

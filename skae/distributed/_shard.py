@@ -260,9 +260,11 @@ def _check_own_values(values, name, n_rows):
         raise ValueError(
             f"Got {name} of shape {values.shape}, but the shard of this process has {n_rows} rows."
         )
-    types = (type(None), str, int, float)
-    is_plain = all(isinstance(cell, types) for cell in _plain_cells(values))
-    if values.dtype.kind not in "biufUO" or not is_plain:
+    is_plain = values.dtype.kind in "biufU"
+    if values.dtype.kind == "O":
+        types = (type(None), str, int, float)
+        is_plain = all(isinstance(cell, types) for cell in _plain_cells(values))
+    if not is_plain:
         raise TypeError(f"Got {name} of dtype {values.dtype}, but expected numbers or texts.")
 
 

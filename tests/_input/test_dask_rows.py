@@ -24,12 +24,28 @@ from skae import (
     LatentSampler,
     ReconstructionDetector,
 )
-from skae._input import dask_rows
+from skae._input import dask_rows, streaming
 
 from ..cases import gray_images, low_rank
 
 # a chunk of one row runs through the same kernels as any other: results are padded to eight rows
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+@pytest.mark.parametrize("max_bytes", [0, 2**28])
+def test_masked_values_are_missing_in_fit(max_bytes, monkeypatch):
+    """Masked values of a dask array are NaN in fit, also if its rows are streamed."""
+    monkeypatch.setattr(streaming, "STREAMED_BYTES", max_bytes)
+    X = low_rank(100, 4)
+    masked = da.ma.masked_where(da.from_array(X > 1), da.from_array(X, chunks=(30, 4)))
+    autoencoder = DenseAutoencoder(2, max_iter=1, random_state=0)
+    with pytest.raises(ValueError, match="NaN"):
+        autoencoder.fit(masked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = autoencoder.set_params(allow_nan=True).fit(np.where(X > 1, np.nan, X))
+        curve = expected.loss_curve_
+        assert_allclose(autoencoder.fit(masked).loss_curve_, curve, rtol=1e-5)
 
 
 @pytest.fixture(autouse=True, params=["synchronous", "threads"])
