@@ -11,8 +11,10 @@ import threading
 import time
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,7 @@ from skae import DenseAutoencoder, ImageRestorer, ReconstructionDetector, distri
 from skae._training import checkpoints
 from skae._training.divided_steps import SplitSteps
 from skae._training.step_sums import StepSum
+from skae.distributed._context import only_in_this_thread
 from skae.distributed._launch import _pickled_error, _wait_for_results
 
 from .processes import run_processes
@@ -295,6 +298,23 @@ def test_callbacks_and_warnings_belong_to_the_first_process():
     assert other_messages == []
 
 
+def fit_in_threads(rank):
+    """Return whether threads belong to the group, within a block that excludes others and after."""
+
+    def belongs():
+        return not distributed.first()
+
+    with ThreadPoolExecutor(1) as pool:
+        with only_in_this_thread():
+            inside = [belongs(), pool.submit(belongs).result()]
+        return [*inside, pool.submit(belongs).result()]
+
+
+def test_threads_of_other_tasks_are_alone():
+    """Threads of other tasks of a worker of dask do not belong to its process group."""
+    assert run_processes(fit_in_threads, 2)[1] == [True, False, True]
+
+
 def with_little_memory(rank):
     """Fit while one process has too little memory for its part of a batch."""
     warnings.simplefilter("ignore")
@@ -328,7 +348,8 @@ def searches(rank):
     search = GridSearchCV(dense(max_iter=1), {"batch_size": [32, 64]}, cv=2)
     scores = [search.fit(X[:300]).cv_results_["mean_test_score"]]
     if rank == 0:
-        with distributed.alone():
+        with distributed.alone(), joblib.parallel_config("threading"):
+            search.set_params(n_jobs=2)
             scores.append(search.fit(X[:300]).cv_results_["mean_test_score"])
         receiver, sender = multiprocessing.Pipe(duplex=False)
         context = multiprocessing.get_context("fork")

@@ -1,5 +1,7 @@
 """The sum of a training step over several processes: gradients, loss, weight and flags."""
 
+import operator
+
 import torch
 
 __all__ = ["StepSum"]
@@ -41,7 +43,7 @@ class StepSum:
     def has_parameters(self, parameters):
         """Return whether these are the parameters, which callbacks such as Unfreezer change."""
         own = self.parameters
-        return len(own) == len(parameters) and all(map(_is_same, own, parameters))
+        return len(own) == len(parameters) and all(map(operator.is_, own, parameters))
 
     def write(self, loss, weight):
         """Write the gradients of the parameters, loss and weight, neither divided yet."""
@@ -84,7 +86,3 @@ class StepSum:
             gradients = [self.parameters[i].grad for i in used]
             torch._foreach_copy_(gradients, [self._gradients[i] for i in used])
         return self._loss[0].clone(), weight[0]
-
-
-def _is_same(one, other):
-    return one is other

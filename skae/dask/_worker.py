@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from skae._input.array_likes import as_numpy
 from skae.distributed import Lost, Shard
-from skae.distributed._context import known_groups, settings
+from skae.distributed._context import known_groups, only_in_this_thread, settings
 
 __all__ = ["close_store", "fit_part", "open_store"]
 
@@ -151,12 +151,12 @@ def _join(values):
 
 @contextmanager
 def _process_group(host, port, rank, size):
-    """Join the process group of the tasks within a block."""
+    """Join the process group of the tasks within a block, in which other tasks fit alone."""
     timeout = timedelta(seconds=settings["timeout"])
     backend = "gloo"
     if torch.cuda.is_available() and dist.is_nccl_available():
         backend = "cpu:gloo,cuda:nccl"
-    with _network_interface():
+    with only_in_this_thread(), _network_interface():
         try:
             store = dist.TCPStore(host, port, size, is_master=False, timeout=timeout)
             dist.init_process_group(

@@ -21,6 +21,7 @@ __all__ = [
     "alone",
     "first",
     "joined",
+    "only_in_this_thread",
     "settings",
     "with_all_processes",
     "with_all_rows",
@@ -34,6 +35,12 @@ ACTIVE: ContextVar[Group | None] = ContextVar("active", default=None)
 
 IS_ALONE: ContextVar[bool] = ContextVar("is_alone", default=False)
 """Whether the caller is in a block of `alone`."""
+
+blocks_of_alone: list[None] = []
+"""One entry for each block of `alone` in any thread; threads of joblib don't know their caller."""
+
+threads_of_group: list[int] = []
+"""The threads that belong to the process group; empty if all do."""
 
 known_groups: dict[str, Group] = {}
 """The group of the present process group, and nothing else."""
@@ -62,7 +69,8 @@ if hasattr(os, "register_at_fork"):
 def alone() -> Iterator[None]:
     """Fit without the other processes within a block.
 
-    A fit in the block is the same as without a process group. The other processes need not call it.
+    A fit in the block is the same as without a process group, also in threads, such as those of
+    joblib. The other processes need not call it.
 
     Examples
     --------
@@ -72,10 +80,22 @@ def alone() -> Iterator[None]:
     ...     autoencoder = DenseAutoencoder(2, random_state=0).fit(load_iris().data)
     """
     token = IS_ALONE.set(True)
+    blocks_of_alone.append(None)
     try:
         yield
     finally:
+        blocks_of_alone.pop()
         IS_ALONE.reset(token)
+
+
+@contextmanager
+def only_in_this_thread() -> Iterator[None]:
+    """Keep other threads out of the process group within a block: they fit alone."""
+    threads_of_group.append(threading.get_ident())
+    try:
+        yield
+    finally:
+        threads_of_group.clear()
 
 
 def first() -> bool:
@@ -153,7 +173,9 @@ def joined(name):
     Lost
         If another process ends, or does not call the same function in time.
     """
-    if ACTIVE.get() is not None or IS_ALONE.get() or not _has_processes():
+    # a thread, which has a context of its own, is alone while no fit is running
+    is_alone = IS_ALONE.get() or (len(blocks_of_alone) > 0 and not is_fitting.locked())
+    if ACTIVE.get() is not None or is_alone or not _has_processes():
         yield
         return
     if not is_fitting.acquire(blocking=False):
@@ -174,8 +196,10 @@ def joined(name):
 
 
 def _has_processes():
-    """Return whether this process belongs to a process group of several processes."""
+    """Return whether this thread belongs to a process group of several processes."""
     if not dist.is_available() or not dist.is_initialized():
+        return False
+    if threads_of_group and threading.get_ident() not in threads_of_group:
         return False
     if any(dist.group.WORLD is world for world in worlds_of_parent):
         return False
