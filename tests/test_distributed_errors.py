@@ -488,7 +488,7 @@ class MaskedSlices:
         return np.ma.masked_array(self.rows, mask)[chunk]
 
 
-def fits_of_shards(rank):
+def fits_of_shards(rank, folder):
     """Return outcomes of fits of shards: with targets, in one process only, and of other shapes."""
     warnings.simplefilter("ignore")
     labels = np.array(["a", "b", None] * 201, dtype=object)
@@ -509,12 +509,13 @@ def fits_of_shards(rank):
         dense(target_weight=0.5).fit(
             distributed.Shard(rows_of_last(X)), [] if rank == 0 else CLASSES
         ),
+        outcome(lambda: streamed_shard_fit(dense(checkpoint_dir=[folder, None][rank]))),
     ]
 
 
-def test_fits_of_shards():
+def test_fits_of_shards(tmp_path):
     """Targets of shards may be texts; shards of different kinds are an error in all processes."""
-    first, second = run_processes(fits_of_shards, 2)
+    first, second = run_processes(fits_of_shards, 2, tmp_path)
     labels = np.array(["a", "b", None] * 201, dtype=object)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -527,6 +528,7 @@ def test_fits_of_shards():
         assert "differ in shape or dtype" in outcomes[3][1]
         assert "sample_weight of shape (5,)" in outcomes[4][1]
         assert "NaN in column 2" in outcomes[5][1]
+        assert outcomes[7] == ("no error", "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = dense(target_weight=0.5).fit(X, CLASSES)

@@ -13,7 +13,7 @@ __all__ = ["BatchPart", "DividedStreamedBatches", "Partition", "ShardPartition"]
 
 
 MIN_BLOCKS = 2
-"""Blocks of a buffer for each process, from which on blocks are not divided."""
+"""Smallest number of blocks of a buffer per process. Fewer blocks are divided."""
 
 
 class BatchPart(Batch):

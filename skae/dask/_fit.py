@@ -14,7 +14,7 @@ from skae.distributed._errors import OtherProcessError
 __all__ = ["fit_on_cluster"]
 
 POLL_SECONDS = 0.5
-"""Time between two looks at the tasks, at the workers, and at their locks."""
+"""Seconds between two checks of the tasks, the workers, and their locks."""
 
 SECONDS_TO_END = 60.0
 """After a loss or an error, the longest time in which the tasks of other workers end."""
@@ -99,8 +99,8 @@ def _fit_once(client, payload, chunks):
 def _released():
     """Yield an empty list of futures, which are released in the end, as after Ctrl-C.
 
-    The workers then cancel tasks that run. An error refers to its futures. Those of a lost worker
-    would stand in the way of new ones.
+    The workers then cancel running tasks. Without the release, an error would refer to the futures
+    of a lost worker, and dask would not compute their chunks again.
     """
     futures = []
     try:

@@ -26,7 +26,7 @@ fit_lock = threading.Lock()
 """Held by the fit of this process. A canceled one ends after its present step."""
 
 POLL_SECONDS = 0.5
-"""Time between two looks at the state of a task."""
+"""Seconds between two checks of the state of a task."""
 
 CANCELED_STATES = ("cancelled", "released", "forgotten")
 """States of dask's tasks whose results nobody waits for."""

@@ -119,7 +119,7 @@ def with_all_processes(function: Function) -> Function:
 
 
 def with_all_rows(function: Function) -> Function:
-    """Decorate a method as `with_all_processes` does, which needs all rows in each process.
+    """Decorate a method that needs all rows in each process, as `with_all_processes` does.
 
     A large `Shard` is an error.
     """

@@ -15,7 +15,7 @@ DRAWS_LIKE |= {
     getattr(functional, name)
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")
 }
-"""Functions that draw a tensor from the parameters in another, or of its shape."""
+"""Functions that draw a tensor of the shape of another, or with the parameters in it."""
 
 DRAWS_IN_PLACE = {
     getattr(torch.Tensor, name)
@@ -37,9 +37,9 @@ class WholeBatchDraws(TorchFunctionMode):
     """Draw random numbers for a whole batch, and use those of some of its samples.
 
     All processes draw the same numbers, so that their generators remain equal. The first dimension
-    of a drawn tensor is the one of the samples, if it has their number. Other tensors are drawn as
-    they are. So are numbers of other generators than that of the fit and the default one of torch,
-    which is seeded for modules of users.
+    of a drawn tensor is regarded as that of the samples if it has their number. Other tensors are
+    drawn unchanged. The generators are that of the fit and the default generator of torch, which
+    the fit seeds for modules of users. Draws from further generators remain unchanged.
 
     Parameters
     ----------

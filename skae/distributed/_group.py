@@ -61,7 +61,7 @@ class Group:
         self.epoch = 0
         self.announce = self._announce_error
         self._has_nccl = "nccl" in str(dist.get_backend_config(world))
-        with self.losses(name):
+        with self.raising_lost(name):
             # messages of the user's own collectives never mix with those of a fit
             self.control = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout))
 
@@ -70,7 +70,7 @@ class Group:
     @contextmanager
     def fitting(self, name):
         """Wait for all processes, and agree about errors and Ctrl-C until the end of the block."""
-        with self.losses(name, joining=True):
+        with self.raising_lost(name):
             dist.monitored_barrier(
                 self.control, timeout=timedelta(seconds=self.timeout), wait_all_ranks=True
             )
@@ -192,7 +192,7 @@ class Group:
     # ------------------------------------------------------------------------------ messages
 
     @contextmanager
-    def losses(self, name=None, *, joining=False):
+    def raising_lost(self, name=None):
         """Raise `Lost` in place of the errors of the backend within a block."""
         try:
             yield
@@ -219,7 +219,7 @@ class Group:
         group = self.control
         if tensor.device.type == "cuda" and self._has_nccl:
             group = self.world
-        with self.losses():
+        with self.raising_lost():
             dist.all_reduce(tensor, group=group)
         return tensor
 
@@ -239,7 +239,7 @@ class Group:
     def _broadcast(self, tensor):
         """Replace a contiguous tensor on the CPU, of any dtype, by that of the first process."""
         if tensor.numel() > 0:
-            with self.losses():
+            with self.raising_lost():
                 dist.broadcast(tensor.view(-1).view(torch.uint8), 0, group=self.control)
 
     def share_bytes(self, content):

@@ -72,7 +72,7 @@ def start(timeout: float = TIMEOUT) -> None:
         if dist.is_nccl_available():
             backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout), **_meeting(timeout))
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout), **_rendezvous(timeout))
     except RuntimeError as error:
         raise Lost(
             f"Process {rank} waited {timeout:g} seconds for {size} processes to start. Start all "
@@ -82,11 +82,11 @@ def start(timeout: float = TIMEOUT) -> None:
     atexit.register(stop)
 
 
-def _meeting(timeout):
-    """Return where processes meet, as arguments of `init_process_group`.
+def _rendezvous(timeout):
+    """Return the rendezvous as arguments of `init_process_group`.
 
-    The processes of ``torchrun`` meet at a store that outlives a restart. Its addresses of earlier
-    processes would be read again, so each start has a prefix of its own.
+    The store of ``torchrun`` outlives a restart, and so do the addresses of earlier processes in
+    it. Each start therefore has a prefix of its own.
     """
     variables = os.environ
     if variables.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
