@@ -96,11 +96,11 @@ class ClusterMixin(BaseEstimator):
         local = self._unfitted_local()
         if self.warm_start and hasattr(self, "net_"):
             local = self.to_local()
-            _check_names(chunks.names, vars(local).pop("feature_names_in_", None), "X")
+            _check_names(chunks.names, local.__dict__.pop("feature_names_in_", None), "X")
         fitted = fit_on_cluster(local, chunks, X_val, client=self.client, retries=self.retries)
         parameters = fitted.get_params(deep=False)
         state = {name: value for name, value in vars(fitted).items() if name not in parameters}
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if chunks.names is not None:
             state["feature_names_in_"] = np.array(chunks.names, dtype=object)
         FitResult(state).install(self)
