@@ -75,7 +75,7 @@ def stream_if_large(X, name="X"):
         return streamed
     if isinstance(X, np.memmap):
         return X
-    return as_plain(np.asanyarray(_read(X, 0, len(X))), name)
+    return as_plain(np.asanyarray(_read(X, 0, X.shape[0])), name)
 
 
 def dense_or_streamed(X, name="X"):
