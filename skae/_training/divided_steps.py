@@ -57,6 +57,12 @@ def runs_in_all_processes(callback):
     return type(callback) in CALLBACKS_OF_ALL
 
 
+def has_own_modules(module):
+    """Return whether a user wrote any of the modules in a network."""
+    packages = {type(one).__module__.partition(".")[0] for one in module.modules()}
+    return not packages <= {"skae", "torch"}
+
+
 class SameSteps(NoProcesses):
     """A training in which all processes compute the same steps.
 
@@ -231,7 +237,7 @@ class SplitSteps(SameSteps):
                 reconstructions.append(step["y_pred"])
         if batch.is_padding:
             # zeros in place of a sample may have an infinite loss
-            net.optimizer_.zero_grad(set_to_none=True)
+            net.optimizer_.zero_grad(set_to_none=False)
             loss = 0.0
         x_hat = None
         if reconstructions:
@@ -250,7 +256,7 @@ class SplitSteps(SameSteps):
         """
         parameters = [one for one in net.module_.parameters() if one.requires_grad]
         if self._step_sum is None or not self._step_sum.has_parameters(parameters):
-            self._step_sum = StepSum(parameters, N_FLAGS)
+            self._step_sum = StepSum(parameters, N_FLAGS, counts_uses=has_own_modules(net.module_))
         step_sum = self._step_sum
         if step is None:
             step_sum.clear()

@@ -19,6 +19,8 @@ class StepSum:
         Trained parameters.
     n_flags : int
         Number of flags.
+    counts_uses : bool
+        Whether processes may use different parameters in a step, as own modules with branches do.
 
     Attributes
     ----------
@@ -28,13 +30,18 @@ class StepSum:
         The last ones.
     """
 
-    def __init__(self, parameters, n_flags):
+    def __init__(self, parameters, n_flags, *, counts_uses):
         self.parameters = parameters
+        self.counts_uses = counts_uses
         sizes = [one.numel() for one in parameters]
         self._n_gradients = sum(sizes)
-        lengths = [self._n_gradients, 1, 1, len(parameters), n_flags]
+        n_counts = 0
+        if counts_uses:
+            n_counts = len(parameters)
+        lengths = [self._n_gradients, 1, 1, n_counts, n_flags]
         self.numbers = torch.zeros(sum(lengths), device=parameters[0].device)
         gradients, self._loss, self._weight, self._counts, self.flags = self.numbers.split(lengths)
+        self._used = list(range(len(parameters)))  # indices of the parameters with gradients
         self._gradients = [
             values.view_as(one)
             for values, one in zip(gradients.split(sizes), parameters, strict=True)
@@ -47,10 +54,10 @@ class StepSum:
 
     def write(self, loss, weight):
         """Write the gradients of the parameters, loss and weight, neither divided yet."""
-        used = [i for i, one in enumerate(self.parameters) if one.grad is not None]
-        self._counts.fill_(1)
+        self._used = used = [i for i, one in enumerate(self.parameters) if one.grad is not None]
         if len(used) < len(self.parameters):
             self.numbers.zero_()
+        if self.counts_uses:
             self._counts[used] = 1
         if used:
             gradients = [self.parameters[i].grad for i in used]
@@ -67,7 +74,7 @@ class StepSum:
     def read(self):
         """Set the gradients of the parameters to those of the whole batch, after the sum.
 
-        A parameter with a gradient in any process has one in all of them.
+        A parameter with a gradient in any process has one in all of them, if uses are counted.
 
         Returns
         -------
@@ -76,8 +83,8 @@ class StepSum:
         """
         weight = self._weight.clone()
         self.numbers[: self._n_gradients + 1] /= weight.clamp(min=SMALLEST_WEIGHT)
-        used = range(len(self.parameters))
-        if any(one.grad is None for one in self.parameters):
+        used = self._used
+        if self.counts_uses and any(one.grad is None for one in self.parameters):
             used = self._counts.nonzero()[:, 0].tolist()  # waits for the device
         for i in used:
             if self.parameters[i].grad is None:
