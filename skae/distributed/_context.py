@@ -37,7 +37,7 @@ IS_ALONE: ContextVar[bool] = ContextVar("is_alone", default=False)
 """Whether the caller is in a block of `alone`."""
 
 blocks_of_alone: list[None] = []
-"""One entry for each block of `alone` in any thread; threads of joblib don't know their caller."""
+"""One entry for each block of `alone` in any thread; threads of joblib have other contexts."""
 
 threads_of_group: list[int] = []
 """The threads that belong to the process group; empty if all do."""
@@ -90,7 +90,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def only_in_this_thread() -> Iterator[None]:
-    """Keep other threads out of the process group within a block: they fit alone."""
+    """Exclude other threads from the process group within a block: they fit alone."""
     threads_of_group.append(threading.get_ident())
     try:
         yield
