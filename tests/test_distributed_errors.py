@@ -13,6 +13,7 @@ import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -24,7 +25,7 @@ from skorch.callbacks import Callback
 
 import skae.distributed._shard
 from skae import DenseAutoencoder, ImageRestorer, ReconstructionDetector, distributed
-from skae._training import checkpoints
+from skae._training import agreement, checkpoints
 from skae._training.divided_steps import SplitSteps
 from skae._training.step_sums import StepSum
 from skae.distributed._context import only_in_this_thread
@@ -173,10 +174,17 @@ def differing_fits(rank):
         outcome(lambda: ImageRestorer(n_filters=4 + rank, max_iter=1).fit(IMAGES)),
         outcome(lambda: ImageRestorer(n_filters=4, max_iter=1).fit(IMAGES + rank)),
         outcome(lambda: table_fit("xyz" if rank == 0 else "uvw")),
+        outcome(lambda: fit_on(["cpu", "meta"][rank])),
         outcome(lambda: dense(random_state=[None, 0][rank]).fit(X)),
         outcome(lambda: dense(corruption=swapped, batch_size=63).fit(X)),
         outcome(lambda: dense(random_state=[0, None][rank], max_iter=1).fit(X)),
     ]
+
+
+def fit_on(device):
+    """Fit as on a machine whose `device="auto"` is another one."""
+    with mock.patch.object(agreement, "resolve_device", return_value=torch.device(device)):
+        return dense().fit(X)
 
 
 def table_fit(categories):
@@ -210,6 +218,7 @@ DIFFERENCES = [
     ("ValueError", r"ImageRestorer.fit with different arguments.*n_filters \(1\)"),
     ("ValueError", r"different arguments.*clean \(1\)"),
     ("ValueError", r"different arguments.*columns of X \(1\)"),
+    ("ValueError", r"different arguments.*type of the device \(1\)"),
     ("ValueError", r"different arguments.*random_state \(1\)"),
     ("ValueError", "drew different random numbers"),
     ("no error", ""),
