@@ -16,23 +16,24 @@ from skae.networks.features import FeatureModule, PatchFilters, reduction_factor
 __all__ = ["FeatureModule", "Features", "PatchFeatures"]
 
 AUTO_FILTERS = 256
+"""Number of filters of color images and signals for ``n_filters="auto"``."""
+
 GRAY_FILTERS = 128
-"""Number of filters for ``n_filters="auto"``, and of grayscale images."""
+"""The same for grayscale images."""
 
 AUTO_PATCH = 6
-"""Largest side of a patch of an image for ``patch_size="auto"``, and of a signal twice as many."""
+"""Largest side of a patch for ``patch_size="auto"``; signals have patches of twice this length."""
 
 AUTO_CELLS = 3
-"""Cells along each side of an image for ``pooling="auto"``, and along a signal three times as many.
-"""
+"""Cells along each side of an image for ``pooling="auto"``; signals have three times as many."""
 
 GRAY_CELLS = 5
-"""The most cells along each side of a grayscale image for ``pooling="auto"``, of at least five
-positions.
-"""
+MIN_POSITIONS = 5
+"""The most cells along each side of a grayscale image for ``pooling="auto"``. More cells than
+`AUTO_CELLS` have at least `MIN_POSITIONS` positions of a patch each."""
 
 FINE_SIDE = 40
-"""Positions of a patch along a side from which there is one more cell."""
+"""Positions of a patch along a side of a color image from which there is one more cell."""
 
 
 class Features(Option):
@@ -100,12 +101,13 @@ class PatchFeatures(Features):
     patch_size : int, tuple of int or "auto", default="auto"
         Height and width of a patch in pixels. An int is the length of every side of a patch, but 1
         along a side of one pixel, as in signals. If "auto", 6, and 12 for signals, at most half of
-        the side of an image. Images of more than 4,096 pixels are reduced by block means before.
-        The borders of grayscale images are repeated by half of a patch.
+        the side of an image, rounded up. Images of more than 4,096 pixels are reduced by block
+        means before. Grayscale images are extended by half of a patch on each side.
     pooling : int, tuple of int or "auto", default="auto"
-        Number of cells along height and width. If "auto", grayscale images have up to 5 cells of at
-        least five positions of a patch; color images have 3, and 4 along a side of at least 40
-        positions; signals have 9.
+        Number of cells along height and width. If "auto", grayscale images have 3 to 5, with at
+        least five positions of a patch in each cell if there are more than 3. Color images have 3,
+        and 4 along a side of at least 40 positions. Signals have 9. No cell has less than one
+        position.
     threshold : float, default=0.25
         Smallest response t that counts.
     pixel_weight : float, default=0.1
@@ -214,8 +216,7 @@ class PatchFeatures(Features):
             if min(sides) == 1:
                 return tuple(min(3 * AUTO_CELLS, n) for n in positions)
             if _is_gray(image_size):
-                wanted = [max(AUTO_CELLS, min(GRAY_CELLS, n // 5)) for n in positions]
-                return tuple(min(cells, n) for cells, n in zip(wanted, positions, strict=True))
+                return tuple(_gray_cells(n) for n in positions)
             return tuple(min(AUTO_CELLS + (n >= FINE_SIDE), n) for n in positions)
         pooling = _pair(pooling, sides, "pooling")
         if any(cells > n for cells, n in zip(pooling, positions, strict=True)):
@@ -247,6 +248,12 @@ class PatchFeatures(Features):
 def _is_gray(image_size):
     """Return whether samples are images of one channel."""
     return image_size[0] == 1 and min(image_size[1:]) > 1
+
+
+def _gray_cells(n_positions):
+    """Return the number of cells along a side of a grayscale image."""
+    n_cells = min(GRAY_CELLS, n_positions // MIN_POSITIONS)
+    return min(max(AUTO_CELLS, n_cells), n_positions)
 
 
 def _padding(image_size, patch_size):

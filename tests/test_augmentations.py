@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from skae._input.batching import Batch
 from skae._training.batch_inputs import prepare_batch
 from skae._training.sample_changes import augment_rows, resolve_augment
 from skae.augmentations import AUGMENTATIONS, Augmentation, ColumnSwap, Crop, Mirror
-from skae.corruptions import Gaussian
+from skae.corruptions import JPEG, Gaussian, Masking
 from skae.corruptions._base import corruption_of_samples
-from skae.penalties import PenaltyInputs, Spread
+from skae.penalties import PenaltyInputs, Sparsity, Spread
 
 from .cases import gray_images, label, low_rank
 
@@ -282,6 +283,46 @@ def test_views_of_a_sample_agree_more_with_the_penalty():
         return np.square(codes - mirrored).sum(1).mean() / spread
 
     assert ratio(Spread(weight=1.0, views=Mirror(0.5))) < 0.9 * ratio(None)
+
+
+class Recorded(Masking):
+    """Masking that keeps the samples that it gets, and its results."""
+
+    calls: ClassVar[list] = []
+
+    def __call__(self, x, generator):
+        """Return masked samples."""
+        masked = super().__call__(x, generator)
+        self.calls.append((x, masked))
+        return masked
+
+
+def test_masked_views_have_means():
+    """A corruption as a view gets centered samples, so that it replaces values by their mean."""
+    Recorded.calls.clear()
+    X = low_rank(60, 4) + np.array([0, 0, 1000, -1000])
+    DenseAutoencoder(2, penalty=Spread(views=Recorded()), max_iter=1, random_state=0).fit(X)
+    x, masked = Recorded.calls[-1]
+    assert x.abs().max() < 10
+    assert (masked[masked != x] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("views", "error", "message"),
+    [
+        (JPEG(), ValueError, r"views=JPEG\(\) in Spread, which requires samples in \[0, 1\]"),
+        (Sparsity(), TypeError, r"views=Sparsity\(\), but expected .*Augmentation"),
+        (Crop, TypeError, r"views=Crop, which is a class"),
+        ("turn", ValueError, r"'turn'"),
+        (Crop(min_area=0), ValueError, r"min_area"),
+        (Masking(level=2), ValueError, r"level=2"),
+    ],
+    ids=str,
+)
+def test_invalid_views(views, error, message):
+    """Errors name the view and the reason."""
+    with pytest.raises(error, match=message):
+        ConvAutoencoder(2, penalty=Spread(views=views)).fit(gray_images(20, 8, 8))
 
 
 def test_views_of_tables_are_no_images():

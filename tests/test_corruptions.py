@@ -130,11 +130,15 @@ def test_patches_of_random_sizes_are_squares():
     assert set(tall) == set(range(6, 19))  # the roots of 0.04 * 900 and of 0.36 * 900
 
 
-def test_patches_are_clipped_to_the_image():
-    """A square taller than the image masks the whole height, and keeps its width."""
+def test_patches_of_low_images_keep_their_area():
+    """A square taller than the image becomes a rectangle, and an interval in signals."""
     region = resolved("patches", 0.81)(torch.ones(5, 1, 4, 25), resolve_seed())[:, 0] == 0
     assert (region.any(2).sum(1) == 4).all()
-    assert (region.any(1).sum(1) == 9).all()
+    assert (region.any(1).sum(1) == 20).all()
+    for shape in ((5, 2, 1, 100), (5, 2, 100, 1)):
+        masked = resolved("patches", (0.2, 1.0))(torch.ones(shape), resolve_seed()) == 0
+        assert masked.float().mean((1, 2, 3)).min() >= 0.2
+    assert (resolved("patches", 1.0)(torch.ones(3, 1, 7, 60), resolve_seed()) == 0).all()
 
 
 def test_patches_may_mask_a_whole_image():

@@ -332,9 +332,11 @@ class EarlyStopping:
                 self.output_weights, self.initial_output_weights, strict=True
             ):
                 tensor.lerp_(initial, 1 - weight)
-            yield
-            for tensor, original in zip(self.output_weights, trained, strict=True):
-                tensor.copy_(original)
+            try:
+                yield
+            finally:
+                for tensor, original in zip(self.output_weights, trained, strict=True):
+                    tensor.copy_(original)
 
     def best_or_initial(self):
         """Return the best checkpoint if its gain is significant, else the best of earlier cycles.

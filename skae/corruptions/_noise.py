@@ -1,6 +1,5 @@
 """Noise and masks."""
 
-import math
 from numbers import Real
 from typing import Any, Literal
 
@@ -149,13 +148,14 @@ class SaltAndPepper(Corruption):
 class Patches(Masking):
     """A square region of each image is replaced by a constant, at a random position [1]_.
 
-    The word is "patches".
+    In images with a side shorter than the square, the region is a rectangle of the same area. In
+    signals it is an interval. The word is "patches".
 
     Parameters
     ----------
     level : float, (float, float) or "auto", default="auto"
-        Area of the region as a fraction of the image, from 0 to 1. The side is rounded to whole
-        pixels, and clipped to the image. If "auto", 0.2 in autoencoders and 0.1 in restorers.
+        Area of the region as a fraction of the image, from 0 to 1. Height and width are rounded to
+        whole pixels. If "auto", 0.2 in autoencoders and 0.1 in restorers.
     fill_value : float or "auto", default="auto"
         Replacement, in units of the samples. If "auto", the mean in autoencoders, and `fill_value`
         of a restorer. Where missing values are allowed, it is NaN.
@@ -172,10 +172,14 @@ class Patches(Masking):
 
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Compute corrupted samples."""
-        area = self.levels(x, generator).flatten() * math.prod(x.shape[-2:])
-        side = area.sqrt().round()  # (b,)
+        h, w = x.shape[-2:]
+        area = self.levels(x, generator).flatten() * (h * w)
+        square = area.sqrt()  # (b,)
         inside = []
-        for length in x.shape[-2:]:
+        for length, other in ((h, w), (w, h)):
+            # if the square is larger than the image along the other side
+            longer = area / other
+            side = torch.where(square > other, longer, square).round()
             n_positions = (length - side).clamp(min=0) + 1
             uniform = torch.rand(len(x), generator=generator)
             start = (uniform * n_positions).floor()[:, None]

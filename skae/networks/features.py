@@ -185,7 +185,7 @@ class PatchFilters(FeatureModule):
     def _sample_patches(self, x, generator):
         """Return random patches (n, P) of images (b, c, h, w)."""
         (h, w), (ph, pw) = self.shape, self.patch_size
-        n = min(N_PATCHES, max(len(x), len(x) * h * w))
+        n = min(N_PATCHES, len(x) * h * w)
         images = torch.randint(len(x), (n, 1, 1), generator=generator)
         rows = torch.randint(h, (n, 1, 1), generator=generator) + torch.arange(ph)[:, None]
         columns = torch.randint(w, (n, 1, 1), generator=generator) + torch.arange(pw)

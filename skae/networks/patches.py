@@ -161,11 +161,15 @@ def _grid_shape(height, width, cell):
 
 
 def _block_size(channels, height, width):
-    """Return the smallest block size that leaves at most `MAX_PCA_FEATURES` block means."""
+    """Return the smallest block size that leaves at most `MAX_PCA_FEATURES` block means.
+
+    One block mean of each channel remains, also if there are more channels.
+    """
     block_height = block_width = 1
     while True:
         block = (block_height, block_width)
-        if math.prod(_grid_shape(height, width, block)) * channels <= MAX_PCA_FEATURES:
+        n_blocks = math.prod(_grid_shape(height, width, block))
+        if n_blocks == 1 or n_blocks * channels <= MAX_PCA_FEATURES:
             return block
         aspect_ratio = (height / block_height) / (width / block_width)
         if aspect_ratio > 0.6:

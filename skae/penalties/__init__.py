@@ -1,7 +1,9 @@
 """Penalties on latent vectors: one class for each, and a base class for your own.
 
-The parameter `penalty` of an autoencoder is a word or an object. The penalties of this module do
-not depend on the scale of latent vectors, so that they can't be reduced by shrinking all of them.
+The parameter `penalty` of an autoencoder is a word or an object. `Sparsity`, `Contraction` and
+`Decorrelation` do not depend on the scale of latent vectors, so that they can't be reduced by
+shrinking all of them. `Spread` penalizes projections of small variance, and the steps of `Rate` are
+fixed.
 """
 
 from typing import Literal, TypeAlias

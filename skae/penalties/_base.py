@@ -12,7 +12,13 @@ from skae._options import Option
 from skae._sklearn_compat import Interval
 from skae.networks.penalties import PenaltyModule
 
-__all__ = ["Penalty", "PenaltyInputs", "mean_over_batch", "root_of_squares"]
+__all__ = [
+    "Penalty",
+    "PenaltyInputs",
+    "covariance_over_batch",
+    "mean_over_batch",
+    "root_of_squares",
+]
 
 MIN_RELATIVE_VARIANCE = 1e-6
 """Smallest mean square of a latent dimension, as a fraction of the largest of all dimensions.
@@ -160,6 +166,13 @@ def mean_over_batch(values, weights):
     if weights is None:
         return values.mean(0)
     return weights @ values / weights.sum()
+
+
+def covariance_over_batch(deviation, weights):
+    """Return the covariance (k, k) of centered rows (b, k)."""
+    if weights is None:
+        return deviation.T @ deviation / len(deviation)
+    return (deviation * weights[:, None]).T @ deviation / weights.sum()
 
 
 def root_of_squares(squares):

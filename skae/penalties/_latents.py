@@ -5,7 +5,13 @@ from typing import Literal
 import torch
 
 from skae._sklearn_compat import StrOptions
-from skae.penalties._base import Penalty, PenaltyInputs, mean_over_batch, root_of_squares
+from skae.penalties._base import (
+    Penalty,
+    PenaltyInputs,
+    covariance_over_batch,
+    mean_over_batch,
+    root_of_squares,
+)
 
 __all__ = ["Contraction", "Decorrelation", "Sparsity"]
 
@@ -67,11 +73,7 @@ class Decorrelation(Penalty):
         z, weights = inputs.z, inputs.weights
         deviation = z - mean_over_batch(z, weights)
         deviation = deviation / root_of_squares(mean_over_batch(deviation.square(), weights))
-        if weights is None:
-            covariance = deviation.T @ deviation / len(z)  # (k, k)
-        else:
-            covariance = (deviation * weights[:, None]).T @ deviation / weights.sum()
-        correlations = covariance.fill_diagonal_(0.0)
+        correlations = covariance_over_batch(deviation, weights).fill_diagonal_(0.0)  # (k, k)
         return correlations.square().sum() / z.shape[1]
 
 

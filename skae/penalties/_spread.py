@@ -17,7 +17,12 @@ from skae.augmentations import (
 )
 from skae.corruptions import CORRUPTIONS, Corruption
 from skae.networks.penalties import PenaltyModule, Projector
-from skae.penalties._base import Penalty, PenaltyInputs, mean_over_batch
+from skae.penalties._base import (
+    Penalty,
+    PenaltyInputs,
+    covariance_over_batch,
+    mean_over_batch,
+)
 
 __all__ = ["Spread"]
 
@@ -37,7 +42,7 @@ Views: TypeAlias = (
 )
 
 MASKED_SHARE = 0.3
-"""Share of the values that the view "masking" replaces by the mean."""
+"""Share of the values that the views "masking" and "patches" replace by the mean."""
 
 COVARIANCE_WEIGHT = 0.04
 """Weight of the covariance term relative to the two others: 1 to 25, as in the paper."""
@@ -68,8 +73,9 @@ class Spread(Penalty):
         Weight of the penalty, relative to a loss in units of the variance of X.
     views : str, Augmentation, Corruption or callable, default="auto"
         Random change of a sample: "mirror", "crop", "column_swap", "masking" or "patches", an
-        object of `skae.augmentations` or `skae.corruptions`, or a function ``(x, generator) -> x``.
-        "auto": "crop" for images, and "column_swap" for tables.
+        object of `skae.augmentations` or `skae.corruptions`, or a function ``(x, generator) -> x``,
+        as for `augmentation`. "auto": "crop" for images, and "column_swap" for tables. The level of
+        "masking" and "patches" is 0.3.
     n_views : int, default=2
         Number of views V of each sample at each step, at least 2.
     width : int, default=256
@@ -112,8 +118,14 @@ class Spread(Penalty):
                 f"Got views={self.views!r} in Spread, which requires images, but expected a change "
                 "of tables. Use views='column_swap' or 'masking', or a ConvAutoencoder."
             )
-
-        if isinstance(view, Corruption) and view.weight_in_loss is not None:
+        if not isinstance(view, Corruption):
+            return
+        if view.unit_range:
+            raise ValueError(
+                f"Got views={self.views!r} in Spread, which requires samples in [0, 1], but the "
+                "samples of autoencoders are centered. Use another corruption."
+            )
+        if view.weight_in_loss is not None:
             raise ValueError(
                 f"Got views={self.views!r} in Spread, but views have no reconstruction loss. Set "
                 "masked_weight='auto'."
@@ -123,7 +135,11 @@ class Spread(Penalty):
         """Compute the penalty of a batch."""
         network, weights = inputs.network, inputs.weights
         view = self._resolve_view(inputs.are_images)
-        mean = network.to_samples(network.centre.relative_mean[None])
+        # corruptions get samples less the mean sample, in which masked values are 0. Augmentations
+        # get whole samples: a mirrored deviation from the mean sample is not that of an image
+        mean = torch.zeros((), device=inputs.samples.device)
+        if isinstance(view, Augmentation):
+            mean = network.to_samples(network.centre.relative_mean[None])
         samples = inputs.samples + mean
         projections = []
         for _ in range(self.n_views):
@@ -136,8 +152,9 @@ class Spread(Penalty):
             variance = mean_over_batch(deviation.square(), weights)
             invariance = mean_over_batch((h - center).square(), weights).sum()
             shrinkage = (1 - (variance + MIN_VARIANCE).sqrt()).clamp(min=0).sum()
-            covariance = _covariance(deviation, weights).fill_diagonal_(0.0).square().sum()
-            total = total + invariance + shrinkage + COVARIANCE_WEIGHT * covariance
+            covariance = covariance_over_batch(deviation, weights).fill_diagonal_(0.0)  # (p, p)
+            redundancy = COVARIANCE_WEIGHT * covariance.square().sum()
+            total = total + invariance + shrinkage + redundancy
         return total / (self.n_views * self.width)
 
     def _resolve_view(self, are_images):
@@ -149,14 +166,10 @@ class Spread(Penalty):
                 views = "crop"
         if callable(views) and not isinstance(views, (Option, type)):
             return FunctionAugmentation(views)
-        view = resolve_option(views, Option, VIEWS, "views")
+        base = Augmentation
+        if isinstance(views, Corruption):
+            base = Corruption
+        view = resolve_option(views, base, VIEWS, "views")
         if isinstance(view, Corruption):
             view = view.resolve(level=MASKED_SHARE, fill_value=0.0, low=None, high=None)
         return view
-
-
-def _covariance(deviation, weights):
-    """Return the covariance (p, p) of centered rows (b, p)."""
-    if weights is None:
-        return deviation.T @ deviation / len(deviation)
-    return (deviation * weights[:, None]).T @ deviation / weights.sum()
