@@ -290,9 +290,20 @@ class WrongType(Features):
         return torch.nn.Identity()
 
 
+class Infinite(RowMeans):
+    """Features whose module divides by zero."""
+
+    def make_module(self, image_size):
+        """Build the module."""
+        module = super().make_module(image_size)
+        module.mix.weight.data.fill_(torch.inf)
+        return module
+
+
 @pytest.mark.parametrize(
     ("features", "error", "message"),
     [
+        (Infinite(), ValueError, "Got NaN or infinity from .*, but expected finite features"),
         (WrongShape(), ValueError, r"shape \(\d+, 2\) from Constant.*\(n_samples, 3\)"),
         (WrongType(), TypeError, r"Got Identity from make_module of WrongType"),
         (Features(), NotImplementedError, "Features does not implement make_module"),
@@ -350,6 +361,17 @@ def test_the_decoder_starts_as_a_regression():
     # the codes have the variance of the pixels that they explain
     explained = expected.var(0).sum()
     assert codes.var(0).sum() == pytest.approx(explained, rel=1e-2)
+
+
+@pytest.mark.parametrize("n_samples", [2, 5])
+def test_more_components_than_samples(n_samples):
+    """Fewer images than components span fewer directions: the other codes are 0."""
+    X = gray_images(n_samples, 8, 8)
+    estimator = conv(8, early_stopping=True).fit(X)
+    codes = estimator.transform(X)
+    assert codes.shape == (n_samples, 8)
+    np.testing.assert_allclose(codes[:, n_samples - 1 :], 0, atol=1e-4)
+    np.testing.assert_allclose(estimator.reconstruct(X), X, atol=0.05)
 
 
 def test_without_pixels():
@@ -464,16 +486,15 @@ def test_missing_values_are_means():
     )
 
 
-def test_weights_are_repetitions():
-    """Samples of weight 0 have no part in the components."""
+def test_samples_of_weight_zero():
+    """Samples of weight 0 have no part in filters and components; other weights have."""
     X = gray_images(60, 8, 8)
     weights = np.r_[np.ones(40), np.zeros(20)]
     other = X.copy()
     other[40:] = 1 - other[40:]
     fits = [conv().fit(one, sample_weight=weights) for one in (X, other)]
     means = [estimator.net_.module_.features.mean for estimator in fits]
-    # the filters are of a sample of all images
-    assert (means[0] - means[1]).abs().max() < 0.2
+    assert torch.equal(means[0], means[1])
     unweighted = conv().fit(X).net_.module_.features.mean
     assert not torch.equal(unweighted, means[0])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from skae._input.dtypes import to_tensor
 from skae._input.rows import row_chunks, sample_indices, subset_rows, take_rows
@@ -106,6 +107,10 @@ def fit_features(network, pixel_weight, pca, rows, weights, generator, device):
         values[chunk, : module.n_outputs] = network.features.compute(grid.images(x + pattern))
         values[chunk, module.n_outputs :] = grid.view(x)
     network.features.cpu()
+    if not values.isfinite().all():
+        raise ValueError(
+            f"Got NaN or infinity from {type(module).__name__}, but expected finite features."
+        )
     weights = chunk_weights_of(weights, slice(None), len(rows), device, torch.float32)
     weights = weights / weights.sum()
 
@@ -185,17 +190,18 @@ def _decompose(
     if explained > 0 and total > 0:
         factor = (explained / total) ** 0.5
     components = (directions * factor / scales[:, None]).T.cpu()
-    components = torch.nn.functional.pad(components, (0, 0, 0, n_coordinates - len(components)))
-    variances = torch.nn.functional.pad(
-        variances.double().cpu() * factor**2, (0, n_coordinates - len(variances))
-    )
+    # few samples span fewer directions
+    n_padded = n_coordinates - len(components)
+    components = functional.pad(components, (0, 0, 0, n_padded))
+    variances = functional.pad(variances.double().cpu() * factor**2, (0, n_padded))
+    decoder = functional.pad((slopes / factor).cpu(), (0, n_components - slopes.shape[1]))
     return FeaturePCA(
         pattern=pattern,
         mean=mean[:n_features].cpu(),
         components=components[:, :n_features].contiguous(),
         pixel_components=components[:, n_features:].contiguous(),
         variances=variances,
-        decoder=(slopes / factor).cpu(),
+        decoder=decoder,
     )
 
 
@@ -206,7 +212,7 @@ def _principal_directions(values, n_directions, generator):
     scikit-learn.
     """
     n, n_features = values.shape
-    n_directions = min(n_directions, n - 1, n_features)
+    n_directions = min(n_directions, max(1, n - 1), n_features)
     basis = torch.eye(n_features, device=values.device)
     if n_features > MAX_EXACT:
         width = min(n_directions + OVERSAMPLING, n, n_features)

@@ -34,7 +34,8 @@ class PatchGrid:
     Parameters
     ----------
     channels, height, width : int
-        Size of an image, at least 1 each. Images are padded with zeros to whole patches.
+        Size of an image, at least 1 each. Images are padded with zeros to whole patches. More than
+        `MAX_PCA_FEATURES` channels are an error.
     channels_first : bool
         Whether a flat image is (channels, height, width) instead of (height, width, channels).
 
@@ -161,15 +162,17 @@ def _grid_shape(height, width, cell):
 
 
 def _block_size(channels, height, width):
-    """Return the smallest block size that leaves at most `MAX_PCA_FEATURES` block means.
-
-    One block mean of each channel remains, also if there are more channels.
-    """
+    """Return the smallest block size that leaves at most `MAX_PCA_FEATURES` block means."""
+    if channels > MAX_PCA_FEATURES:
+        raise ValueError(
+            f"Got images or signals of {channels} channels, but expected at most "
+            f"{MAX_PCA_FEATURES}. Reduce the channels, for example by PCA, or use a "
+            "DenseAutoencoder."
+        )
     block_height = block_width = 1
     while True:
         block = (block_height, block_width)
-        n_blocks = math.prod(_grid_shape(height, width, block))
-        if n_blocks == 1 or n_blocks * channels <= MAX_PCA_FEATURES:
+        if math.prod(_grid_shape(height, width, block)) * channels <= MAX_PCA_FEATURES:
             return block
         aspect_ratio = (height / block_height) / (width / block_width)
         if aspect_ratio > 0.6:

@@ -75,7 +75,8 @@ class Spread(Penalty):
         Random change of a sample: "mirror", "crop", "column_swap", "masking" or "patches", an
         object of `skae.augmentations` or `skae.corruptions`, or a function ``(x, generator) -> x``,
         as for `augmentation`. "auto": "crop" for images, and "column_swap" for tables. The level of
-        "masking" and "patches" is 0.3.
+        "masking" and "patches" is 0.3. Categories are one-hot encoded before, so that each
+        indicator of a category is a column of its own.
     n_views : int, default=2
         Number of views V of each sample at each step, at least 2.
     width : int, default=256

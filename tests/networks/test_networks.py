@@ -40,12 +40,13 @@ SIZES = st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40))
 # ------------------------------------------------------------------------------------------ patches
 
 
-@pytest.mark.parametrize("size", [(5000, 1, 1), (5000, 2, 3), (9000, 1, 40)])
-def test_images_of_many_channels_have_one_block(size):
-    """With more channels than features for PCA, one block mean of each channel remains."""
-    grid = PatchGrid(*size, False)
-    assert grid.n_patches * grid.n_pca_features == size[0]
-    assert grid.view(torch.ones(2, math.prod(size))).shape == (2, size[0])
+def test_images_of_many_channels():
+    """One block mean of each channel remains, and more channels than features of PCA are an error."""
+    grid = PatchGrid(MAX_PCA_FEATURES, 3, 2, False)
+    assert grid.n_patches * grid.n_pca_features == MAX_PCA_FEATURES
+    for size in ((5000, 1, 1), (5000, 3, 2)):
+        with pytest.raises(ValueError, match=r"5000 channels, but expected at most 4096"):
+            PatchGrid(*size, False)
 
 
 @settings(deadline=None)
