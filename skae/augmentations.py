@@ -1,4 +1,4 @@
-"""Augmentations: random changes of training samples that leave a sample of the same kind.
+"""Augmentations: random changes of training samples that give samples of the same kind.
 
 An augmentation changes input and target of a reconstruction, a corruption the input alone. The
 parameter `augmentation` of :class:`~skae.ConvAutoencoder` is a word, an object, or a function. The
@@ -84,7 +84,7 @@ class FunctionAugmentation(Augmentation):
 class Mirror(Augmentation):
     """Images are mirrored: left and right are exchanged in a share of them.
 
-    The word is "mirror".
+    Signals are reversed in time. The word is "mirror".
 
     Parameters
     ----------

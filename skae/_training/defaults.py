@@ -232,8 +232,9 @@ def default_learning_rate(n_samples, width, *, convolutional):
 def default_gain(*, plain, own_modules, has_linear_part):
     """Return the gain over the initial network that is required, in standard errors of the gain.
 
-    It is None if the initial network is random, and no result worth keeping. Modules of the user
-    have one small validation set, from which a gain by chance is more frequent than from folds.
+    It is None if the initial network is random: the weights of the lowest validation loss are kept.
+    Modules of the user have one small validation set, on which gains by chance are more frequent
+    than on folds.
     """
     if not has_linear_part:
         return None

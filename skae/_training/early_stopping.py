@@ -119,7 +119,7 @@ class EarlyStopping:
     baseline : float
         The validation loss of reconstructing every sample as the mean.
     done : bool
-        Whether to end the training: a callback asked for it, or nothing was gained.
+        Whether to end the training: `on_epoch` returned True, or nothing was gained.
     """
 
     def __init__(self, net, validation_batches, plan, on_epoch=None):

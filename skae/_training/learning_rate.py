@@ -20,10 +20,10 @@ OLD_WEIGHT, NEW_WEIGHT = 0.95, 0.05
 gradient."""
 
 SMALLEST_NORM = 1e-6
-"""Added to norms that divide."""
+"""Added to the norm of a gradient before a division by it."""
 
 MAX_GROWTH = 1.05
-"""The largest factor by which one step may raise that mean."""
+"""The largest factor by which one step may raise the running mean."""
 
 
 def set_learning_rate(optimizer, step, cycle_ends, warm_up, decay):
@@ -101,9 +101,9 @@ def clip_gradients(weights, usual_norm, clip):
     Parameters
     ----------
     weights : iterable of torch.nn.Parameter
-        With gradients.
+        With gradients, which are scaled in place.
     usual_norm : torch.Tensor of shape () or None
-        The running mean of the norm; None in the first step.
+        The running mean of the norm, updated in place; None in the first step.
     clip : float
         The largest norm as a multiple of the usual one.
 
