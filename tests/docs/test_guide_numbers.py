@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from skae import bottlenecks, corruptions, losses, penalties
+from skae import bottlenecks, corruptions, features, losses, penalties
 from skae._input.targets import LABEL_SMOOTHING
 from skae._input.units import MAX_UNIT_RATIO
 from skae._training import checkpoints, convergence_warnings, defaults, plan, setup
 from skae._training.early_stopping import EarlyStopping
+from skae._training.features import MAX_FILTER_IMAGES
+from skae._training.features import MAX_SAMPLES as MAX_FEATURE_SAMPLES
 from skae._training.initialization import HEAD_WIDTH
 from skae._training.learning_rate import learning_rate_factor
 from skae._training.optimizers import SOLVERS
@@ -22,6 +24,7 @@ from skae._training.pca import (
     MAX_SAMPLES,
 )
 from skae._training.plan import AUGMENTED_EPOCHS_FACTOR
+from skae._training.preparation import FEATURE_FACTOR
 from skae._training.sample_changes import (
     MAX_MIRROR_ERROR,
     MIN_AUGMENTED_SAMPLES,
@@ -31,6 +34,7 @@ from skae._training.validation_split import MAX_VALIDATION_SAMPLES, validation_s
 from skae.autoencoders._architecture import AUTO_COLOR_FILTERS, AUTO_FILTERS
 from skae.corruptions._base import AUTO_LEVEL
 from skae.networks.dense import MAX_PRECISION_FEATURES
+from skae.networks.features import MAX_PIXELS, N_PATCHES
 from skae.networks.patches import MAX_PCA_FEATURES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -196,6 +200,22 @@ def test_table_of_penalties():
     rows = cells("penalties", r"``penalty``")
     weights = {row[0].strip('"'): float(row[2]) for row in rows}
     assert weights == {word: option().weight for word, option in penalties.PENALTIES.items()}
+
+
+def test_table_of_patch_features():
+    """The default values of patch features are those of grayscale images, color images and signals."""
+    sizes = [(1, 28, 28), (3, 32, 32), (1, 1, 100)]
+    resolved = [features.PatchFeatures().resolve(size) for size in sizes]
+    for name, *texts, _ in cells("features", r"parameter +grayscale"):
+        for text, option in zip(texts, resolved, strict=True):
+            value = getattr(option, name.strip("`"))
+            if isinstance(value, tuple):
+                value = " x ".join(str(side) for side in value if side > 1)
+            assert str(value) in re.split(" to | or ", text), name
+    text = page("features")
+    for number in (N_PATCHES, MAX_FEATURE_SAMPLES, MAX_FILTER_IMAGES, MAX_PIXELS):
+        assert f"{number:,}" in text
+    assert setup.MAX_PREPARED_BYTES * FEATURE_FACTOR == 2**30
 
 
 def test_defaults_of_options():
