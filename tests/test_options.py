@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import ConvAutoencoder, DenseAutoencoder, ImageRestorer
 from skae._options import have_equal_architecture, resolve_option
 from skae._training.objective import resolve_objective
+from skae.augmentations import Crop
 from skae.bottlenecks import BOTTLENECKS, Deterministic, Ordered, Quantized, Variational
 from skae.corruptions import (
     CORRUPTIONS,
@@ -32,7 +33,7 @@ from skae.corruptions import (
 )
 from skae.features import FEATURES
 from skae.losses import LOSSES, AbsoluteError, FunctionLoss, Huber, LogLoss, SquaredError
-from skae.penalties import PENALTIES, Contraction, Rate, Sparsity
+from skae.penalties import PENALTIES, Contraction, Rate, Sparsity, Spread
 
 from .cases import gray_images, label, low_rank
 from .user_options import Channel, LogCosh, Speckle, ViewAgreement, largest_error, shrink
@@ -219,6 +220,19 @@ def test_parameters_of_a_word_name_the_class(name, value, parameter, expected):
     pipeline = Pipeline([("ae", estimator)])
     with pytest.raises(ValueError, match=expected):
         pipeline.set_params(**{f"ae__{name}__{parameter}": 0.3})
+
+
+def test_parameters_of_words_of_images_and_views():
+    """The same holds for features and augmentations of images, and for the views of a penalty."""
+    conv = ConvAutoencoder(augmentation="auto", features="patches", penalty=Spread(views="crop"))
+    with pytest.raises(ValueError, match=r"augmentation=Mirror\(probability=0.1\)"):
+        conv.set_params(augmentation__probability=0.1)
+    with pytest.raises(ValueError, match=r"features=PatchFeatures\(threshold=0.1\)"):
+        conv.set_params(features__threshold=0.1)
+    with pytest.raises(ValueError, match=r"views=Crop\(min_area=0.1\)"):
+        conv.set_params(penalty__views__min_area=0.1)
+    conv.set_params(penalty=Spread(views=Crop()), penalty__views__min_area=0.1)
+    assert conv.penalty.views == Crop(min_area=0.1)
 
 
 def test_parameters_of_a_restorers_word_name_the_class():

@@ -35,7 +35,7 @@ class ImageLayoutMixin:
     """Mixin of an autoencoder with `image_shape`, `channel_axis`, `signals` and `features`."""
 
     _layout: ImageLayout
-    _option_words = {**OPTION_WORDS, "features": FEATURES}
+    _option_words = {**OPTION_WORDS, "features": FEATURES, "augmentation": AUGMENTATIONS}
     _takes_images = True
 
     @property

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from skae._options import Option, resolve_option
+from skae._options import Option, OptionsMixin, resolve_option
 from skae._sklearn_compat import Interval, StrOptions
 from skae.augmentations import (
     AUGMENTATIONS,
@@ -51,7 +51,7 @@ MIN_VARIANCE = 1e-4
 """Added to variances, as in the paper, so that the gradient of the root is finite."""
 
 
-class Spread(Penalty):
+class Spread(OptionsMixin, Penalty):
     r"""Latent vectors of views of a sample agree, and those of all samples spread: VICReg [1]_.
 
     Each step encodes `n_views` random views of each sample. With the projection
@@ -98,6 +98,7 @@ class Spread(Penalty):
     }
     min_batch_size = 2
     allows_missing = False
+    _option_words = {"views": VIEWS}
 
     def __init__(
         self, weight: float = 0.1, views: Views = "auto", n_views: int = 2, width: int = 256
