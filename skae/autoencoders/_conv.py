@@ -72,7 +72,7 @@ class ConvAutoencoder(ImageLayoutMixin, BaseAutoencoder):
     features : {"patches"} or Features, default=None
         Features for classification, a word or an object of `skae.features`. Latent vectors are
         principal components of features and pixels, with larger reconstruction errors. Only
-        `penalty` or `target_weight` train the encoder further. If None, it has pixels alone.
+        `penalty` or `target_weight` train the encoder further. If None, it receives pixels alone.
 
         - "patches": responses of filters to whitened patches, which are averaged over a grid [9]_.
     activation : {"gelu", "relu", "silu", "tanh", "identity"} or type, default="gelu"
