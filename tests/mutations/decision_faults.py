@@ -116,9 +116,9 @@ DECISION_FAULTS = [
     Fault(
         "density-fitted-on-the-first-rows",
         "estimators",
-        "generation.py",
-        "np.random.default_rng(seed).permutation(len(codes))[:MAX_DENSITY_ROWS]",
-        "slice(MAX_DENSITY_ROWS)",
+        "generation/_density.py",
+        "np.random.default_rng(seed).permutation(len(codes))[:max_rows]",
+        "slice(max_rows)",
         ("test_generation.py",),
     ),
     Fault(
@@ -141,7 +141,7 @@ DECISION_FAULTS = [
     Fault(
         "onnx-detector-counts-the-sample-as-its-neighbor",
         "files",
-        "export/_onnx.py",
+        "export/_onnx_detector.py",
         "nearest[:, 0] <= self.zero_distance",
         "nearest[:, 0] < 0",
         EXPORT,
@@ -149,9 +149,9 @@ DECISION_FAULTS = [
     Fault(
         "onnx-detector-standardizes-in-float32",
         "files",
-        "export/_onnx.py",
-        "((x.double() - self.mean) / self.scale)",
-        "((x.float() - self.mean.float()) / self.scale.float())",
+        "export/_onnx_detector.py",
+        "((rows - self.mean) / self.scale)",
+        "((rows.float() - self.mean.float()) / self.scale.float())",
         EXPORT,
     ),
     Fault(
