@@ -21,6 +21,10 @@ MIN_INCREASE = 10
 """A training has diverged if its last loss is this many times the loss of the mean, or, without
 validation samples, of its lowest loss. Overfitting increases the validation loss by less than 2."""
 
+NEGLIGIBLE_LOSS = 1e-3
+"""Least reference of a training loss; the squared error of the mean is about 1. With as many
+components as samples the lowest loss is a rounding error."""
+
 MIN_EPOCHS_IF_DECREASING = 1 / 4
 """With less than this share of the default epochs a decreasing validation loss is a reason to
 warn."""
@@ -96,7 +100,8 @@ def warn_if_diverged(estimator, monitor, rate):
     reference, name = max(losses[0], monitor.baseline), "the validation loss of the mean"
     if not monitor.validation_batches:
         losses = [epoch["train_loss"] for epoch in monitor.net.history if "train_loss" in epoch]
-        reference, name = min(losses, default=0.0), "the lowest training loss"
+        reference = max(min(losses, default=0.0), NEGLIGIBLE_LOSS)
+        name = f"the lowest training loss (at least {NEGLIGIBLE_LOSS})"
     if reference <= 0 or losses[-1] <= MIN_INCREASE * reference:
         return False  # NaN is never below, and warns
     usual = monitor.plan.default_learning_rate * resolve_optimizer(estimator.solver)[2]

@@ -251,3 +251,13 @@ def test_overfitting_is_no_divergence(rate, early_stopping):
         DenseAutoencoder(
             3, learning_rate_init=rate, early_stopping=early_stopping, random_state=0
         ).fit(X)
+
+
+def test_rounding_errors_are_no_divergence():
+    """With as many components as samples the first losses are rounding errors, and may grow."""
+    X = np.random.default_rng(0).normal(size=(12, 20)).astype(np.float32)
+    autoencoder = DenseAutoencoder(12, early_stopping=False, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        autoencoder.fit(X)
+    assert autoencoder.loss_curve_[-1] > 10 * min(autoencoder.loss_curve_)
