@@ -5,6 +5,7 @@ largest increase of this ratio from any fit to a fit with more epochs.
 
     python benchmarks/more_epochs.py --tables adbench/ --jobs 2
     python benchmarks/more_epochs.py --images mnist.npz --photographs kodak/ --only images photographs
+    python benchmarks/more_epochs.py --images cifar10.npz --n-samples 50000 --k 64 --max-iter 8 20 --only images
     python benchmarks/more_epochs.py --tables adbench/ --only tables --names glass wine --seeds 1
 
 The smallest tables are split 4 to 1 by the seed and standardized on the training samples. Images keep their pixel values: those
@@ -89,19 +90,22 @@ def list_cases(args):
                 if k < n_features:
                     key = f"tables/{slug(name)}"
                     cases.append((key, name, "table", path, "dense", k, TABLE_EPOCHS))
-    for network in NETWORKS:
+    for network in args.networks:
         if "digits" in args.only:
             for k in (2, 8):
                 key = f"digits/{network}"
                 cases.append((key, "digits", "digits", None, network, k, TABLE_EPOCHS))
         if "images" in args.only and args.images:
             for n in args.n_samples:
-                name = f"{Path(args.images).stem}, {n:,} images"
-                source, key = (args.images, n), f"images-{n}/{network}"
-                cases.append((key, name, "images", source, network, 32, IMAGE_EPOCHS))
+                stem = Path(args.images).stem
+                key = f"images/{slug(stem)}-{n}/{network}"
+                source = (args.images, n)
+                cases.append(
+                    (key, f"{stem}, {n:,} images", "images", source, network, args.k, IMAGE_EPOCHS)
+                )
         if "photographs" in args.only and args.photographs:
             source, key = args.photographs, f"photographs/{network}"
-            cases.append((key, "crops", "photographs", source, network, 32, IMAGE_EPOCHS))
+            cases.append((key, "crops", "photographs", source, network, args.k, IMAGE_EPOCHS))
     if args.max_iter:
         cases = [(*case[:-1], tuple(args.max_iter)) for case in cases]
     return cases
@@ -117,7 +121,7 @@ def measure(kind, source, network, k, max_iter, seed):
     """
     X, T = load(kind, source, seed)
     rows, test_rows = flat(X).astype(np.float64), flat(T).astype(np.float64)
-    pca = PCA(k, svd_solver="full").fit(rows)
+    pca = PCA(k, svd_solver="covariance_eigh").fit(rows)
     pca_error = mean_squared_error(test_rows, pca.inverse_transform(pca.transform(test_rows)))
     if network == "dense":
         X, T = rows, test_rows
@@ -153,6 +157,8 @@ def main():
         "--n-samples", type=int, nargs="*", default=[2000, 10_000], help="numbers of images"
     )
     parser.add_argument("--photographs", help="folder of .png photographs")
+    parser.add_argument("--k", type=int, default=32, help="n_components of images (default 32)")
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--max-iter", type=int, nargs="*", help="replaces all numbers of epochs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="fits at the same time (default 1)")
