@@ -201,7 +201,7 @@ class SplitSteps(SameSteps):
             is_checked = self._sum(net, step, weight)
             if not is_checked or not self._must_divide:
                 return self._summed_step(step)
-            net.parts *= 2
+            net.double_parts()
             warn_user(
                 f"A batch of {batch.n_samples} samples does not fit into the memory of all "
                 f"processes. From here on its samples are processed in {net.parts} parts. "

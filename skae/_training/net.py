@@ -211,6 +211,10 @@ class AutoencoderNet(EpochRecorderMixin, NeuralNet):
         self.n_steps_, self.parts = n_steps, parts
         self.lowest_loss_, self.usual_norm_ = lowest_loss, usual_norm
 
+    def double_parts(self):
+        """Process batches in twice as many chunks, which need half of the memory."""
+        self.parts *= 2
+
     def notify(self, method_name, **cb_kwargs):
         """Call a method of all callbacks.
 

@@ -235,7 +235,7 @@ def _covariance(X, weights, moments, device, view, n_viewed):
     flops = n_samples * n_viewed * n_viewed
     if flops <= MAX_DOUBLE_FLOPS and torch.device(device).type != "mps":
         dtype = torch.float64
-    # sums of chunks are added in float64: in another order, as by several processes, they stay equal
+    # added in float64, sums are the same in any order of the chunks, as of several processes
     sum_dtype = torch.float64
     if torch.device(device).type == "mps":
         sum_dtype = torch.float32

@@ -67,7 +67,7 @@ class NoProcesses:
             except torch.OutOfMemoryError:
                 if net.parts >= len(batch.X) or batch.X.ndim > 2 or net.recorder_.is_recording:
                     raise
-            net.parts *= 2
+            net.double_parts()
             warn_user(
                 f"A batch of {len(batch.X)} samples does not fit into the memory of {net.device}. "
                 f"From here on batches are processed in {net.parts} parts, which gives the same "
