@@ -135,12 +135,13 @@ def test_unused_codebook_vectors_warn(digits):
 
 
 @pytest.mark.parametrize(
-    "parameters",
-    [{"bottleneck": "variational"}, {"bottleneck": "quantized"}, {"bottleneck": "ordered"}]
-    + [{"penalty": name} for name in ("sparsity", "contraction", "decorrelation", "rate")],
+    ("name", "parameters"),
+    [("iris", {"bottleneck": name}) for name in ("variational", "quantized", "ordered")]
+    + [("iris", {"penalty": name}) for name in ("sparsity", "rate")]
+    + [("wine, scaled", {"bottleneck": name}) for name in ("variational", "quantized")]
+    + [("wine, scaled", {"penalty": name}) for name in ("contraction", "decorrelation")],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["iris", "wine, scaled"])
 def test_default_weights_emit_no_warning(parameters, name):
     """Training objectives with default weights emit no warning."""
     with warnings.catch_warnings():
