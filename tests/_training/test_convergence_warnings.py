@@ -135,13 +135,12 @@ def test_unused_codebook_vectors_warn(digits):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"),
-    [("iris", {"bottleneck": name}) for name in ("variational", "quantized", "ordered")]
-    + [("iris", {"penalty": name}) for name in ("sparsity", "rate")]
-    + [("wine, scaled", {"bottleneck": name}) for name in ("variational", "quantized")]
-    + [("wine, scaled", {"penalty": name}) for name in ("contraction", "decorrelation")],
+    "parameters",
+    [{"bottleneck": "variational"}, {"bottleneck": "quantized"}, {"bottleneck": "ordered"}]
+    + [{"penalty": name} for name in ("sparsity", "contraction", "decorrelation", "rate")],
     ids=str,
 )
+@pytest.mark.parametrize("name", ["iris", "wine, scaled"])
 def test_default_weights_emit_no_warning(parameters, name):
     """Training objectives with default weights emit no warning."""
     with warnings.catch_warnings():
