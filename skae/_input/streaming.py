@@ -15,6 +15,7 @@ from skae._input.cells import check_no_units, fill_mask
 from skae._input.dtypes import supported_dtype
 from skae._input.rows import RowSource
 from skae._input.sparse_rows import SparseRows
+from skae.distributed._shard import read_slice
 
 __all__ = [
     "StreamedRows",
@@ -75,7 +76,7 @@ def stream_if_large(X, name="X"):
         return streamed
     if isinstance(X, np.memmap):
         return X
-    return as_plain(np.asanyarray(_read(X, 0, X.shape[0])), name)
+    return as_plain(np.asanyarray(read_slice(X, 0, X.shape[0])), name)
 
 
 def dense_or_streamed(X, name="X"):
@@ -168,7 +169,7 @@ class StreamedRows(RowSource):
         if step != 1:
             raise ValueError(f"Got a slice with step {step}, but expected a step of 1.")
         self._check_file_size(start, stop)
-        rows = _read(self.source, start, stop)
+        rows = read_slice(self.source, start, stop)
         if np.ma.is_masked(rows):
             rows = self._fill_mask(rows, start)
         rows = np.asarray(rows)
@@ -262,14 +263,6 @@ class StreamedRows(RowSource):
                 rows = self[int(within[first]) : int(within[last - 1]) + 1]
                 out[start + first : start + last] = rows[within[first:last] - within[first]]
         return out
-
-
-def _read(source, start, stop):
-    """Read rows of a source; NumPy would drop the mask of a masked array of dask."""
-    rows = source[start:stop]
-    if hasattr(rows, "compute"):
-        rows = rows.compute()
-    return rows
 
 
 def _runs(numbers, step):

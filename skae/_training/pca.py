@@ -29,7 +29,7 @@ MAX_GRAM_NUMBERS = 2**27
 """The most numbers of the rows of a Gram matrix, which are in memory at once as float32."""
 
 MAX_DOUBLE_FLOPS = 2e10
-"""Up to this many operations the covariance is summed in float64; with more, in float32."""
+"""Up to this many operations products of rows are computed in float64; with more, in float32."""
 
 MAX_FLOPS = 1e12
 """Up to this many operations the covariance is that of all rows; with more, of a sample of them."""
@@ -231,14 +231,12 @@ def _covariance(X, weights, moments, device, view, n_viewed):
         Covariance of the viewed features.
     """
     n_samples, n_features = X.shape
-    dtype = torch.float32
-    flops = n_samples * n_viewed * n_viewed
-    if flops <= MAX_DOUBLE_FLOPS and torch.device(device).type != "mps":
-        dtype = torch.float64
-    # added in float64, sums are the same in any order of the chunks, as of several processes
-    sum_dtype = torch.float64
-    if torch.device(device).type == "mps":
-        sum_dtype = torch.float32
+    dtype = sum_dtype = torch.float32
+    if torch.device(device).type != "mps":  # which has no float64
+        # float64 sums are the same in any order of the chunks, as of several processes
+        sum_dtype = torch.float64
+        if n_samples * n_viewed * n_viewed <= MAX_DOUBLE_FLOPS:
+            dtype = torch.float64
     products = torch.zeros(n_viewed, n_viewed, dtype=sum_dtype, device=device)
     viewed_sum = torch.zeros(n_viewed, dtype=sum_dtype, device=device)
     full_sum = torch.zeros(n_features, dtype=sum_dtype, device=device)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["Shard", "ShardedRows", "own_range", "read_own", "whole_arguments"]
+__all__ = ["Shard", "ShardedRows", "own_range", "read_own", "read_slice", "whole_arguments"]
 
 MAX_GATHERED_BYTES = 2**28
 """Up to this many bytes in all shards, each process gets all rows."""
@@ -111,9 +111,7 @@ class ShardedRows:
 
     def _read(self, start, stop):
         """Read rows of the shard; masked values are NaN."""
-        rows = self._X[start:stop]
-        if hasattr(rows, "compute"):  # a masked array of dask
-            rows = rows.compute()
+        rows = read_slice(self._X, start, stop)
         if not np.ma.is_masked(rows):
             return np.asarray(rows)
         if self.dtype.kind == "f":
@@ -122,6 +120,14 @@ class ShardedRows:
             f"Got masked values in a Shard of dtype {self.dtype}, but expected integers without a "
             "mask. Pass floats, in which masked values are NaN, with allow_nan=True."
         )
+
+
+def read_slice(source, start, stop):
+    """Read neighboring rows of a source; NumPy would drop the mask of a masked array of dask."""
+    rows = source[start:stop]
+    if hasattr(rows, "compute"):
+        rows = rows.compute()
+    return rows
 
 
 @contextmanager
