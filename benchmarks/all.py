@@ -10,8 +10,8 @@ the end, and the exit status is 1. A job without its data or its packages is ski
 figures per minute, so that an interrupted run has measured as much as possible.
 
 The data folder contains `adbench/` and `oddbench/` with .npz files, `mixed/` with .arff files, `labeled/` with .csv files,
-`mnist.npz`, `cifar10.npz`, `fashion-mnist/` with the four IDX files, and the folders of PNG images `train400/`, `set12/` and
-`kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
+`mnist.npz`, `cifar10.npz`, `usps.npz`, `faces.npz`, `gtsrb.npz`, `fashion-mnist/` with the four IDX files, and the folders of
+PNG images `train400/`, `set12/` and `kodak/`. Fashion-MNIST is also in `/usr/share/datasets/fashion-mnist`.
 
 `--quick` runs every script on small generated data. The figures go to a temporary file, not to `benchmarks/results.json`.
 """
@@ -208,9 +208,41 @@ JOBS = [
     ),
     Job(
         "image_codes_fashion_mnist",
-        "image_codes.py --data {fashion-mnist} --k 32 64",
+        "image_codes.py --data {fashion-mnist} --k 16 32 64 128",
         "--k 2 --seeds 1 --svc-rows 100 --only raw conv",
         35,
+    ),
+    Job(
+        "image_codes_usps",
+        "image_codes.py --data {usps} --k 64",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        2,
+    ),
+    Job(
+        "image_codes_faces",
+        "image_codes.py --data {faces} --k 64",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        3,
+    ),
+    Job(
+        "image_codes_gtsrb",
+        "image_codes.py --data {gtsrb} --k 64 --seeds 1",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        20,
+    ),
+    Job(
+        "image_codes_umap_mnist",
+        "image_codes.py --data {mnist} --k 64 --umap",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        35,
+        ("umap",),
+    ),
+    Job(
+        "image_codes_umap_fashion_mnist",
+        "image_codes.py --data {fashion-mnist} --k 64 --umap",
+        "--k 2 --seeds 1 --svc-rows 100 --only pca patches",
+        35,
+        ("umap",),
     ),
     Job(
         "image_codes_cifar10",
@@ -278,6 +310,12 @@ JOBS = [
         20,
     ),
     Job(
+        "more_epochs_cifar10",
+        "more_epochs.py --images {cifar10} --n-samples 50000 --k 64 --max-iter 8 20 --only images --networks conv --seeds 1",
+        "--n-samples 100 --k 2 --max-iter 6",
+        12,
+    ),
+    Job(
         "more_epochs_images",
         "more_epochs.py --images {mnist} --photographs {kodak} --only images photographs --seeds 1",
         "--only photographs --max-iter 6",
@@ -331,13 +369,16 @@ def find_data(folder):
             "labeled",
             "mnist.npz",
             "cifar10.npz",
+            "usps.npz",
+            "faces.npz",
+            "gtsrb.npz",
             "fashion-mnist",
             "train400",
             "set12",
             "kodak",
         )
     }
-    for name in ("mnist", "cifar10"):
+    for name in ("mnist", "cifar10", "usps", "faces", "gtsrb"):
         paths[name] = paths.pop(f"{name}.npz")
     paths["data"] = folder
     if paths["fashion-mnist"] is None or not paths["fashion-mnist"].exists():
@@ -369,7 +410,14 @@ def generate_data(folder):
         ]
         text = "\n".join(["number,word,label", *lines])
         (paths["labeled"] / f"{name}.csv").write_text(text, encoding="utf-8")
-    shapes = {"mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
+    shapes = {
+        "mnist": (28, 28),
+        "fashion-mnist": (28, 28),
+        "cifar10": (32, 32, 3),
+        "usps": (16, 16),
+        "faces": (56, 46),
+        "gtsrb": (32, 32, 3),
+    }
     for name, shape in shapes.items():
         X = rng.integers(0, 256, (360, *shape), dtype=np.uint8)
         y = np.arange(360) % 10
